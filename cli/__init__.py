@@ -1,0 +1,1 @@
+"""The command line: one thin module a verb, no logic of its own (installed as ``matting_data.cli``)."""

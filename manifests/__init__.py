@@ -1,0 +1,1 @@
+"""Declarations that travel with the library: recipes, schemas and label lists."""

@@ -1,0 +1,96 @@
+"""Running many independent tasks: in this process, or in worker processes.
+
+A task is a picklable callable; what it sets up on first use (a detector, a decoded table) stays in its process.
+Results come back as they finish, so nothing that decides bytes may depend on their order.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+import cv2
+
+from matting_data.errors import MattingDataError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 3
+"""Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""
+
+_task: Callable[[Any], Any] | None = None
+
+
+def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yield ``task(item)`` for all items, in the order in which they finish.
+
+    Parameters
+    ----------
+    task : callable
+        Picklable when `workers` is above 1.
+    items : iterable
+        Drawn from lazily.
+    workers : int
+        Processes; 1 runs everything in this one.
+
+    Raises
+    ------
+    MattingDataError
+        A worker process died (most often for want of memory); what the tasks raise is passed on.
+    """
+    if workers <= 1:
+        cv2.setNumThreads(1)
+        for item in items:
+            yield task(item)
+        return
+    # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(task,))
+    pending: set[Future[Result]] = set()
+    source = iter(items)
+    try:
+        exhausted = False
+        while True:
+            while not exhausted and len(pending) < workers * _AHEAD:
+                try:
+                    pending.add(pool.submit(_run_task, next(source)))
+                except StopIteration:
+                    exhausted = True
+            if not pending:
+                break
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool:
+        raise MattingDataError(
+            "a worker process was killed, most often for want of memory: run the same command again with fewer --workers"
+        ) from None
+    except BaseException:
+        # Ctrl-C, a full disk, a closed generator: finished work is on disk, nothing running is worth waiting for
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare_worker(task: Callable[[Any], Any]) -> None:
+    global _task
+    _task = task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    cv2.setNumThreads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def _run_task(item: Any) -> Any:
+    assert _task is not None  # noqa: S101 - set by the initializer of every worker
+    return _task(item)

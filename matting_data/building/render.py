@@ -1,0 +1,142 @@
+"""From a planned composite and its inputs to the members of a sample. Pure: the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.imaging import encode
+from matting_data.imaging.composite import over, over_linear, premultiply
+from matting_data.imaging.geometry import cut, place
+from matting_data.imaging.trimap import Radii, Trimapper, adaptive_radii, dim_radii, fixed_radii, person_extent
+from matting_data.planning.seeds import generator
+from matting_data.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
+from matting_data.records import Foreground, PlannedComposite, Sample
+
+STORED_FIELDS = ("image", "alpha", "trimap", "json")
+"""The members of every sample, in their order in the tar."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished sample: its members by field with extension, and its manifest row without places in a tar."""
+
+    members: Mapping[str, bytes]
+    row: Sample
+
+
+class ForegroundRenderer:
+    """Makes the composites of one foreground; what they share is computed once.
+
+    Parameters
+    ----------
+    record : Foreground
+        The checked record.
+    image, alpha : ndarray
+        Clean colours H×W×3 and alpha H×W, uint8.
+    recipe : Recipe
+        What to build.
+    """
+
+    def __init__(
+        self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe
+    ) -> None:
+        self._record, self._recipe = record, recipe
+        self._image, self._alpha = image, alpha
+        self._premultiplied = premultiply(image, alpha) if recipe.composites.blend == "gamma" else None
+        self._trimapper = Trimapper(alpha)
+        self._extent = person_extent(alpha)
+        self._alpha_png = encode.matte_png(alpha)
+        self._trimap_pngs: dict[Radii, bytes] = {}
+
+    def render(self, planned: PlannedComposite, background: NDArray[np.uint8]) -> Rendered:
+        """Composite onto `background` (H×W×3 uint8 RGB, of any size) and encode all members."""
+        record, composites = self._record, self._recipe.composites
+        height, width = self._alpha.shape
+        rng = generator(planned.seed, "crop")
+        placement = place(
+            (width, height),
+            (background.shape[1], background.shape[0]),
+            composites.crop,
+            (float(rng.random()), float(rng.random())),
+        )
+        canvas = cut(background, placement, (width, height))
+        if self._premultiplied is not None:
+            image = over(self._premultiplied, canvas)
+        else:
+            image = over_linear(self._image, self._alpha, canvas)
+        rule = trimap_rule(self._recipe, planned.split)
+        radii = draw_radii(rule, self._extent, planned.seed)
+        row = Sample(
+            key=planned.key,
+            split=planned.split,
+            shard=planned.shard,
+            foreground=planned.foreground,
+            background=planned.background,
+            index=planned.index,
+            seed=planned.seed,
+            subset=record.subset,
+            license=record.license,
+            width=width,
+            height=height,
+            x0=record.x0,
+            y0=record.y0,
+            x1=record.x1,
+            y1=record.y1,
+            coverage=record.coverage,
+            soft=record.soft,
+            background_width=placement.width,
+            background_height=placement.height,
+            background_x=placement.x,
+            background_y=placement.y,
+            trimap_kind=rule.kind,
+            trimap_dilate=radii.dilate,
+            trimap_erode=radii.erode,
+        )
+        store = self._recipe.store
+        if store.image == "jpeg":
+            image_field, image_bytes = "image.jpg", encode.jpeg(image, store.quality, store.subsampling)
+        else:
+            image_field, image_bytes = "image.png", encode.png(image)
+        members = {
+            image_field: image_bytes,
+            "alpha.png": self._alpha_png,
+            "trimap.png": self._trimap_png(radii),
+            "json": sample_json(row),
+        }
+        return Rendered(members, row)
+
+    def _trimap_png(self, radii: Radii) -> bytes:
+        if radii not in self._trimap_pngs:
+            self._trimap_pngs[radii] = encode.matte_png(self._trimapper.draw(radii))
+        return self._trimap_pngs[radii]
+
+
+def draw_radii(rule: DimTrimap | FixedTrimap | AdaptiveTrimap, extent: float, seed: int) -> Radii:
+    """Draw the trimap elements of one composite from its seed; `extent` is the person's size in pixels."""
+    rng = generator(seed, "trimap")
+    if isinstance(rule, DimTrimap):
+        return dim_radii(rule.kernel, rng)
+    if isinstance(rule, FixedTrimap):
+        return fixed_radii(rule.kernel)
+    return adaptive_radii(rule.rate, extent, rng)
+
+
+def sample_json(row: Sample) -> bytes:
+    """Return what a sample says of itself: its manifest row without the places in the tar."""
+    places = {f"{member}{part}" for member in STORED_FIELDS for part in ("", "_offset", "_bytes")}
+    values = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in places}
+    return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
+
+
+def with_places(row: Sample, places: Mapping[str, tuple[str, int, int]]) -> Sample:
+    """Return a manifest row that knows where its members lie: field → (name, offset, length)."""
+    values: dict[str, str | int] = {}
+    for field, (name, offset, length) in places.items():
+        member = field.partition(".")[0]
+        values |= {member: name, f"{member}_offset": offset, f"{member}_bytes": length}
+    return replace(row, **values)  # type: ignore[arg-type]

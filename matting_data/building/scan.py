@@ -1,0 +1,221 @@
+"""Checking all inputs, each once: results are kept between runs and used again while the file is unchanged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import polars as pl
+
+from matting_data.atomic import atomic_file
+from matting_data.building.executor import run
+from matting_data.building.progress import track
+from matting_data.errors import MattingDataError
+from matting_data.humans import registry
+from matting_data.humans.detector import Detector, Thresholds
+from matting_data.planning.plan import human_policy
+from matting_data.recipe_file import LoadedRecipe
+from matting_data.records import Background, Foreground, from_table, to_table
+from matting_data.sources.backgrounds import FoundBackground, find_backgrounds
+from matting_data.sources.check import check_background, check_foreground
+from matting_data.sources.colours import ColourCache
+from matting_data.sources.foregrounds import FoundForeground, find_foregrounds
+
+Input = TypeVar("Input", Foreground, Background)
+
+_SAVE_EVERY = 20.0
+"""Seconds between saves: what a killed scan loses at most."""
+
+_PROVENANCE = {
+    Foreground: ("id", "source", "image", "alpha", "split", "subset", "person", "license", "author", "url"),
+    Background: ("id", "source", "path", "license"),
+}
+"""Fields that finding an input sets; checking sets the others."""
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """All inputs of a recipe, checked, in the order they were found; `thresholds` are the detector's."""
+
+    foregrounds: list[Foreground]
+    backgrounds: list[Background]
+    thresholds: Thresholds | None
+
+
+def scan(recipe: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
+    """Find and check every foreground and background of a recipe.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        What to look for.
+    cache : Path
+        Folder for check results and estimated colours.
+    workers : int
+        Processes.
+    """
+    foregrounds = scan_foregrounds(recipe, cache, workers)
+    detector = load_detector(recipe)
+    options = recipe.recipe.backgrounds
+    max_pixels = round(options.max_megapixels * 1e6)
+    check = _CheckBackground(options.min_side, max_pixels, options.humans.detector)
+    identity = f"{detector.name} {detector.version}" if detector else "none"
+    settings = f"{options.min_side} {max_pixels} {identity}"
+    found = find_backgrounds(recipe)
+    items = [_Item(f, f.record, _stamp([f.path], settings)) for f in found]
+    backgrounds = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
+    return ScanResult(foregrounds, backgrounds, detector.thresholds if detector else None)
+
+
+def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
+    """Find and check the foregrounds only; estimates clean colours where the recipe asks for them."""
+    found = find_foregrounds(recipe)
+    min_side = recipe.recipe.foregrounds.min_side
+    if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
+        _warm_up_pymatting()
+    items = [
+        _Item(
+            f,
+            f.record,
+            _stamp(
+                [path for path in (f.image_path, f.alpha_path) if path],
+                f"{min_side} {f.record.colour} {f.record.opaque_from}",
+            ),
+        )
+        for f in found
+    ]
+    check = _CheckForeground(min_side, cache / "colours")
+    return _Scan(Foreground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
+
+
+def load_detector(recipe: LoadedRecipe) -> Detector | None:
+    """Return the recipe's human detector, or None where it says ``none``."""
+    name = human_policy(recipe.recipe).detector
+    return registry.load(name) if name else None
+
+
+@dataclass(frozen=True)
+class _Item(Generic[Input]):
+    found: FoundForeground | FoundBackground
+    record: Input
+    stamp: str
+
+
+@dataclass
+class _CheckForeground:
+    min_side: int
+    colours: Path
+
+    def __call__(self, item: _Item[Foreground]) -> Foreground:
+        assert isinstance(item.found, FoundForeground)
+        return check_foreground(item.found, self.min_side, ColourCache(self.colours))
+
+
+@dataclass
+class _CheckBackground:
+    min_side: int
+    max_pixels: int
+    detector_name: str
+
+    @cached_property
+    def detector(self) -> Detector | None:
+        return None if self.detector_name == "none" else registry.load(self.detector_name)
+
+    def __call__(self, item: _Item[Background]) -> Background:
+        assert isinstance(item.found, FoundBackground)
+        return check_background(item.found, self.min_side, self.max_pixels, self.detector)
+
+
+@dataclass
+class _Guarded(Generic[Input]):
+    """A check whose unforeseen errors become ledger rows instead of the end of the build."""
+
+    check: Callable[[_Item[Input]], Input]
+
+    def __call__(self, item: _Item[Input]) -> tuple[str, Input]:
+        try:
+            return item.stamp, self.check(item)
+        except MattingDataError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad input must not cost the others
+            detail = f"{type(error).__name__}: {error}"
+            return item.stamp, replace(item.record, state="failed", reason="error", detail=detail)
+
+
+@dataclass
+class _Scan(Generic[Input]):
+    """One kind of input: known results are read, the others computed and saved as they come."""
+
+    record: type[Input]
+    folder: Path
+    check: Callable[[_Item[Input]], Input]
+    label: str
+    workers: int
+
+    def checked(self, items: Sequence[_Item[Input]]) -> list[Input]:
+        known = self._read()
+        missing = [item for item in items if known.get(item.record.id, ("",))[0] != item.stamp]
+        batch: list[tuple[str, Input]] = []
+        saved = time.monotonic()
+        results = run(_Guarded(self.check), missing, self.workers)
+        try:
+            done = len(items) - len(missing)
+            for stamp, result in track(results, len(items), self.label, "images", done):
+                known[result.id] = (stamp, result)
+                if result.state != "failed":
+                    batch.append((stamp, result))
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    self._save(batch)
+                    batch, saved = [], time.monotonic()
+        finally:
+            self._save(batch)
+        return [self._with_provenance(item.record, known[item.record.id][1]) for item in items]
+
+    def _with_provenance(self, found: Input, result: Input) -> Input:
+        return replace(result, **{name: getattr(found, name) for name in _PROVENANCE[self.record]})
+
+    def _read(self) -> dict[str, tuple[str, Input]]:
+        known: dict[str, tuple[str, Input]] = {}
+        columns = [field.name for field in fields(self.record)]
+        for path in sorted(self.folder.glob("*.parquet")):
+            try:
+                table = pl.read_parquet(path)
+                rows = from_table(table.select(columns), self.record)
+                stamps = table["stamp"].to_list()
+            except (OSError, pl.exceptions.PolarsError, TypeError):
+                continue  # of another version or damaged: checking again repairs it
+            known.update((row.id, (stamp, row)) for stamp, row in zip(stamps, rows, strict=True))
+        return known
+
+    def _save(self, batch: Iterable[tuple[str, Input]]) -> None:
+        pairs = list(batch)
+        if not pairs:
+            return
+        table = to_table([row for _, row in pairs], self.record)
+        table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in pairs], pl.String))
+        number = len(list(self.folder.glob("*.parquet")))
+        with atomic_file(self.folder / f"{number:06d}.parquet") as file:
+            table.write_parquet(file)
+
+
+def _stamp(paths: Sequence[Path], settings: str) -> str:
+    """Say which state of the files, and which settings, a check result belongs to."""
+    parts = []
+    for path in paths:
+        try:
+            status = path.stat()
+            parts.append(f"{status.st_size}:{status.st_mtime_ns}")
+        except OSError:
+            parts.append("missing")
+    return " ".join([*parts, settings])
+
+
+def _warm_up_pymatting() -> None:
+    """Import pymatting once before several workers do: its first import compiles for about a minute."""
+    import pymatting
+
+    del pymatting

@@ -1,0 +1,180 @@
+"""Building and committing one shard: the unit of work of a build."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matting_data.atomic import atomic_file, sha256_file
+from matting_data.building.render import ForegroundRenderer, with_places
+from matting_data.errors import MattingDataError, RejectedInput
+from matting_data.recipe_file import LoadedRecipe
+from matting_data.records import Background, Foreground, PlannedComposite, Sample, write_table
+from matting_data.shards.layout import manifest_path, tar_path
+from matting_data.shards.writer import ShardWriter
+from matting_data.sources.backgrounds import background_file
+from matting_data.sources.colours import ColourCache
+from matting_data.sources.files import read_input
+from matting_data.sources.foregrounds import foreground_files
+from matting_data.sources.load import load_background, load_foreground
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard to build, with the records its composites need."""
+
+    split: str
+    number: int
+    composites: tuple[PlannedComposite, ...]
+    foregrounds: Mapping[str, Foreground]
+    backgrounds: Mapping[str, Background]
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """A committed shard; `failed` holds (key, reason, detail) of composites that could not be made."""
+
+    split: str
+    number: int
+    num_samples: int
+    tar_bytes: int
+    tar_sha256: str
+    manifest_sha256: str
+    failed: tuple[tuple[str, str, str], ...]
+
+
+class Inputs:
+    """Reads what a shard's records point to, refusing files that are not those that were checked.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        Knows where sources lie.
+    colours : ColourCache
+        Estimated foreground colours.
+    """
+
+    def __init__(self, recipe: LoadedRecipe, colours: ColourCache) -> None:
+        self._recipe, self._colours = recipe, colours
+
+    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return clean colours H×W×3 and alpha H×W, uint8; raise RejectedInput where that is impossible."""
+        image_path, alpha_path = foreground_files(self._recipe, record)
+        image_bytes = _read_unchanged(image_path, record.image_sha256)
+        alpha_bytes = _read_unchanged(alpha_path, record.alpha_sha256) if alpha_path else None
+        image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
+        return self._colours.clean(record, image, alpha), alpha
+
+    def background(self, record: Background) -> NDArray[np.uint8]:
+        """Return the photograph, H×W×3 uint8; raise RejectedInput where that is impossible."""
+        data = _read_unchanged(background_file(self._recipe, record), record.sha256)
+        return load_background(data, record.width * record.height)
+
+
+@dataclass
+class BuildShard:
+    """The task of a build's workers: builds a :class:`Shard` below `out` and commits it."""
+
+    recipe: LoadedRecipe
+    out: Path
+    cache: Path
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """What reads the sources, set up once a process."""
+        return Inputs(self.recipe, ColourCache(self.cache / "colours"))
+
+    def __call__(self, shard: Shard) -> ShardResult:
+        """Write the tar, then the manifest that makes it count."""
+        rows: list[Sample] = []
+        failed: list[tuple[str, str, str]] = []
+        with atomic_file(tar_path(self.out, shard.split, shard.number)) as file:
+            writer = ShardWriter(file)
+            for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
+                composites = list(group)
+                try:
+                    record = shard.foregrounds[identity]
+                    renderer = ForegroundRenderer(record, *self.inputs.foreground(record), self.recipe.recipe)
+                except Exception as error:  # noqa: BLE001 - becomes ledger rows; see _failure
+                    failed += [(composite.key, *_failure(error)) for composite in composites]
+                    continue
+                for composite in composites:
+                    try:
+                        background = self.inputs.background(shard.backgrounds[composite.background])
+                        rendered = renderer.render(composite, background)
+                    except Exception as error:  # noqa: BLE001
+                        failed.append((composite.key, *_failure(error)))
+                        continue
+                    rows.append(with_places(rendered.row, writer.add(composite.key, rendered.members)))
+            writer.close()
+        metadata = {
+            "inputs_sha256": inputs_sha256(self.recipe, shard),
+            "tar_sha256": file.sha256,
+            "tar_bytes": str(file.bytes_written),
+            "failed": json.dumps(failed),
+        }
+        manifest_sha256 = write_table(manifest_path(self.out, shard.split, shard.number), rows, Sample, metadata)
+        return ShardResult(
+            shard.split, shard.number, len(rows), file.bytes_written, file.sha256, manifest_sha256, tuple(failed)
+        )
+
+
+def committed(out: Path, recipe: LoadedRecipe, shard: Shard) -> ShardResult | None:
+    """Return the result of a shard that an earlier run finished for the same inputs, or None.
+
+    The tar's length is compared and its hash trusted; :mod:`matting_data.shards.verify` reads every byte.
+    """
+    manifest, tar = manifest_path(out, shard.split, shard.number), tar_path(out, shard.split, shard.number)
+    try:
+        metadata = pl.read_parquet_metadata(manifest)
+        samples = pl.scan_parquet(manifest).select(pl.len()).collect().item()
+        if metadata["inputs_sha256"] != inputs_sha256(recipe, shard) or tar.stat().st_size != int(metadata["tar_bytes"]):
+            return None
+        failed = tuple((str(k), str(r), str(d)) for k, r, d in json.loads(metadata["failed"]))
+    except (OSError, KeyError, ValueError, pl.exceptions.PolarsError):
+        return None
+    return ShardResult(
+        shard.split,
+        shard.number,
+        samples,
+        int(metadata["tar_bytes"]),
+        metadata["tar_sha256"],
+        sha256_file(manifest),
+        failed,
+    )
+
+
+def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
+    """Hash all that decides a shard's bytes: the recipe, its planned composites, and the records they use."""
+    digest = hashlib.sha256(recipe.sha256.encode())
+    for composite in shard.composites:
+        digest.update(repr(astuple(composite)).encode())
+    for records in (shard.foregrounds, shard.backgrounds):
+        for identity in sorted(records):
+            digest.update(repr(astuple(records[identity])).encode())
+    return digest.hexdigest()
+
+
+def _read_unchanged(path: Path, sha256: str) -> bytes:
+    data = read_input(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise RejectedInput("changed", f"{path.name} is no longer the file that was checked")
+    return data
+
+
+def _failure(error: Exception) -> tuple[str, str]:
+    """Return reason and detail for the ledger; errors that concern the whole build are raised again."""
+    if isinstance(error, RejectedInput):
+        return error.reason, error.detail
+    if isinstance(error, MattingDataError):
+        raise error
+    return "error", f"{type(error).__name__}: {error}"

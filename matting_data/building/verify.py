@@ -1,0 +1,118 @@
+"""Verifying a whole dataset: every file against the index, every sample against its meaning, some against their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matting_data.building.build import saved_plan
+from matting_data.building.executor import run
+from matting_data.building.progress import bar
+from matting_data.building.render import ForegroundRenderer
+from matting_data.building.shard_job import Inputs
+from matting_data.building.workspace import saved_recipe, work_folder
+from matting_data.errors import DamageError, RejectedInput
+from matting_data.planning.plan import Plan
+from matting_data.planning.seeds import derive_seed
+from matting_data.recipe_file import LoadedRecipe
+from matting_data.records import Sample
+from matting_data.shards.index import content_sha256, read_index
+from matting_data.shards.reader import MEMBERS, read_manifest, read_members, shard_entries
+from matting_data.shards.verify import Problem, VerifyShard, check_tables
+from matting_data.sources.colours import ColourCache
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` found.
+
+    Attributes
+    ----------
+    samples, recomposed : int
+        Samples looked at, and composites made again from their sources and compared byte for byte.
+    problems : list of Problem
+        Damage; empty for a sound dataset.
+    skipped : str
+        Why nothing was recomposed, empty otherwise.
+    """
+
+    samples: int
+    recomposed: int
+    problems: list[Problem]
+    skipped: str
+
+
+def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: int) -> Verification:
+    """Check a dataset.
+
+    Parameters
+    ----------
+    out : Path
+        The dataset.
+    deep : bool
+        Decode every sample too, not only hash the files.
+    recompose : int
+        Number of composites to make again from their sources.
+    base : Path or None
+        Folder where the recipe's relative paths start, for a dataset without its ``.work``.
+    workers : int
+        Processes.
+
+    Raises
+    ------
+    DamageError
+        There is no whole, readable index.
+    """
+    index = read_index(out)
+    problems = check_tables(out, index)
+    listed = {split: entry["shards"] for split, entry in index["splits"].items()}
+    if content_sha256(listed) != index["content_sha256"]:
+        problems.append(Problem("dataset.json", "content_sha256 does not follow from the shards' hashes"))
+    entries = [entry for _, entry in shard_entries(index)]
+    samples = 0
+    with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
+        for count, found in run(VerifyShard(out, deep), entries, min(workers, max(1, len(entries)))):
+            samples += count
+            problems += found
+            progress.update(count)
+    if problems or recompose <= 0:
+        reason = "the dataset is damaged" if problems else "not asked for"
+        return Verification(samples, 0, sorted(problems, key=lambda p: (p.file, p.what)), reason)
+    return _recomposed(out, index, recompose, base, samples)
+
+
+def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: Inputs) -> dict[str, bytes]:
+    """Make one composite again from its sources; return its members by name as in :data:`MEMBERS`."""
+    composite = next(c for c in plan.composites if c.key == row.key)
+    foreground = next(f for f in plan.foregrounds if f.id == row.foreground)
+    background = next(b for b in plan.backgrounds if b.id == row.background)
+    renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
+    rendered = renderer.render(composite, inputs.background(background))
+    return {field.partition(".")[0]: content for field, content in rendered.members.items()}
+
+
+def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
+    recipe, plan = saved_recipe(out, base), saved_plan(out)
+    rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
+    rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
+    inputs = Inputs(recipe, ColourCache(work_folder(out) / "colours"))
+    problems: list[Problem] = []
+    done, skipped = 0, ""
+    for tar, row in rows[:count]:
+        try:
+            made = recomposed_members(row, plan, recipe, inputs)
+        except (RejectedInput, OSError, StopIteration) as error:
+            skipped = f"the sources are not at hand ({row.key}: {error})"
+            continue
+        done += 1
+        try:
+            stored = read_members(out / tar, row)
+        except DamageError as error:
+            problems.append(Problem(tar, str(error)))
+            continue
+        differing = [getattr(row, member) for member in MEMBERS if made[member] != stored[member]]
+        if differing:
+            problems.append(Problem(tar, f"made again from the sources, {', '.join(differing)} come out different"))
+    return Verification(samples, done, problems, skipped)

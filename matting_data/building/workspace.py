@@ -1,0 +1,144 @@
+"""The output folder: who may write to it, and whether what lies there is the same dataset.
+
+Beside the dataset stands ``.work``: check results, estimated colours, the lock, and where the recipe's relative
+paths start. It holds nothing a reader needs and can be deleted when a dataset is finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matting_data.atomic import remove_leftovers, storage_errors, write_bytes
+from matting_data.errors import DamageError, StorageError, UsageError
+from matting_data.recipe_file import LoadedRecipe, as_mapping, load, to_yaml
+
+RECIPE = "recipe.yaml"
+INDEX = "dataset.json"
+WORK = ".work"
+
+
+def work_folder(out: Path) -> Path:
+    """Return the folder of check results and estimates inside `out`."""
+    return out / WORK
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold `out` for one build; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    StorageError
+        Another build holds it, or it cannot be created.
+    UsageError
+        `out` holds something that is no dataset of ours.
+    """
+    refuse_foreign(out)
+    path = work_folder(out) / "lock"
+    with storage_errors(out):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(path, "w")  # noqa: SIM115 - held for the whole block
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"another build is writing to {out}: wait for it, or choose another --out") from None
+        remove_leftovers(out)
+        yield
+
+
+def is_locked(out: Path) -> bool:
+    """Tell whether a build is writing to `out` right now."""
+    try:
+        with open(work_folder(out) / "lock") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise UsageError when `out` is a file, or a folder with content that no build of ours left."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file: name a folder")
+    try:
+        names = set(os.listdir(out)) if out.is_dir() else set()
+    except OSError as error:
+        raise StorageError(f"cannot list {out}: {error.strerror}; choose another --out") from None
+    if names and not names & {RECIPE, WORK}:
+        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: choose an empty or new --out")
+
+
+def refuse_other_recipe(out: Path, recipe: LoadedRecipe) -> None:
+    """Raise UsageError when `out` was begun with another recipe; say which keys differ."""
+    path = out / RECIPE
+    if not path.is_file():
+        return
+    before = load(path)
+    if before.sha256 == recipe.sha256:
+        return
+    changes = differences(as_mapping(before.recipe), as_mapping(recipe.recipe))
+    shown = ", ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
+    raise UsageError(
+        f"{out} holds the dataset {before.recipe.name!r} of another recipe ({shown}): "
+        "choose another --out, or restore the recipe"
+    )
+
+
+def differences(before: Any, after: Any, key: str = "") -> list[str]:
+    """List what differs between two nested documents as ``key old → new``."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        names = list(dict.fromkeys([*before, *after]))
+        return [
+            change
+            for name in names
+            for change in differences(before.get(name), after.get(name), f"{key}.{name}" if key else name)
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [change for i, (b, a) in pairs for change in differences(b, a, f"{key}[{i}]")]
+    return [] if before == after else [f"{key} {_short(before)} → {_short(after)}"]
+
+
+def save_recipe(out: Path, recipe: LoadedRecipe) -> None:
+    """Write the effective recipe, and beside it (not part of the dataset) where its relative paths start."""
+    write_bytes(work_folder(out) / "base.json", json.dumps({"base": str(recipe.base)}).encode())
+    write_bytes(out / RECIPE, to_yaml(recipe.recipe).encode())
+
+
+def saved_recipe(out: Path, base: Path | None = None) -> LoadedRecipe:
+    """Read the recipe of a dataset, with the folder its relative paths start from.
+
+    Parameters
+    ----------
+    base : Path, optional
+        That folder, where the dataset came without its ``.work``.
+
+    Raises
+    ------
+    DamageError
+        `out` holds no dataset.
+    """
+    path = out / RECIPE
+    if not path.is_file():
+        raise DamageError(f"{out} holds no dataset: it has no {RECIPE}; name the folder that 'mattingdata build' wrote")
+    recipe = load(path).recipe
+    if base is None:
+        try:
+            base = Path(json.loads((work_folder(out) / "base.json").read_text())["base"])
+        except (OSError, ValueError, KeyError):
+            base = out
+    return LoadedRecipe(recipe, base)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,71 @@
+"""The errors a user can meet, each one sentence naming the offending value and the remedy.
+
+The command line prints the sentence and leaves with the class's ``exit_code``; a traceback means a bug in
+mattingdata, never a mistake of its user.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MattingDataError(Exception):
+    """Base of all errors raised on purpose; ``str(error)`` is one sentence for the user."""
+
+    exit_code = 2
+
+
+class UsageError(MattingDataError):
+    """A recipe, argument or input that cannot be used as given."""
+
+
+class MissingExtraError(UsageError):
+    """A feature whose optional packages are not installed.
+
+    Parameters
+    ----------
+    extra : str
+        Name of the extra in ``setup.cfg`` that brings the packages.
+    what : str
+        What is missing, for instance ``"anny and mitsuba"``.
+    """
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(f"{what} not installed: run pip install 'mattingdata[{extra}]'")
+
+
+class StorageError(MattingDataError):
+    """The output cannot be written (read-only, full, in use); what was finished before stays valid."""
+
+
+class DamageError(MattingDataError):
+    """A dataset on disk is not what its index says."""
+
+    exit_code = 1
+
+
+class RejectedInput(Exception):
+    """One input that does not qualify; becomes a ledger row and never reaches the user as an error.
+
+    Parameters
+    ----------
+    reason : str
+        Code in snake_case, the same for all inputs that fail the same check.
+    detail : str
+        What was found in this input.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[RejectedInput], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known word nearest to `word`, or an empty string."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

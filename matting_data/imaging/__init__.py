@@ -1,0 +1,1 @@
+"""Pixels only: pure functions from arrays to arrays; nothing here opens a file."""

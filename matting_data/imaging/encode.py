@@ -1,0 +1,61 @@
+"""Encoding to bytes, reproducible for equal codec versions (which ``dataset.json`` records)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from matting_data.errors import MattingDataError
+
+_SUBSAMPLING = {"4:4:4": "444", "4:2:2": "422", "4:2:0": "420"}
+
+
+def jpeg(image: NDArray[np.uint8], quality: int = 95, subsampling: str = "4:4:4") -> bytes:
+    """Encode an RGB image as baseline JPEG with libjpeg-turbo's accurate integer DCT.
+
+    Parameters
+    ----------
+    image : ndarray
+        H×W×3 uint8 RGB.
+    quality : int
+        1 to 100 in libjpeg's scale.
+    subsampling : {"4:4:4", "4:2:2", "4:2:0"}
+        Chroma resolution; 4:4:4 keeps the colour of single hairs.
+    """
+    return bytes(
+        simplejpeg.encode_jpeg(
+            np.ascontiguousarray(image), quality=quality, colorsubsampling=_SUBSAMPLING[subsampling], fastdct=False
+        )
+    )
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """Encode RGB (H×W×3) or RGBA (H×W×4) uint8 pixels as lossless PNG at zlib level 1."""
+    code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    return _png(cv2.cvtColor(image, code), [])
+
+
+def matte_png(plane: NDArray[np.uint8]) -> bytes:
+    """Encode an alpha or a trimap (H×W uint8) as lossless PNG.
+
+    Mattes are mostly flat: the fixed filter ``Up`` with run-length matching takes a third of the time of zlib's
+    default strategy, decodes faster, and is smaller.
+    """
+    return _png(
+        plane,
+        [
+            cv2.IMWRITE_PNG_STRATEGY,
+            cv2.IMWRITE_PNG_STRATEGY_RLE,
+            cv2.IMWRITE_PNG_FILTER,
+            cv2.IMWRITE_PNG_FILTER_UP,
+        ],
+    )
+
+
+def _png(pixels: NDArray[np.uint8], settings: list[int]) -> bytes:
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1, *settings])
+    if not done:
+        raise MattingDataError(f"OpenCV could not encode an image of shape {pixels.shape} as PNG")
+    return data.tobytes()

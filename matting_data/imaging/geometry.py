@@ -1,0 +1,137 @@
+"""Where a background lies behind a foreground, and the pixels of it that are seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Crop = Literal["top_left", "center", "random"]
+
+_CUBIC_REACH = 3
+"""Source pixels beyond the last one needed that OpenCV's 4-tap cubic kernel can touch, rounded up."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Half-open pixel rectangle ``[x0, x1) × [y0, y1)``."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.y1 - self.y0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices that cut the box out of an array."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a background is enlarged and where it is cropped.
+
+    Attributes
+    ----------
+    width, height : int
+        Size of the background after enlarging; its own size when it was large enough.
+    x, y : int
+        Top left corner of the crop in the enlarged background.
+    """
+
+    width: int
+    height: int
+    x: int
+    y: int
+
+
+def place(
+    foreground: tuple[int, int],
+    background: tuple[int, int],
+    crop: Crop = "top_left",
+    at: tuple[float, float] = (0.0, 0.0),
+) -> Placement:
+    """Place a background behind a foreground by the rule of Deep Image Matting's composition script.
+
+    The background is enlarged, keeping its aspect ratio, only when a side is shorter than the foreground's, by the
+    larger of the two ratios, to ``ceil`` of the exact rational size. (The published script computes the sizes in
+    floating point and is one pixel larger where ``b * (f / b)`` rounds up.) A larger background is never shrunk.
+
+    Parameters
+    ----------
+    foreground, background : (int, int)
+        Width and height in pixels.
+    crop : {"top_left", "center", "random"}
+        Where the foreground's window lies; DIM takes the top left corner.
+    at : (float, float)
+        For ``random``: two numbers in [0, 1) that choose the window.
+    """
+    (fw, fh), (bw, bh) = foreground, background
+    width, height = bw, bh
+    if fw > bw or fh > bh:
+        if fw * bh >= fh * bw:  # fw / bw is the larger ratio
+            width, height = fw, -(-bh * fw // bw)
+        else:
+            width, height = -(-bw * fh // bh), fh
+    free_x, free_y = width - fw, height - fh
+    if crop == "center":
+        x, y = free_x // 2, free_y // 2
+    elif crop == "random":
+        x, y = int(at[0] * (free_x + 1)), int(at[1] * (free_y + 1))
+    else:
+        x, y = 0, 0
+    return Placement(width, height, x, y)
+
+
+def cut(background: NDArray[np.uint8], placement: Placement, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the window of the enlarged background that the foreground covers.
+
+    Equal to ``cv2.resize(background, (placement.width, placement.height), interpolation=cv2.INTER_CUBIC)`` cropped
+    to the window, but only the rows and columns up to the window's end are computed: the resampling grid is
+    anchored at the top left corner, so a shorter source gives the same pixels.
+
+    Parameters
+    ----------
+    background : ndarray
+        H×W×3 uint8.
+    placement : Placement
+        From :func:`place` for this background's size.
+    size : (int, int)
+        Width and height of the window.
+
+    Returns
+    -------
+    ndarray
+        height×width×3 uint8; a copy, free to be written to.
+    """
+    width, height = size
+    source_h, source_w = background.shape[:2]
+    if (placement.width, placement.height) == (source_w, source_h):
+        return background[placement.y : placement.y + height, placement.x : placement.x + width].copy()
+    scale_x, scale_y = placement.width / source_w, placement.height / source_h
+    # a partial resize needs the exact scale, which cv2 takes only together with a size rounded from the source's
+    columns = min(source_w, math.ceil((placement.x + width) / scale_x) + _CUBIC_REACH)
+    rows = min(source_h, math.ceil((placement.y + height) / scale_y) + _CUBIC_REACH)
+    enlarged = cv2.resize(background[:rows, :columns], None, fx=scale_x, fy=scale_y, interpolation=cv2.INTER_CUBIC)
+    window = enlarged[placement.y : placement.y + height, placement.x : placement.x + width]
+    return np.ascontiguousarray(window, dtype=np.uint8)
+
+
+def bounding_box(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Box:
+    """Return the smallest box around the non-zero pixels of an H×W mask; an empty box when there are none."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return Box(x, y, x + width, y + height)

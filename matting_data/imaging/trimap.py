@@ -1,0 +1,116 @@
+"""Trimaps: 255 where surely person, 0 where surely not, 128 between.
+
+All kinds share one definition: a pixel is known background when nothing of the person (alpha > 0) lies within the
+dilation element around it, known foreground when all within the erosion element is opaque (alpha = 255). A trimap
+therefore never contradicts its alpha.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.imaging.geometry import bounding_box
+
+Element = Literal["ellipse", "disc"]
+
+
+@dataclass(frozen=True)
+class Radii:
+    """The two elements of one trimap.
+
+    Attributes
+    ----------
+    element : {"ellipse", "disc"}
+        ``ellipse``: OpenCV's ``MORPH_ELLIPSE`` kernel, sizes are kernel sides k (what DIM-style code draws; even
+        ones are asymmetric by half a pixel in OpenCV). ``disc``: a Euclidean disc, sizes are radii in pixels.
+    dilate, erode : int
+        Sizes for the person's outside and inside.
+    """
+
+    element: Element
+    dilate: int
+    erode: int
+
+
+def dim_radii(kernel: tuple[int, int], rng: np.random.Generator) -> Radii:
+    """Draw both kernel sides from [low, high), separately, as the DIM re-implementations do."""
+    low, high = kernel
+    return Radii("ellipse", int(rng.integers(low, high)), int(rng.integers(low, high)))
+
+
+def fixed_radii(kernel: int) -> Radii:
+    """The same ellipse for both sides, for test sets."""
+    return Radii("ellipse", kernel, kernel)
+
+
+def adaptive_radii(rate: tuple[float, float], extent: float, rng: np.random.Generator) -> Radii:
+    """Draw both radii as shares of the person's size.
+
+    The paper blames trimap parameters that do not follow the size of the person; a share of its extent gives a
+    distant figure a thin band and a close-up a wide one.
+
+    Parameters
+    ----------
+    rate : (float, float)
+        Smallest and largest radius as a share of `extent`.
+    extent : float
+        From :func:`person_extent`, in pixels.
+    """
+    dilate, erode = (max(1, round(float(rng.uniform(*rate)) * extent)) for _ in range(2))
+    return Radii("disc", dilate, erode)
+
+
+def person_extent(alpha: NDArray[np.uint8]) -> float:
+    """Geometric mean of the sides of the box around alpha ≥ 128 (H×W uint8), in pixels."""
+    box = bounding_box(alpha >= 128)
+    return float(np.sqrt(box.width * box.height))
+
+
+class Trimapper:
+    """Trimaps of one alpha; what several of them share is computed once.
+
+    Parameters
+    ----------
+    alpha : ndarray
+        H×W uint8.
+    """
+
+    def __init__(self, alpha: NDArray[np.uint8]) -> None:
+        self._touched = (alpha > 0).view(np.uint8)
+        self._solid = (alpha == 255).view(np.uint8)
+        self._ellipses: dict[tuple[bool, int], NDArray[np.uint8]] = {}
+
+    def draw(self, radii: Radii) -> NDArray[np.uint8]:
+        """Return the trimap for `radii`: H×W uint8 in {0, 128, 255}."""
+        if radii.element == "ellipse":
+            reached, inner = self._ellipse(True, radii.dilate), self._ellipse(False, radii.erode)
+        else:
+            reached = (self._distance_outside <= radii.dilate).view(np.uint8)
+            inner = (self._distance_inside > radii.erode).view(np.uint8)
+        # 128 where reached, and 127 more where solid: inner lies inside reached
+        return reached * np.uint8(128) + inner * np.uint8(127)
+
+    def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint8]:
+        key = (outside, side)
+        if key not in self._ellipses:
+            kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+            shape = cv2.dilate(self._touched, kernel) if outside else cv2.erode(self._solid, kernel)
+            self._ellipses[key] = shape  # type: ignore[assignment]
+        return self._ellipses[key]
+
+    @cached_property
+    def _distance_outside(self) -> NDArray[np.float32]:
+        return cv2.distanceTransform(1 - self._touched, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # type: ignore
+
+    @cached_property
+    def _distance_inside(self) -> NDArray[np.float32]:
+        # the frame is no edge: a person cut off by it is solid up to it
+        if self._solid.all():
+            return np.full(self._solid.shape, np.inf, np.float32)
+        return cv2.distanceTransform(self._solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""Pure functions from (foregrounds, backgrounds, recipe) to the table of all composites."""

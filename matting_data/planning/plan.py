@@ -1,0 +1,152 @@
+"""The plan: every composite of the dataset, before the first pixel."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from matting_data.errors import UsageError
+from matting_data.humans.detector import Thresholds
+from matting_data.humans.policy import HumanPolicy
+from matting_data.planning.pairing import pair
+from matting_data.planning.seeds import derive_seed
+from matting_data.planning.selection import judge_humans, reject_duplicates
+from matting_data.planning.splits import split_backgrounds, split_foregrounds
+from matting_data.recipe import Expect, Recipe
+from matting_data.records import Background, Foreground, PlannedComposite
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe makes of its checked inputs.
+
+    Attributes
+    ----------
+    foregrounds, backgrounds : list
+        All inputs with their verdicts and splits, in the order they were found.
+    composites : list of PlannedComposite
+        Ordered by split, shard and position in the shard.
+    """
+
+    foregrounds: list[Foreground]
+    backgrounds: list[Background]
+    composites: list[PlannedComposite]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that decides the pixels: composites, and the hashes of the files they use."""
+        digest = hashlib.sha256()
+        for record in (*self.foregrounds, *self.backgrounds):
+            if record.state == "ok":
+                digest.update(repr(astuple(record)).encode())
+        for composite in self.composites:
+            digest.update(repr(astuple(composite)).encode())
+        return digest.hexdigest()
+
+    def shards(self) -> dict[tuple[str, int], list[PlannedComposite]]:
+        """Return the composites of each (split, shard number), in order."""
+        result: dict[tuple[str, int], list[PlannedComposite]] = defaultdict(list)
+        for composite in self.composites:
+            result[composite.split, composite.shard].append(composite)
+        return dict(result)
+
+
+def make_plan(
+    foregrounds: Sequence[Foreground],
+    backgrounds: Sequence[Background],
+    recipe: Recipe,
+    recommended: Thresholds | None = None,
+) -> Plan:
+    """Decide everything: duplicates, verdicts, splits, pairs, order and shards. A pure function.
+
+    Parameters
+    ----------
+    foregrounds, backgrounds : sequence
+        Checked records, in the order they were found.
+    recipe : Recipe
+        What to build.
+    recommended : Thresholds or None
+        Those of the detector that scored the backgrounds, for a policy that says ``auto``.
+
+    Raises
+    ------
+    UsageError
+        No usable foreground, counts that differ from ``expect``, too few backgrounds, a person on both sides.
+    """
+    people = reject_duplicates(foregrounds, recipe.foregrounds.duplicate_distance)
+    people = split_foregrounds(people, recipe.foregrounds.split, recipe.foregrounds.same_person_distance, recipe.seed)
+    usable = [record for record in people if record.state == "ok"]
+    if not usable:
+        reasons = Counter(record.reason for record in people)
+        found = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "the folders hold none"
+        raise UsageError(f"no foreground can be used ({found}): correct foregrounds.sources in the recipe")
+    require_expected(usable, recipe.foregrounds.expect)
+    photos = reject_duplicates(judge_humans(backgrounds, human_policy(recipe), recommended), recipe.backgrounds.duplicate_distance)
+    per_foreground = recipe.composites.per_foreground
+    counts = Counter(record.split for record in usable)
+    wanted = {split: counts[split] * per_foreground for split in ("train", "test") if counts[split]}
+    photos = split_backgrounds(photos, wanted, per_foreground, recipe.seed)
+    composites: list[PlannedComposite] = []
+    for split in wanted:
+        ids = [record.id for record in usable if record.split == split]
+        ids.sort(key=lambda identity: derive_seed(recipe.seed, "order", identity))
+        choices = [record.id for record in photos if record.state == "ok" and record.split == split]
+        composites += _composites(split, ids, choices, recipe)
+    return Plan(people, photos, composites)
+
+
+def human_policy(recipe: Recipe) -> HumanPolicy:
+    """Return the policy of ``backgrounds.humans``."""
+    humans = recipe.backgrounds.humans
+    detector = None if humans.detector == "none" else humans.detector
+    return HumanPolicy(detector, humans.threshold, humans.review, humans.review_band)
+
+
+def require_expected(foregrounds: Sequence[Foreground], expect: Expect | None) -> None:
+    """Raise UsageError when the usable foregrounds do not number what the recipe expects."""
+    if expect is None:
+        return
+    splits, subsets = Counter(r.split for r in foregrounds), Counter(r.subset for r in foregrounds)
+    checks = [
+        ("foregrounds in total", expect.total, len(foregrounds)),
+        ("train foregrounds", expect.train, splits["train"]),
+        ("test foregrounds", expect.test, splits["test"]),
+        *((f"foregrounds of subset {name}", count, subsets[name]) for name, count in expect.subsets.items()),
+    ]
+    wrong = [f"{found} {what} instead of {wanted}" for what, wanted, found in checks if wanted not in (None, found)]
+    if wrong:
+        raise UsageError(f"foregrounds.expect does not hold: {', '.join(wrong)}; correct the sources or the numbers")
+
+
+def shard_numbers(sizes: Sequence[int], limit: int) -> list[int]:
+    """Number the shard of each item when groups of `sizes` items are laid into shards of at most `limit`.
+
+    A group stays in one shard unless it is larger than a shard, so that a foreground is decoded once.
+    """
+    numbers: list[int] = []
+    shard, room = 0, limit
+    for size in sizes:
+        if size > room and room < limit:
+            shard, room = shard + 1, limit
+        for _ in range(size):
+            if room == 0:
+                shard, room = shard + 1, limit
+            numbers.append(shard)
+            room -= 1
+    return numbers
+
+
+def _composites(split: str, ids: list[str], backgrounds: list[str], recipe: Recipe) -> list[PlannedComposite]:
+    count = recipe.composites.per_foreground
+    pairs = pair(ids, backgrounds, count, recipe.seed)
+    shards = shard_numbers([count] * len(ids), recipe.store.samples_per_shard)
+    width = max(2, len(str(count - 1)))
+    rows = []
+    for position, (identity, index, background) in enumerate(
+        (identity, index, background) for identity in ids for index, background in enumerate(pairs[identity])
+    ):
+        key, seed = f"{identity}-{index:0{width}d}", derive_seed(recipe.seed, identity, index)
+        rows.append(PlannedComposite(key, split, shards[position], identity, background, index, seed))
+    return rows

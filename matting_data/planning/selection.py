@@ -1,0 +1,84 @@
+"""Which of the checked inputs take part: near-duplicates out, verdicts on humans, all as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from matting_data.humans.detector import Detection, Thresholds
+from matting_data.humans.policy import HumanPolicy, verdict
+from matting_data.imaging.fingerprint import duplicate_of
+from matting_data.records import Background, Foreground
+
+Input = TypeVar("Input", Foreground, Background)
+
+
+def reject_duplicates(records: Sequence[Input], distance: int) -> list[Input]:
+    """Reject usable records that repeat an earlier one.
+
+    Parameters
+    ----------
+    records : sequence
+        In the order of precedence; those with a state other than ``ok`` are passed through.
+    distance : int
+        Fingerprints at most this far apart (of 256 bits) are the same picture; -1 keeps all.
+
+    Returns
+    -------
+    list
+        With reason ``near_duplicate``, and the record it repeats in the detail.
+    """
+    usable = [index for index, record in enumerate(records) if record.state == "ok"]
+    result = list(records)
+    if distance < 0:
+        return result
+    originals = duplicate_of([records[index].fingerprint for index in usable], distance)
+    for index, original in zip(usable, originals, strict=True):
+        if original is not None:
+            twin = records[usable[original]]
+            bits = _distance(records[index].fingerprint, twin.fingerprint)
+            result[index] = replace(
+                records[index],
+                state="rejected",
+                reason="near_duplicate",
+                detail=f"repeats {twin.id} ({bits} of 256 fingerprint bits differ)",
+            )
+    return result
+
+
+def judge_humans(
+    records: Sequence[Background], policy: HumanPolicy, recommended: Thresholds | None
+) -> list[Background]:
+    """Give every usable background its verdict; a pure function of the stored score and the policy.
+
+    Parameters
+    ----------
+    recommended : Thresholds or None
+        Those of the detector that made the scores.
+
+    Returns
+    -------
+    list of Background
+        Rejected ones carry the policy's reason, and the score in the detail.
+    """
+    return [record if record.state != "ok" else _judged(record, policy, recommended) for record in records]
+
+
+def _judged(record: Background, policy: HumanPolicy, recommended: Thresholds | None) -> Background:
+    judgement = verdict(Detection(record.score) if record.detector else None, policy, recommended)
+    kept = judgement.verdict == "keep"
+    return replace(
+        record,
+        verdict=judgement.verdict,
+        state="ok" if kept else "rejected",
+        reason=judgement.reason,
+        detail="" if kept else f"human score {record.score:.3f}",
+    )
+
+
+def _distance(first: str, second: str) -> int:
+    return int(np.bitwise_count(np.frombuffer(bytes.fromhex(first), np.uint8) ^ np.frombuffer(
+        bytes.fromhex(second), np.uint8)).sum())  # fmt: skip

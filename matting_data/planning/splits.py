@@ -1,0 +1,120 @@
+"""Train and test: by person for foregrounds, disjoint for backgrounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from matting_data.errors import UsageError
+from matting_data.imaging.fingerprint import groups
+from matting_data.planning.seeds import derive_seed
+from matting_data.recipe import SplitRule
+from matting_data.records import Background, Foreground
+
+
+def split_foregrounds(
+    records: Sequence[Foreground], rule: SplitRule, same_person_distance: int, seed: int
+) -> list[Foreground]:
+    """Assign ``train`` or ``test`` to every usable foreground, whole persons at a time.
+
+    Two foregrounds are one person when their metadata says so or their fingerprints are within
+    `same_person_distance`. Persons are drawn for test in the order of a seeded hash, skipping those that would
+    overshoot, until the number asked for is reached or nobody fits.
+
+    Raises
+    ------
+    UsageError
+        The metadata puts one person on both sides.
+    """
+    usable = [index for index, record in enumerate(records) if record.state == "ok"]
+    persons = _persons([records[index] for index in usable], same_person_distance)
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, person in zip(usable, persons, strict=True):
+        members[person].append(index)
+    result = list(records)
+    if rule.from_metadata:
+        for group in members.values():
+            _require_one_side([records[index] for index in group])
+            side = records[group[0]].split or "train"
+            for index in group:
+                result[index] = replace(records[index], split=side)
+        return result
+    wanted = rule.test if isinstance(rule.test, int) else round(rule.test * len(usable))
+    order = sorted(
+        members.values(), key=lambda group: derive_seed(seed, "split", min(records[index].id for index in group))
+    )
+    for group in order:
+        side = "test" if len(group) <= wanted else "train"
+        wanted -= len(group) if side == "test" else 0
+        for index in group:
+            result[index] = replace(records[index], split=side)
+    return result
+
+
+def split_backgrounds(
+    records: Sequence[Background], composites: dict[str, int], per_foreground: int, seed: int
+) -> list[Background]:
+    """Divide the usable backgrounds among the splits in proportion to their composites, none in both.
+
+    Parameters
+    ----------
+    composites : dict
+        Split → number of composites to make, only splits that have any.
+    per_foreground : int
+        Every split needs at least this many backgrounds, since none serves a foreground twice.
+
+    Raises
+    ------
+    UsageError
+        Too few backgrounds; says how many are missing.
+    """
+    usable = [index for index, record in enumerate(records) if record.state == "ok"]
+    needed = per_foreground * len(composites)
+    if len(usable) < needed:
+        parts = " and ".join(f"{per_foreground} for {split}" for split in composites)
+        raise UsageError(
+            f"the plan needs at least {needed} backgrounds ({parts}) and {len(usable)} passed the checks: "
+            f"add {needed - len(usable)} more, or lower composites.per_foreground"
+        )
+    order = sorted(usable, key=lambda index: derive_seed(seed, "background split", records[index].id))
+    result = list(records)
+    test_count = 0
+    if len(composites) == 2:
+        share = composites["test"] / sum(composites.values())
+        test_count = min(max(round(share * len(usable)), per_foreground), len(usable) - per_foreground)
+    elif "test" in composites:
+        test_count = len(usable)
+    for rank, index in enumerate(order):
+        result[index] = replace(records[index], split="test" if rank < test_count else "train")
+    return result
+
+
+def _persons(records: Sequence[Foreground], distance: int) -> list[int]:
+    """Number each foreground by its person: named alike, or looking alike, directly or through others."""
+    leaders = groups([record.fingerprint for record in records], distance)
+    first_of_name: dict[str, int] = {}
+    parent = list(range(len(records)))
+
+    def find(index: int) -> int:
+        while parent[index] != index:
+            index = parent[index]
+        return index
+
+    for index, record in enumerate(records):
+        twins = [leaders[index]]
+        if record.person:
+            twins.append(first_of_name.setdefault(record.person, index))
+        for twin in twins:
+            a, b = find(index), find(twin)
+            parent[max(a, b)] = min(a, b)
+    return [find(index) for index in range(len(records))]
+
+
+def _require_one_side(group: Sequence[Foreground]) -> None:
+    sides = {record.split or "train": record.id for record in group}
+    if len(sides) > 1:
+        raise UsageError(
+            f"the metadata puts {sides['train']} in train and {sides['test']} in test, but they are the same person "
+            "(by name or by looks): move one, or lower foregrounds.same_person_distance"
+        )

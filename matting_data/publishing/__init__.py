@@ -1,0 +1,1 @@
+"""What a built dataset shows of itself: contact sheets and statistics."""

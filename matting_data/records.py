@@ -1,0 +1,308 @@
+"""The records that pass from room to room, and the Parquet tables that hold them.
+
+Each table is a list of one frozen dataclass; its columns are the dataclass's fields, in their order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import polars as pl
+
+from matting_data.atomic import write_bytes
+from matting_data.errors import DamageError
+
+Outcome = Literal["written", "rejected", "failed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Foreground:
+    """One foreground as found and checked; `reason` is empty for those that can be used.
+
+    Attributes
+    ----------
+    id : str
+        ``<source>-<path as slug>``; letters, digits, ``-`` and ``_``.
+    source, image, alpha : str
+        Name of the source, and paths below its folders (`alpha` is empty for cut-outs).
+    split, subset, person, license, author, url : str
+        From the recipe or the source's metadata; `split` is assigned later where empty.
+    image_sha256, alpha_sha256 : str
+        Hashes of the files' bytes.
+    width, height : int
+        In pixels, as displayed.
+    colour : str
+        ``estimated`` or ``as_is``.
+    opaque_from : int
+        Alpha levels from this one on count as 255.
+    fingerprint : str
+        256-bit perceptual hash over mid-gray.
+    x0, y0, x1, y1 : int
+        Box of alpha > 0, half-open.
+    coverage, soft : float
+        Mean alpha, and share of pixels with 0 < alpha < 255, in [0, 1].
+    warnings : list of str
+        What is odd but usable: ``alpha_binary``.
+    state : str
+        ``ok``, ``rejected`` or ``failed``, with `reason` (a code) and `detail` (what was found).
+    """
+
+    id: str
+    source: str
+    image: str
+    alpha: str = ""
+    split: str = ""
+    subset: str = ""
+    person: str = ""
+    license: str = ""
+    author: str = ""
+    url: str = ""
+    image_sha256: str = ""
+    alpha_sha256: str = ""
+    width: int = 0
+    height: int = 0
+    colour: str = ""
+    opaque_from: int = 255
+    fingerprint: str = ""
+    x0: int = 0
+    y0: int = 0
+    x1: int = 0
+    y1: int = 0
+    coverage: float = 0.0
+    soft: float = 0.0
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    state: str = "ok"
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Background:
+    """One background as found, checked and judged.
+
+    Attributes
+    ----------
+    id, source, path, license : str
+        As for foregrounds; `path` lies below the source's folder.
+    sha256 : str
+        Hash of the file's bytes.
+    format, mode, orientation
+        What the content is (``JPEG``, ``GIF``, ...), its stored pixel mode, and the EXIF orientation applied.
+    width, height : int
+        In pixels, as displayed.
+    fingerprint : str
+        256-bit perceptual hash.
+    detector : str
+        Name and version of the detector that scored it.
+    score : float
+        Its score in [0, 1] that a human is visible.
+    boxes : str
+        JSON list of ``[x0, y0, x1, y1, score, label]`` in pixels.
+    verdict : str
+        ``keep``, ``reject`` or ``review``.
+    split : str
+        ``train`` or ``test``, empty when not kept.
+    state, reason, detail : str
+        As for foregrounds; `reason` is also given for those kept.
+    """
+
+    id: str
+    source: str
+    path: str
+    license: str = ""
+    sha256: str = ""
+    format: str = ""
+    mode: str = ""
+    orientation: int = 1
+    width: int = 0
+    height: int = 0
+    fingerprint: str = ""
+    detector: str = ""
+    score: float = 0.0
+    boxes: str = "[]"
+    verdict: str = ""
+    split: str = ""
+    state: str = "ok"
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedComposite:
+    """One composite to be made; a row of the plan.
+
+    Attributes
+    ----------
+    key : str
+        Name of the sample in its shard: ``<foreground>-<index>``.
+    split : str
+        ``train`` or ``test``.
+    shard : int
+        Number of its shard within the split.
+    foreground, background : str
+        Ids.
+    index : int
+        0 to ``per_foreground`` − 1.
+    seed : int
+        Of everything random in this composite; a hash of (recipe seed, foreground, index).
+    """
+
+    key: str
+    split: str
+    shard: int
+    foreground: str
+    background: str
+    index: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One composite as written; a row of a manifest.
+
+    Attributes
+    ----------
+    key, split, shard, foreground, background, index, seed
+        As planned.
+    subset, license : str
+        Of the foreground.
+    width, height : int
+        In pixels.
+    x0, y0, x1, y1 : int
+        Box of alpha > 0, half-open.
+    coverage, soft : float
+        Mean alpha, and share of soft pixels.
+    background_width, background_height, background_x, background_y : int
+        Size to which the background was enlarged and the corner of the window.
+    trimap_kind : str
+        ``dim``, ``fixed`` or ``adaptive``.
+    trimap_dilate, trimap_erode : int
+        Kernel sides (``dim``, ``fixed``) or radii (``adaptive``) in pixels.
+    image, image_offset, image_bytes, ...
+        Name of each tar member, and where its content starts in the tar, and its length: random access without tar.
+    """
+
+    key: str
+    split: str
+    shard: int
+    foreground: str
+    background: str
+    index: int
+    seed: int
+    subset: str
+    license: str
+    width: int
+    height: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    coverage: float
+    soft: float
+    background_width: int
+    background_height: int
+    background_x: int
+    background_y: int
+    trimap_kind: str
+    trimap_dilate: int
+    trimap_erode: int
+    image: str = ""
+    image_offset: int = 0
+    image_bytes: int = 0
+    alpha: str = ""
+    alpha_offset: int = 0
+    alpha_bytes: int = 0
+    trimap: str = ""
+    trimap_offset: int = 0
+    trimap_bytes: int = 0
+    json: str = ""
+    json_offset: int = 0
+    json_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class LedgerRow:
+    """Where one input ended.
+
+    Attributes
+    ----------
+    id, source, path : str
+        The input; for composites the key, the split and the foreground + background.
+    outcome : {"written", "rejected", "failed"}
+        Exactly one.
+    reason, detail : str
+        Why, for all but ``written``.
+    warnings : list of str
+        What was odd but usable.
+    """
+
+    id: str
+    source: str
+    path: str
+    outcome: str
+    reason: str = ""
+    detail: str = ""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+Record = TypeVar("Record")
+
+_TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+
+
+def schema(record: type) -> dict[str, Any]:
+    """Return the polars schema of a record class."""
+    hints = typing.get_type_hints(record)
+    return {field.name: _column_type(hints[field.name]) for field in dataclasses.fields(record)}
+
+
+def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
+    """Return a table with one row a record, also when there are none."""
+    kept, columns = list(rows), schema(record)
+    return pl.DataFrame({name: [getattr(row, name) for row in kept] for name in columns}, schema=columns)
+
+
+def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
+    """Return the records of a table that :func:`to_table` made."""
+    names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+    return [record(**row) for row in table.select(names).iter_rows(named=True)]
+
+
+def write_table(
+    path: Path, rows: Iterable[Record], record: type[Record], metadata: Mapping[str, str] | None = None
+) -> str:
+    """Write records as Parquet, atomically and reproducibly; return the file's SHA-256.
+
+    Parameters
+    ----------
+    metadata : mapping, optional
+        Key-value pairs for the file's own metadata.
+    """
+    buffer = io.BytesIO()
+    to_table(rows, record).write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))
+    return write_bytes(path, buffer.getvalue())
+
+
+def read_table(path: Path, record: type[Record]) -> list[Record]:
+    """Read records from Parquet.
+
+    Raises
+    ------
+    DamageError
+        When the file is missing, is not Parquet, or lacks a column.
+    """
+    try:
+        return from_table(pl.read_parquet(path), record)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DamageError(f"{path} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again") from None
+
+
+def _column_type(hint: Any) -> Any:
+    if typing.get_origin(hint) is list:
+        return pl.List(_column_type(typing.get_args(hint)[0]))
+    return _TYPES[hint]

@@ -1,0 +1,1 @@
+"""A dataset on disk: tars, manifests, the index, and what checks them."""

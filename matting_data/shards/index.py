@@ -1,0 +1,82 @@
+"""``dataset.json``: what a dataset holds, with the hash of every file; written last, so that its presence means whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from matting_data import __version__
+from matting_data.atomic import write_bytes
+from matting_data.errors import DamageError
+
+FORMAT = "mattingdata/1"
+INDEX = "dataset.json"
+
+_SELF = "index_sha256"
+
+
+def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Hash the ordered shard hashes of all splits; equal exactly when two datasets are the same.
+
+    Parameters
+    ----------
+    shards : mapping
+        Split → shard entries with ``tar`` and ``sha256``.
+    """
+    digest = hashlib.sha256()
+    for split in sorted(shards):
+        for entry in shards[split]:
+            digest.update(f"{entry['tar']} {entry['sha256']}\n".encode())
+    return digest.hexdigest()
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of what decides bytes."""
+    names = ("numpy", "pillow", "polars", "pymatting", "simplejpeg", "ImageHash", "onnxruntime")
+    return {"mattingdata": __version__, "opencv": cv2.__version__} | {name: metadata.version(name) for name in names}
+
+
+def write_index(out: Path, index: Mapping[str, Any]) -> None:
+    """Write ``dataset.json``, sealed with a hash of its own content."""
+    body = {key: value for key, value in index.items() if key != _SELF}
+    sealed = {**body, _SELF: _seal(body)}
+    write_bytes(out / INDEX, (json.dumps(sealed, indent=1, ensure_ascii=True) + "\n").encode())
+
+
+def read_index(out: Path) -> dict[str, Any]:
+    """Read and check ``dataset.json``.
+
+    Raises
+    ------
+    DamageError
+        Missing (an unfinished build), altered, or of a newer format.
+    """
+    path = out / INDEX
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        if (out / "recipe.yaml").is_file():
+            raise DamageError(f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it") from None
+        raise DamageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
+    except OSError as error:
+        raise DamageError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        index = json.loads(data)
+        seal, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise DamageError(f"{path} is damaged: run 'mattingdata build' again to write it anew") from None
+    if index.get("format") != FORMAT:
+        raise DamageError(f"{path} has format {index.get('format')!r}, this version reads {FORMAT!r}: upgrade mattingdata")
+    if seal != _seal(body) or data != (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode():
+        raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
+    return dict(index)
+
+
+def _seal(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,177 @@
+"""Is a dataset on disk what its index says, and is every sample sound?
+
+Nothing here repairs or writes; every problem names the file and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.atomic import TEMPORARY, sha256_file
+from matting_data.building.render import sample_json
+from matting_data.errors import DamageError, RejectedInput
+from matting_data.imaging.decode import Raster, decode
+from matting_data.records import LedgerRow, PlannedComposite, Sample, read_table
+from matting_data.shards.reader import MEMBERS, read_manifest, read_members, shard_entries
+
+_IGNORED = {"dataset.json", ".work"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: the file (below the dataset) and what."""
+
+    file: str
+    what: str
+
+
+@dataclass
+class VerifyShard:
+    """The task of verifying one shard: hashes always, every sample when `deep`."""
+
+    out: Path
+    deep: bool
+
+    def __call__(self, entry: Mapping[str, Any]) -> tuple[int, list[Problem]]:
+        """Return the number of samples looked at, and what is wrong with them."""
+        problems = check_hash(self.out, entry["tar"], entry["sha256"], entry["bytes"])
+        problems += check_hash(self.out, entry["manifest"], entry["manifest_sha256"])
+        try:
+            rows = read_manifest(self.out, entry)
+        except DamageError as error:
+            return 0, [*problems, Problem(entry["manifest"], str(error))]
+        if len(rows) != entry["num_samples"]:
+            problems.append(Problem(entry["manifest"], f"has {len(rows)} rows, the index says {entry['num_samples']}"))
+        if self.deep and (self.out / entry["tar"]).is_file():
+            problems += check_members(self.out, entry["tar"], rows)
+            for row in rows:
+                problems += [Problem(entry["tar"], what) for what in check_sample(self.out / entry["tar"], row)]
+        return len(rows), problems
+
+
+def check_hash(out: Path, name: str, sha256: str, size: int | None = None) -> list[Problem]:
+    """Compare a file's length and hash with the index."""
+    path = out / name
+    try:
+        if size is not None and path.stat().st_size != size:
+            return [Problem(name, f"has {path.stat().st_size} bytes instead of {size}")]
+        return [] if sha256_file(path) == sha256 else [Problem(name, "its bytes are not those that were written")]
+    except FileNotFoundError:
+        return [Problem(name, "is missing")]
+    except OSError as error:
+        return [Problem(name, f"cannot be read: {error.strerror}")]
+
+
+def check_tables(out: Path, index: Mapping[str, Any]) -> list[Problem]:
+    """Check the tables beside the shards: hashes, sums of the ledger, and every planned composite's end."""
+    problems = [p for name, sha256 in index["files"].items() for p in check_hash(out, name, sha256)]
+    problems += _unknown_files(out, index)
+    if problems:
+        return problems
+    planned = {row.key for row in read_table(out / "plan.parquet", PlannedComposite)}
+    for name, summary in index["ledger"].items():
+        file = f"ledger/{name}.parquet"
+        rows = read_table(out / file, LedgerRow)
+        outcomes = Counter(row.outcome for row in rows)
+        counted = {"written": summary["written"]} | {k: sum(summary[k].values()) for k in ("rejected", "failed")}
+        if len({row.id for row in rows}) != len(rows) or dict(outcomes) != {k: n for k, n in counted.items() if n}:
+            problems.append(Problem(file, f"does not add up: {dict(outcomes)} in {len(rows)} rows, index {counted}"))
+        if name == "composites":
+            written = {row.id for row in rows if row.outcome == "written"}
+            problems += _compare_keys(out, index, written)
+            if {row.id for row in rows} != planned:
+                problems.append(Problem(file, "does not hold exactly the planned composites"))
+    return problems
+
+
+def check_members(out: Path, tar: str, rows: Iterable[Sample]) -> list[Problem]:
+    """Check that a tar holds exactly the members its manifest names, in order, and lies where it says."""
+    expected = [
+        (getattr(row, m), getattr(row, f"{m}_offset"), getattr(row, f"{m}_bytes")) for row in rows for m in MEMBERS
+    ]
+    try:
+        with tarfile.open(out / tar, "r:") as archive:
+            found = [(member.name, member.offset_data, member.size) for member in archive]
+    except (tarfile.TarError, OSError) as error:
+        return [Problem(tar, f"is no readable tar: {error}")]
+    if found == expected:
+        return []
+    differing = next((e[0] for e, f in zip(expected, found, strict=False) if e != f), "the end")
+    return [Problem(tar, f"its members differ from the manifest's, first at {differing}")]
+
+
+def check_sample(tar: Path, row: Sample) -> list[str]:
+    """Return what is wrong with one sample: decoding, size, mode, values, or alpha against trimap."""
+    try:
+        members = read_members(tar, row)
+        image, alpha, trimap = (decode(members[name]) for name in ("image", "alpha", "trimap"))
+    except (RejectedInput, DamageError) as error:
+        return [f"{row.key} does not decode: {error}"]
+    wrong = []
+    if image.size != (row.width, row.height) or image.mode != "RGB":
+        wrong.append(f"{row.image} is {image.mode} {image.size}, not RGB {(row.width, row.height)}")
+    for name, raster in ((row.alpha, alpha), (row.trimap, trimap)):
+        if raster.size != (row.width, row.height) or raster.pixels.ndim != 2 or raster.pixels.dtype != np.uint8:
+            wrong.append(f"{name} is {raster.mode} {raster.size}, not 8-bit gray {(row.width, row.height)}")
+    if not wrong:
+        wrong += [f"{row.key}: {what}" for what in check_planes(_plane(alpha), _plane(trimap))]
+    if members["json"] != sample_json(row):
+        wrong.append(f"{row.json} differs from the manifest's row")
+    return wrong
+
+
+def check_planes(alpha: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> list[str]:
+    """Return what is wrong with an alpha and a trimap, both H×W uint8."""
+    wrong = []
+    levels = np.flatnonzero(np.bincount(trimap.ravel(), minlength=256))
+    if not set(levels.tolist()) <= {0, 128, 255}:
+        wrong.append(f"the trimap holds levels {levels.tolist()[:6]}, only 0, 128 and 255 have a meaning")
+    if np.any(alpha[trimap == 255] != 255):
+        wrong.append("the trimap calls pixels foreground that are not opaque")
+    if np.any(alpha[trimap == 0] != 0):
+        wrong.append("the trimap calls pixels background that show some person")
+    if alpha.max() < 128:
+        wrong.append("the alpha is empty")
+    return wrong
+
+
+def _plane(raster: Raster) -> NDArray[np.uint8]:
+    return raster.pixels  # type: ignore[return-value]
+
+
+def _compare_keys(out: Path, index: Mapping[str, Any], written: set[str]) -> list[Problem]:
+    keys: list[str] = []
+    for _, entry in shard_entries(index):
+        try:
+            keys += [row.key for row in read_manifest(out, entry)]
+        except DamageError:
+            return []  # reported with its shard
+    if len(keys) != len(set(keys)):
+        return [Problem("dataset.json", "a sample stands in two places")]
+    if set(keys) != written:
+        return [Problem("ledger/composites.parquet", "its written rows are not the samples of the manifests")]
+    return []
+
+
+def _unknown_files(out: Path, index: Mapping[str, Any]) -> list[Problem]:
+    known = set(index["files"])
+    for _, entry in shard_entries(index):
+        known |= {entry["tar"], entry["manifest"]}
+    problems = []
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out)
+        if path.is_dir() or name.parts[0] in _IGNORED or str(name) in known:
+            continue
+        what = "is an unfinished file of a killed build" if TEMPORARY in path.name else "is not part of the dataset"
+        problems.append(Problem(str(name), what))
+    return problems
+
+

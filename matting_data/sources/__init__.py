@@ -1,0 +1,1 @@
+"""Where inputs come from: foregrounds and backgrounds, found, decoded and checked."""

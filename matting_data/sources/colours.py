@@ -1,0 +1,64 @@
+"""Estimated foreground colours, kept between runs: the estimate costs a hundred composites' time.
+
+Only soft pixels differ from the source image, so only theirs are stored, compressed, under the hash of the files
+they were estimated from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.atomic import write_bytes
+from matting_data.imaging.colour import estimate_soft_colours, soft_pixels, with_soft_colours
+from matting_data.records import Foreground
+
+_METHOD = "multi-level-1"
+"""Part of the name: a new method or setting needs a new word, or old estimates would be taken for its own."""
+
+
+class ColourCache:
+    """Clean foreground colours by content.
+
+    Parameters
+    ----------
+    folder : Path
+        Where estimates are kept; created when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def clean(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return `image` with clean colours at soft pixels, as the record asks.
+
+        Parameters
+        ----------
+        record : Foreground
+            With its hashes and `colour`; ``as_is`` returns `image` itself.
+        image, alpha : ndarray
+            H×W×3 and H×W uint8, as :func:`matting_data.sources.load.load_foreground` returns them.
+        """
+        if record.colour != "estimated":
+            return image
+        identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256} {record.opaque_from}"
+        name = hashlib.sha256(identity.encode()).hexdigest()
+        path = self._folder / name[:2] / f"{name}.z"
+        count = int(soft_pixels(alpha).sum())
+        colours = _read(path, count)
+        if colours is None:
+            colours = estimate_soft_colours(image, alpha)
+            write_bytes(path, zlib.compress(colours.tobytes(), 1))
+        return with_soft_colours(image, alpha, colours)
+
+
+def _read(path: Path, count: int) -> NDArray[np.uint8] | None:
+    try:
+        data = zlib.decompress(path.read_bytes())
+    except (OSError, zlib.error):
+        return None  # absent or damaged: estimating again repairs it
+    return np.frombuffer(data, np.uint8).reshape(count, 3) if len(data) == 3 * count else None

@@ -1,0 +1,129 @@
+"""Finding files: image trees, ids made of paths, and the metadata that comes beside them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from matting_data.errors import RejectedInput, UsageError, nearest
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .gif .bmp .tif .tiff .webp .ppm .pgm .avif .heic .heif .jp2".split()
+)
+"""Names that promise an image; what a file really is, decoding finds out."""
+
+_ID_LENGTH = 76
+"""A tar header holds names of 100 bytes: room for the id, an index and the longest member suffix."""
+
+METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
+
+
+def image_tree(root: Path, key: str) -> list[str]:
+    """List the image files below `root` as sorted POSIX paths relative to it.
+
+    Hidden files and folders are skipped, links to folders are not followed.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    key : str
+        Recipe key that named it, for the error.
+
+    Raises
+    ------
+    UsageError
+        When `root` is missing, no folder, or not readable.
+    """
+    if not root.exists():
+        siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
+        hint = nearest(root.name, siblings)
+        raise UsageError(f"{key}: there is no folder {root}{hint or '; correct the path in the recipe'}")
+    if not root.is_dir():
+        raise UsageError(f"{key}: {root} is a file, not a folder; name the folder that holds the images")
+    found: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"{key}: cannot list {error.filename}: {error.strerror}; change its permissions") from None
+
+    for folder, folders, files in os.walk(root, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = Path(folder).relative_to(root)
+        found += [
+            (relative / name).as_posix()
+            for name in files
+            if not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+        ]
+    return sorted(found)
+
+
+def make_id(source: str, path: str) -> str:
+    """Return ``<source>-<path as slug>`` without suffix; a short hash keeps apart what the slug would merge.
+
+    Ids name tar members and Parquet rows, so they hold letters, digits, ``-`` and ``_`` only (a dot would end a
+    WebDataset key).
+    """
+    stem = str(PurePosixPath(path).with_suffix(""))
+    slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem)
+    room = _ID_LENGTH - len(source)
+    if slug != stem or len(slug) > room:
+        slug = f"{slug[-(room - 9) :].lstrip('-')}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+    return f"{source}-{slug}"
+
+
+def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
+    """Return :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id."""
+    paths = list(paths)
+    ids = [make_id(source, path) for path in paths]
+    count = Counter(ids)
+    return [
+        f"{name}-{PurePosixPath(path).suffix.lstrip('.')}" if count[name] > 1 else name
+        for name, path in zip(ids, paths, strict=True)
+    ]
+
+
+def read_metadata(path: Path) -> dict[str, dict[str, str]]:
+    """Read a source's metadata CSV.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8 CSV with a header; column ``file`` and any of ``METADATA_COLUMNS``; further columns are ignored.
+
+    Returns
+    -------
+    dict
+        Path of the file as written → its values.
+
+    Raises
+    ------
+    UsageError
+        Missing file, no ``file`` column, or a split that is neither ``train`` nor ``test``.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            if "file" not in (reader.fieldnames or ()):
+                raise UsageError(f"{path} has no column 'file': add one with paths below the source's folder")
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"cannot read the metadata {path}: {error}; correct 'metadata' in the recipe") from None
+    table = {}
+    for number, row in enumerate(rows, start=2):
+        values = {name: (row.get(name) or "").strip() for name in METADATA_COLUMNS}
+        if values["split"] not in ("", "train", "test"):
+            raise UsageError(f"{path} line {number}: split {values['split']!r} is neither 'train' nor 'test'")
+        table[(row["file"] or "").strip()] = values
+    return table
+
+
+def read_input(path: Path) -> bytes:
+    """Return a file's bytes; an unreadable one is rejected, since the rest of the build can go on without it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RejectedInput("unreadable", f"{error.strerror or error}") from None

@@ -1,0 +1,60 @@
+"""From file bytes to the arrays of a foreground or a background."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.errors import RejectedInput
+from matting_data.imaging.decode import MAX_PIXELS, Raster, decode, has_alpha, to_alpha8, to_rgb8
+
+
+def load_foreground(
+    image: bytes, alpha: bytes | None, opaque_from: int = 255
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Decode a foreground.
+
+    Parameters
+    ----------
+    image : bytes
+        The image file; a cut-out with an alpha channel where `alpha` is None.
+    alpha : bytes or None
+        The matte file: gray, RGB with equal channels, or RGBA whose alpha channel is the matte; 8 or 16 bits.
+    opaque_from : int
+        Levels from this one on become 255.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        Colours H×W×3 uint8 RGB and alpha H×W uint8, in display orientation.
+
+    Raises
+    ------
+    RejectedInput
+        ``unreadable``, ``too_large``, ``wrong_mode``, ``no_alpha_channel`` or ``size_mismatch``.
+    """
+    raster = decode(image)
+    if alpha is None:
+        if not has_alpha(raster):
+            raise RejectedInput("no_alpha_channel", f"a {raster.format} of mode {raster.mode} holds no alpha channel")
+        matte = to_alpha8(Raster(raster.pixels[..., 3], raster.format, raster.mode, raster.orientation))
+    else:
+        matte_raster = decode(alpha)
+        if matte_raster.size != raster.size:
+            (w, h), (mw, mh) = raster.size, matte_raster.size
+            raise RejectedInput("size_mismatch", f"the image is {w}×{h}, its matte {mw}×{mh}")
+        matte = to_alpha8(matte_raster)
+    if opaque_from < 255:
+        matte = np.where(matte >= opaque_from, np.uint8(255), matte)
+    return to_rgb8(raster), np.ascontiguousarray(matte)
+
+
+def load_background(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a background to H×W×3 uint8 RGB in display orientation; transparency is dropped.
+
+    Raises
+    ------
+    RejectedInput
+        ``unreadable``, ``too_large`` or ``wrong_mode``.
+    """
+    return to_rgb8(decode(data, max_pixels))
