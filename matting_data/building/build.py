@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,11 +34,6 @@ class BuildResult:
     out: Path
     index: Mapping[str, Any]
     failed: int
-
-
-def default_workers() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def build(recipe: LoadedRecipe, out: Path, workers: int) -> BuildResult:

@@ -28,6 +28,11 @@ _AHEAD = 3
 _task: Callable[[Any], Any] | None = None
 
 
+def default_workers() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """Yield ``task(item)`` for all items, in the order in which they finish.
 

@@ -43,10 +43,12 @@ class Premultiplied:
 def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Premultiplied:
     """Prepare a foreground (H×W×3 uint8 RGB) and its alpha (H×W uint8) for :func:`over`."""
     box = bounding_box(alpha)
+    height, width = alpha.shape
+    if box.width == 0:  # OpenCV refuses empty arrays
+        return Premultiplied(box, (width, height), np.zeros((0, 0, 3), np.uint16), np.zeros((0, 0, 3), np.uint8))
     window = alpha[box.slices]
     three = cv2.merge([window, window, window])
     colour = cv2.multiply(np.ascontiguousarray(foreground[box.slices]), three, dtype=cv2.CV_16U)
-    height, width = alpha.shape
     return Premultiplied(box, (width, height), colour, cv2.bitwise_not(three))  # type: ignore[arg-type]
 
 

@@ -7,6 +7,7 @@ EXIF orientation is applied here, so that no caller ever sees an unrotated image
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 
@@ -23,7 +24,11 @@ MAX_PIXELS = 100_000_000
 
 _ORIENTATION_TAG = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _GRAY_TOLERANCE = 8
+
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error)
+"""What Pillow's plug-ins raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
                 pixels = _fast_pixels(data, image)
                 if pixels is None:
                     pixels = _pillow_pixels(image)
-                orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+                orientation = _orientation(data, image)
                 raster = Raster(_oriented(pixels, orientation), image.format or "unknown", image.mode, orientation)
     except Image.DecompressionBombError:
         raise RejectedInput("too_large", "the header claims more pixels than any photograph has") from None
@@ -96,8 +101,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
         raise RejectedInput("unreadable", "the content is of no known image format") from None
     except RejectedInput:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
-        # Pillow's plug-ins raise any of these on damaged files
+    except _DAMAGE as error:
         raise RejectedInput("unreadable", f"{type(error).__name__}: {error}") from None
     return raster
 
@@ -164,12 +168,12 @@ def _fast_pixels(data: bytes, image: Image.Image) -> NDArray[np.uint8] | NDArray
             return None  # Pillow tells harmless trailing bytes from real damage
         return pixels[..., 0] if image.mode == "L" else pixels
     if image.format == "PNG" and data.startswith(_PNG_SIGNATURE) and b"IEND" in data[-16:]:
-        # colour type 0, 2, 6 at 8 or 16 bits; palettes, tRNS and low depths are left to Pillow
+        # colour type 0, 2, 4, 6 at 8 or 16 bits; palettes, tRNS and low depths are left to Pillow
         depth, colour_type = data[24], data[25]
-        if depth in (8, 16) and colour_type in (0, 2, 6) and "transparency" not in image.info:
+        if depth in (8, 16) and colour_type in (0, 2, 4, 6) and "transparency" not in image.info:
             decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-            if decoded is None:
-                return None
+            if decoded is None:  # Pillow checks no CRC and would return damaged pixels
+                raise RejectedInput("unreadable", "the PNG data is damaged")
             if decoded.ndim == 3:
                 code = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
                 decoded = cv2.cvtColor(decoded, code)
@@ -190,6 +194,17 @@ def _pillow_pixels(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]
 def _palette_is_gray(image: Image.Image) -> bool:
     colours = np.asarray(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
     return bool((colours == colours[:, :1]).all())
+
+
+def _orientation(data: bytes, image: Image.Image) -> int:
+    # asking Pillow for a PNG's EXIF decodes all its pixels once more
+    if image.format == "PNG" and not any(name in data for name in _PNG_METADATA):
+        return 1
+    try:
+        orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except _DAMAGE:
+        return 1  # the pixels are sound: an odd tag says nothing about them
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 def _oriented(

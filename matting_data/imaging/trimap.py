@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from matting_data.imaging import bitmask
 from matting_data.imaging.geometry import bounding_box
 
 Element = Literal["ellipse", "disc"]
@@ -84,6 +85,7 @@ class Trimapper:
     def __init__(self, alpha: NDArray[np.uint8]) -> None:
         self._touched = (alpha > 0).view(np.uint8)
         self._solid = (alpha == 255).view(np.uint8)
+        self._packed = bitmask.pack(self._touched), bitmask.pack(self._solid)
         self._ellipses: dict[tuple[bool, int], NDArray[np.uint8]] = {}
 
     def draw(self, radii: Radii) -> NDArray[np.uint8]:
@@ -100,8 +102,10 @@ class Trimapper:
         key = (outside, side)
         if key not in self._ellipses:
             kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-            shape = cv2.dilate(self._touched, kernel) if outside else cv2.erode(self._solid, kernel)
-            self._ellipses[key] = shape  # type: ignore[assignment]
+            touched, solid = self._packed
+            width = self._touched.shape[1]
+            words = bitmask.dilate(touched, kernel) if outside else bitmask.erode(solid, kernel, width)
+            self._ellipses[key] = bitmask.unpack(words, width)
         return self._ellipses[key]
 
     @cached_property

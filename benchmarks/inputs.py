@@ -1,0 +1,68 @@
+"""What benchmarks measure on: the shared real photographs where they are at hand, the bundled sample elsewhere."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
+from matting_data.imaging.encode import jpeg, matte_png
+from matting_data.sources.backgrounds import BUNDLED_PHOTOS
+from matting_data.sources.files import image_tree
+from matting_data.sources.foregrounds import bundled_people
+
+
+def shared_data() -> Path | None:
+    """Return the folder of shared real data: ``$MATTINGDATA_SHARED``, or ``../shared/data``; None where absent."""
+    root = Path(os.environ.get("MATTINGDATA_SHARED", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    return root if root.is_dir() else None
+
+
+def write_foregrounds(folder: Path, size: tuple[int, int], count: int) -> int:
+    """Write `count` foregrounds of `size` (width, height) as ``image/*.jpg`` and ``alpha/*.png``; return how many."""
+    (folder / "image").mkdir(parents=True)
+    (folder / "alpha").mkdir()
+    pairs = _real_foregrounds() or _bundled_foregrounds()
+    for number in range(count):
+        image, alpha = pairs[number % len(pairs)]
+        if number >= len(pairs):
+            image, alpha = image[:, ::-1], alpha[:, ::-1]
+        image, alpha = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (image, alpha))
+        (folder / "image" / f"{number:02d}.jpg").write_bytes(jpeg(image))
+        (folder / "alpha" / f"{number:02d}.png").write_bytes(matte_png(alpha))
+    return count
+
+
+def write_backgrounds(folder: Path, count: int) -> None:
+    """Write `count` photographs as OpenImages stores its copies: JPEG, 4:2:0, the longer side 1024 pixels."""
+    folder.mkdir(parents=True)
+    shared = shared_data()
+    root = shared / "backgrounds" / "photos" if shared else Path(str(resources.files("skimage") / "data"))
+    names = image_tree(root, "benchmark") if shared else list(BUNDLED_PHOTOS)
+    for number in range(count):
+        photo = to_rgb8(decode((root / names[number % len(names)]).read_bytes()))
+        scale = 1024 / max(photo.shape[:2])
+        size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
+        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        (folder / f"{number:04d}.jpg").write_bytes(jpeg(photo, 90, "4:2:0"))
+
+
+def _real_foregrounds() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    shared = shared_data()
+    if not shared:
+        return []
+    fine = shared / "foregrounds" / "fine"
+    return [
+        (to_rgb8(decode((fine / "image" / name).read_bytes())), to_alpha8(decode((fine / "alpha" / name).read_bytes())))
+        for name in image_tree(fine / "image", "benchmark")
+    ]
+
+
+def _bundled_foregrounds() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    rasters = [decode((bundled_people() / name).read_bytes()) for name in image_tree(bundled_people(), "benchmark")]
+    return [(to_rgb8(raster), to_alpha8(raster)) for raster in rasters]

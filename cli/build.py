@@ -1,0 +1,54 @@
+"""``mattingdata build``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from matting_data.cli.main import echo_json
+from matting_data.cli.options import json_option, out_option, recipe_argument, workers_option
+
+
+@click.command()
+@recipe_argument
+@out_option
+@workers_option
+@click.option("--max-errors", type=click.IntRange(0), default=0, show_default=True,
+              help="Exit with 1 when more composites than this failed.")  # fmt: skip
+@json_option
+@click.pass_context
+def build(
+    ctx: click.Context,
+    recipe: Path | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    workers: int,
+    max_errors: int,
+    as_json: bool,
+) -> int:
+    """Build the dataset that RECIPE describes, or continue one that was interrupted.
+
+    RECIPE is a YAML file or the name of a bundled recipe; without one, the bundled sample is built, which needs no
+    input. The same command on the same folder continues: finished shards stay.
+    """
+    from matting_data.building.build import build as run_build
+    from matting_data.publishing.statistics import ledger_lines
+    from matting_data.recipe_file import load
+
+    loaded = load(recipe, overrides)
+    out = out or Path("out") / loaded.recipe.name
+    started = time.monotonic()
+    result = run_build(loaded, out, workers)
+    index = result.index
+    if as_json:
+        echo_json({"out": str(out), "seconds": round(time.monotonic() - started, 2), **index})
+    else:
+        samples = sum(split["num_samples"] for split in index["splits"].values())
+        shards = sum(len(split["shards"]) for split in index["splits"].values())
+        click.echo(f"{out}: {samples} composites in {shards} shards ({time.monotonic() - started:.1f} s)")
+        for line in ledger_lines(index["ledger"]):
+            click.echo(line)
+        click.echo(f"content {index['content_sha256']}")
+    return 1 if result.failed > max_errors else 0

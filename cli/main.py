@@ -1,0 +1,59 @@
+"""The ``mattingdata`` command: verbs, and what an error looks like to its user."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+
+from matting_data import __version__
+from matting_data.errors import MattingDataError
+
+_VERBS = ("build", "foregrounds", "plan", "preview", "stats", "status", "verify")
+
+
+class _LazyGroup(click.Group):
+    """Imports a verb's module only when that verb is used, so that ``--help`` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command = getattr(importlib.import_module(f"matting_data.cli.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mattingdata")
+def cli() -> None:
+    """Build human-matting datasets: people on photographs that contain nobody."""
+
+
+def main() -> None:
+    """Run the command; exit 0 done, 1 failures or damage, 2 unusable input, 130 interrupted."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except MattingDataError as error:
+        click.echo(f"mattingdata: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nmattingdata: interrupted; the same command continues where it stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as one JSON document."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,40 @@
+"""``mattingdata verify``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from matting_data.cli.main import echo_json
+from matting_data.cli.options import dataset_argument, json_option, workers_option
+
+
+@click.command()
+@dataset_argument
+@click.option("--quick", is_flag=True, help="Hash every file, but do not decode the samples.")
+@click.option("--recompose", type=click.IntRange(0), default=16, show_default=True,
+              help="Composites to make again from their sources and compare byte for byte.")  # fmt: skip
+@click.option("--base", type=click.Path(path_type=Path),
+              help="Folder where the recipe's relative paths start, for a dataset that came without .work.")  # fmt: skip
+@workers_option
+@json_option
+def verify(dataset: Path, quick: bool, recompose: int, base: Path | None, workers: int, as_json: bool) -> int:
+    """Check DATASET: every hash, count, member, size and mode, alpha against trimap, some composites against sources.
+
+    Exits with 1 when anything is wrong.
+    """
+    from matting_data.building.verify import verify as run_verify
+
+    result = run_verify(dataset, not quick, recompose, base, workers)
+    if as_json:
+        echo_json(asdict(result))
+    else:
+        for problem in result.problems:
+            click.echo(f"{problem.file}: {problem.what}")
+        state = f"{len(result.problems)} problems" if result.problems else "sound"
+        click.echo(f"{dataset}: {result.samples} samples, {state}; {result.recomposed} recomposed from their sources")
+        if result.skipped and recompose and not result.problems:
+            click.echo(f"not all were recomposed: {result.skipped}")
+    return 1 if result.problems else 0

@@ -1,0 +1,108 @@
+"""What a build would make, and what it would cost, from its real inputs and a few composites made in memory."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from matting_data.building import workspace
+from matting_data.building.build import scan_and_plan
+from matting_data.building.ledger import make_ledger, summarise
+from matting_data.building.render import ForegroundRenderer
+from matting_data.building.shard_job import Inputs
+from matting_data.planning.plan import Plan
+from matting_data.planning.seeds import derive_seed
+from matting_data.publishing.statistics import ledger_lines
+from matting_data.recipe_file import LoadedRecipe
+from matting_data.shards.writer import MemorySink, ShardWriter
+from matting_data.sources.colours import ColourCache
+
+_PROBES = 8
+"""Foregrounds of which composites are made to measure size and time."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Counts of a plan, and its measured cost.
+
+    Attributes
+    ----------
+    name : str
+        Of the recipe.
+    composites, foregrounds, backgrounds : dict
+        Numbers by split.
+    shards : int
+        Tars to write.
+    bytes, seconds : int, float
+        Extrapolated from composites made in memory, with this many `workers`.
+    ledger : dict
+        Summaries as in ``dataset.json``, for the inputs.
+    """
+
+    name: str
+    composites: dict[str, int]
+    foregrounds: dict[str, int]
+    backgrounds: dict[str, int]
+    shards: int
+    bytes: int
+    seconds: float
+    workers: int
+    ledger: dict[str, Any]
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return the estimate as plain values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Say it in lines for people."""
+        lines = [
+            f"{split}: {self.foregrounds[split]} foregrounds on {self.backgrounds[split]} backgrounds, {count} composites"
+            for split, count in self.composites.items()
+        ]
+        lines += ledger_lines(self.ledger)
+        lines.append(
+            f"about {self.bytes / 1e9:.2f} GB in {self.shards} shards, "
+            f"about {self.seconds / 60:.1f} minutes with {self.workers} workers"
+        )
+        return lines
+
+
+def estimate(recipe: LoadedRecipe, out: Path, workers: int) -> Estimate:
+    """Check the inputs, make the plan, and measure a few composites; `out` gets check results only."""
+    with workspace.locked(out):
+        plan = scan_and_plan(recipe, out, workers)
+        size, seconds = _measure(recipe, plan, out)
+    count = len(plan.composites)
+    ledger = make_ledger(plan, [])
+    return Estimate(
+        name=recipe.recipe.name,
+        composites=dict(Counter(c.split for c in plan.composites)),
+        foregrounds={s: len({c.foreground for c in plan.composites if c.split == s}) for s in ("train", "test")},
+        backgrounds={s: len({c.background for c in plan.composites if c.split == s}) for s in ("train", "test")},
+        shards=len(plan.shards()),
+        bytes=round(size * count),
+        seconds=round(seconds * count / workers, 1),
+        workers=workers,
+        ledger={name: summarise(ledger[name]) for name in ("foregrounds", "backgrounds")},
+    )
+
+
+def _measure(recipe: LoadedRecipe, plan: Plan, out: Path) -> tuple[float, float]:
+    """Return bytes and seconds of one composite, averaged over all of some foregrounds."""
+    inputs = Inputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
+    foregrounds = {record.id: record for record in plan.foregrounds}
+    backgrounds = {record.id: record for record in plan.backgrounds}
+    chosen = sorted({c.foreground for c in plan.composites}, key=lambda identity: derive_seed("estimate", identity))
+    sink, count, started = MemorySink(), 0, time.perf_counter()
+    writer = ShardWriter(sink)
+    for identity in chosen[:_PROBES]:
+        record = foregrounds[identity]
+        renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe.recipe)
+        for composite in (c for c in plan.composites if c.foreground == identity):
+            rendered = renderer.render(composite, inputs.background(backgrounds[composite.background]))
+            writer.add(composite.key, rendered.members)
+            count += 1
+    return sink.bytes_written / count, (time.perf_counter() - started) / count

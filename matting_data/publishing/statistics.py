@@ -1,0 +1,83 @@
+"""What a dataset holds, in numbers: from its manifests and ledger only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matting_data.records import Sample
+from matting_data.shards.index import read_index
+from matting_data.shards.reader import read_manifest, shard_entries
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers of one dataset; `rows` are all its samples."""
+
+    dataset: str
+    index: Mapping[str, Any]
+    rows: Sequence[Sample]
+
+    def groups(self) -> list[tuple[str, str, list[Sample]]]:
+        """Return (split, subset, samples) for every combination that occurs."""
+        keys = dict.fromkeys((row.split, row.subset) for row in self.rows)
+        return [(s, b, [row for row in self.rows if (row.split, row.subset) == (s, b)]) for s, b in sorted(keys)]
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return the numbers as plain values."""
+        return {
+            "dataset": self.dataset,
+            "name": self.index["name"],
+            "content_sha256": self.index["content_sha256"],
+            "groups": [{"split": s, "subset": b, **summary(rows)} for s, b, rows in self.groups()],
+            "total": summary(self.rows),
+            "ledger": self.index["ledger"],
+        }
+
+    def lines(self) -> list[str]:
+        """Return a table for people."""
+        header = ("split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft")
+        table = [header]
+        for split, subset, rows in [*self.groups(), ("all", "", list(self.rows))]:
+            s = summary(rows)
+            sizes = f"{s['megapixels_min']:.2f}–{s['megapixels_max']:.2f}"
+            counts = (str(s["composites"]), str(s["foregrounds"]), str(s["backgrounds"]))
+            table.append((split, subset or "–", *counts, sizes, f"{s['coverage']:.0%}", f"{s['soft']:.1%}"))
+        widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+        return lines + ledger_lines(self.index["ledger"])
+
+
+def read_statistics(out: Path) -> Statistics:
+    """Read the numbers of a finished dataset; DamageError where it is unfinished or damaged."""
+    index = read_index(out)
+    return Statistics(str(out), index, [row for _, entry in shard_entries(index) for row in read_manifest(out, entry)])
+
+
+def summary(rows: Sequence[Sample]) -> dict[str, Any]:
+    """Return counts, sizes, mean alpha coverage and mean share of soft pixels of some samples."""
+    pixels = np.array([row.width * row.height for row in rows]) / 1e6
+    return {
+        "composites": len(rows),
+        "foregrounds": len({row.foreground for row in rows}),
+        "backgrounds": len({row.background for row in rows}),
+        "megapixels_min": round(float(pixels.min()), 3),
+        "megapixels_max": round(float(pixels.max()), 3),
+        "coverage": round(float(np.mean([row.coverage for row in rows])), 4),
+        "soft": round(float(np.mean([row.soft for row in rows])), 4),
+    }
+
+
+def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
+    """Say in one line for each ledger where its inputs ended."""
+    lines = []
+    for name, counts in ledger.items():
+        parts = [f"{counts['written']} written"]
+        for outcome in ("rejected", "failed"):
+            parts += [f"{count} {outcome} ({reason})" for reason, count in counts[outcome].items()]
+        lines.append(f"{name}: {counts['total']} = {' + '.join(parts)}")
+    return lines
