@@ -1,0 +1,1 @@
+"""What is timed: one module, one command each; every figure beside a floor or a peer of the same run."""

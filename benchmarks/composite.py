@@ -3,11 +3,11 @@
     python -m benchmarks.composite [--foregrounds 6] [--json]
 
 Everything runs in one process and one thread, on the same files: foregrounds of 1366×1024 (1.40 megapixels), ten
-backgrounds each, of OpenImages' size. The codec floor is what no builder can avoid, with libjpeg-turbo: decode each background, encode each
-image, and once per foreground decode it and encode its alpha. The build is the real one (shards, manifests, trimaps,
-hashes and fsync included), after its inputs were checked and foreground colours estimated. The peer opens each
-foreground once, then for each background decodes, enlarges, blends in NumPy and saves with Pillow; it makes no
-trimap, no shard and no manifest.
+backgrounds each, of OpenImages' size. The codec floor is what no builder can avoid, with libjpeg-turbo: decode each
+background, encode each image, and once per foreground decode it and encode its alpha. The build is the real one
+(shards, manifests, trimaps, hashes and fsync included), after its inputs were checked and foreground colours
+estimated. The peer opens each foreground once, then for each background decodes, enlarges, blends in NumPy and saves
+with Pillow; it makes no trimap, no shard and no manifest.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,11 +29,9 @@ from PIL import Image
 
 from benchmarks.inputs import write_backgrounds, write_foregrounds
 from matting_data.building.build import build, build_shards, saved_plan
-from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import Inputs
 from matting_data.imaging import composite as compositing
 from matting_data.imaging import encode, geometry, trimap
-from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe, validate
 from matting_data.sources.backgrounds import background_file
@@ -64,9 +63,7 @@ def main() -> None:
         ours = _best(lambda: _rebuild(recipe, plan, out), options.repeats) / count
         stages = {name: seconds / count for name, seconds in stage_seconds(recipe, plan, out).items()}
         few = Plan(plan.foregrounds, plan.backgrounds, plan.composites[: 2 * PER_FOREGROUND])
-        peers = {
-            kind: plain_script(recipe, few, work / kind, kind) / len(few.composites) for kind in ("png", "jpg")
-        }
+        peers = {kind: plain_script(recipe, few, work / kind, kind) / len(few.composites) for kind in ("png", "jpg")}
     figures = {
         "composites": count,
         "megapixels": round(SIZE[0] * SIZE[1] / 1e6, 2),
@@ -98,10 +95,10 @@ def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
         image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
         assert alpha_path is not None
         image = simplejpeg.decode_jpeg(image_path.read_bytes())
-        alpha = to_alpha8(decode(alpha_path.read_bytes()))
-        encode.matte_png(alpha)
+        alpha = cv2.imdecode(np.frombuffer(alpha_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        encode.matte_png(np.asarray(alpha, dtype=np.uint8))
         for background in composites:
-            to_rgb8(decode(background_file(recipe, backgrounds[background]).read_bytes()))
+            simplejpeg.decode_jpeg(background_file(recipe, backgrounds[background]).read_bytes())
             encode.jpeg(image)
 
 
@@ -125,7 +122,7 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
                 photo = photo.resize(size, Image.Resampling.BICUBIC)
             behind = np.array(photo)[:height, :width]
             mixed = (alpha * image + (1 - alpha) * behind).astype(np.uint8)
-            settings = {"quality": 95, "subsampling": 0} if kind == "jpg" else {}
+            settings: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "jpg" else {}
             Image.fromarray(mixed).save(folder / f"{identity}_{number}.{kind}", **settings)
     return time.perf_counter() - started
 
@@ -137,30 +134,34 @@ def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, floa
     backgrounds = {record.id: record for record in plan.backgrounds}
     seconds: dict[str, float] = {}
 
-    def timed(name: str, function: Callable[[], object]) -> object:
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
         started = time.perf_counter()
-        result = function()
+        yield
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
-        return result
 
-    composites = {composite.key: composite for composite in plan.composites}
     for identity in _by_foreground(plan):
-        record = foregrounds[identity]
-        image, alpha = timed("foreground: read and clean", lambda r=record: inputs.foreground(r))  # type: ignore
-        premultiplied = timed("foreground: premultiply", lambda f=image, a=alpha: compositing.premultiply(f, a))  # type: ignore
-        timed("foreground: encode alpha", lambda a=alpha: encode.matte_png(a))  # type: ignore
-        trimapper = trimap.Trimapper(alpha)
-        renderer = ForegroundRenderer(record, image, alpha, recipe.recipe)
-        for composite in (c for c in composites.values() if c.foreground == identity):
-            photo = timed("background: read", lambda c=composite: inputs.background(backgrounds[c.background]))  # type: ignore
-            placement = geometry.place(SIZE, (photo.shape[1], photo.shape[0]))  # type: ignore
-            canvas = timed("background: enlarge, cut", lambda p=photo, q=placement: geometry.cut(p, q, SIZE))  # type: ignore
-            mixed = timed("blend", lambda f=premultiplied, c=canvas: compositing.over(f, c))  # type: ignore
-            timed("encode image", lambda m=mixed: encode.jpeg(m))  # type: ignore
-            rng = np.random.default_rng(composite.seed)
-            drawn = timed("trimap", lambda t=trimapper, g=rng: t.draw(trimap.dim_radii((1, 30), g)))  # type: ignore
-            timed("encode trimap", lambda d=drawn: encode.matte_png(d))  # type: ignore
-        del renderer
+        with timed("foreground: read and clean"):
+            image, alpha = inputs.foreground(foregrounds[identity])
+        with timed("foreground: premultiply"):
+            premultiplied = compositing.premultiply(image, alpha)
+        with timed("foreground: encode alpha"):
+            encode.matte_png(alpha)
+        with timed("trimap"):
+            trimapper = trimap.Trimapper(alpha)
+        for composite in (c for c in plan.composites if c.foreground == identity):
+            with timed("background: read"):
+                photo = inputs.background(backgrounds[composite.background])
+            with timed("background: enlarge, cut"):
+                canvas = geometry.cut(photo, geometry.place(SIZE, (photo.shape[1], photo.shape[0])), SIZE)
+            with timed("blend"):
+                mixed = compositing.over(premultiplied, canvas)
+            with timed("encode image"):
+                encode.jpeg(mixed)
+            with timed("trimap"):
+                drawn = trimapper.draw(trimap.dim_radii((1, 30), np.random.default_rng(composite.seed)))
+            with timed("encode trimap"):
+                encode.trimap_png(drawn)
     return seconds
 
 
@@ -205,4 +206,4 @@ def _recipe(work: Path) -> LoadedRecipe:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -251,7 +251,9 @@ def main() -> None:
     table.append(
         cross_validated(
             f"default, reject only ({REJECT_LOSS:.0%})",
-            np.column_stack(CANDIDATES["default (all three)"](photos.readings)), photos, REJECT_LOSS,
+            np.column_stack(CANDIDATES["default (all three)"](photos.readings)),
+            photos,
+            REJECT_LOSS,
         )
     )
     timing = {

@@ -14,7 +14,7 @@ from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.imaging.encode import jpeg, matte_png
 from matting_data.sources.backgrounds import BUNDLED_PHOTOS
 from matting_data.sources.files import image_tree
-from matting_data.sources.foregrounds import bundled_people
+from matting_data.sources.foregrounds import BUNDLED_PEOPLE
 
 
 def shared_data() -> Path | None:
@@ -32,9 +32,8 @@ def write_foregrounds(folder: Path, size: tuple[int, int], count: int) -> int:
         image, alpha = pairs[number % len(pairs)]
         if number >= len(pairs):
             image, alpha = image[:, ::-1], alpha[:, ::-1]
-        image, alpha = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (image, alpha))
-        (folder / "image" / f"{number:02d}.jpg").write_bytes(jpeg(image))
-        (folder / "alpha" / f"{number:02d}.png").write_bytes(matte_png(alpha))
+        (folder / "image" / f"{number:02d}.jpg").write_bytes(jpeg(_resized(image, size)))
+        (folder / "alpha" / f"{number:02d}.png").write_bytes(matte_png(_resized(alpha, size)))
     return count
 
 
@@ -48,8 +47,13 @@ def write_backgrounds(folder: Path, count: int) -> None:
         photo = to_rgb8(decode((root / names[number % len(names)]).read_bytes()))
         scale = 1024 / max(photo.shape[:2])
         size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
-        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-        (folder / f"{number:04d}.jpg").write_bytes(jpeg(photo, 90, "4:2:0"))
+        (folder / f"{number:04d}.jpg").write_bytes(jpeg(_resized(photo, size), 90, "4:2:0"))
+
+
+def _resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    smaller = size[0] < plane.shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(plane, size, interpolation=how), dtype=np.uint8)
 
 
 def _real_foregrounds() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
@@ -64,5 +68,5 @@ def _real_foregrounds() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
 
 
 def _bundled_foregrounds() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    rasters = [decode((bundled_people() / name).read_bytes()) for name in image_tree(bundled_people(), "benchmark")]
+    rasters = [decode((BUNDLED_PEOPLE / name).read_bytes()) for name in image_tree(BUNDLED_PEOPLE, "benchmark")]
     return [(to_rgb8(raster), to_alpha8(raster)) for raster in rasters]

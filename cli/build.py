@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from matting_data.cli.main import echo_json
-from matting_data.cli.options import json_option, out_option, recipe_argument, workers_option
+from .main import echo_json
+from .options import json_option, out_option, recipe_argument, workers_option
 
 
 @click.command()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from matting_data.cli.main import echo_json
-from matting_data.cli.options import json_option, out_option, recipe_argument, workers_option
+from .main import echo_json
+from .options import json_option, out_option, recipe_argument, workers_option
 
 
 @click.group()
@@ -36,3 +36,34 @@ def check(recipe: Path | None, overrides: tuple[str, ...], out: Path | None, wor
         for line in report.lines():
             click.echo(line)
     return 1 if report.rejected else 0
+
+
+@foregrounds.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(1), default=12, show_default=True, help="Pictures to render.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other people.")
+@click.option("--sample", is_flag=True, help="Render the bundled twelve instead of random ones.")
+@click.option("--size", type=(int, int), help="Width and height; default is each picture's own.")
+@click.option("--samples", type=click.IntRange(1, 65536), default=64, show_default=True, help="Rays a pixel.")
+@json_option
+def render(
+    out: Path, count: int, seed: int, sample: bool, size: tuple[int, int] | None, samples: int, as_json: bool
+) -> None:
+    """Render people with exact mattes into OUT: RGBA PNGs and people.csv, ready for a recipe (layout rgba).
+
+    Needs the extra 'people'. About half a minute a picture on two cores.
+    """
+    from matting_data.building.progress import bar
+    from matting_data.sources.people import random_specs, render_people, sample_specs, write_csv
+
+    specs = sample_specs() if sample else random_specs(count, seed)
+    width, height = size or (None, None)
+    with bar(len(specs), "rendering", "pictures") as progress:
+        paths = render_people(
+            out, specs, width=width, height=height, samples=samples, progress=lambda *_: progress.update(1)
+        )
+    table = write_csv(out, specs)
+    if as_json:
+        echo_json({"files": [str(path) for path in paths], "metadata": str(table)})
+    else:
+        click.echo(f"{out}: {len(paths)} people; recipe: {{layout: rgba, root: {out}, metadata: {table}}}")

@@ -24,7 +24,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        command = getattr(importlib.import_module(f"matting_data.cli.{cmd_name}"), cmd_name)
+        command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
         return command if isinstance(command, click.Command) else None
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from matting_data.cli.main import echo_json
-from matting_data.cli.options import dataset_argument, json_option
+from .main import echo_json
+from .options import dataset_argument, json_option
 
 
 @click.command()
 @dataset_argument
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the distributions to this PNG.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the distributions to this PNG."
+)
 @json_option
 def stats(dataset: Path, plot: Path | None, as_json: bool) -> None:
     """Count DATASET by split and subset, with sizes, alpha coverage and the ledger."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from matting_data.cli.main import echo_json
-from matting_data.cli.options import dataset_argument, json_option
+from .main import echo_json
+from .options import dataset_argument, json_option
 
 
 @click.command()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from matting_data.cli.main import echo_json
-from matting_data.cli.options import dataset_argument, json_option, workers_option
+from .main import echo_json
+from .options import dataset_argument, json_option, workers_option
 
 
 @click.command()
@@ -21,7 +21,7 @@ from matting_data.cli.options import dataset_argument, json_option, workers_opti
 @workers_option
 @json_option
 def verify(dataset: Path, quick: bool, recompose: int, base: Path | None, workers: int, as_json: bool) -> int:
-    """Check DATASET: every hash, count, member, size and mode, alpha against trimap, some composites against sources.
+    """Check DATASET: hashes, counts, members, sizes, modes, alpha against trimap, and some composites against sources.
 
     Exits with 1 when anything is wrong.
     """

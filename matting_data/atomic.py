@@ -37,7 +37,7 @@ class HashingFile(io.RawIOBase):
         self._stream = stream
         self._path = path
         self._digest = hashlib.sha256()
-        self.bytes_written = 0
+        self._length = 0
 
     def writable(self) -> bool:
         """Tell that the file takes bytes."""
@@ -48,8 +48,13 @@ class HashingFile(io.RawIOBase):
         with storage_errors(self._path):
             self._stream.write(data)
         self._digest.update(data)
-        self.bytes_written += len(data)
+        self._length += len(data)
         return len(data)
+
+    @property
+    def bytes_written(self) -> int:
+        """Length so far."""
+        return self._length
 
     @property
     def sha256(self) -> str:
@@ -87,7 +92,7 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
             stream.flush()
             os.fsync(stream.fileno())
             stream.close()
-            os.replace(temporary, path)
+            temporary.replace(path)
             _sync_folder(path.parent)
     finally:
         with suppress(OSError):

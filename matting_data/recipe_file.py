@@ -88,9 +88,11 @@ def _read(path: Path) -> tuple[str, str, Path]:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the recipe {path}: {error}") from None
     if path.is_dir():
-        raise UsageError(f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({_bundled_names()})")
+        raise UsageError(
+            f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({_bundled_names()})"
+        )
     entry = resources.files("matting_data.manifests") / "recipes" / f"{path.name.removesuffix('.yaml')}.yaml"
-    if path.parent != Path(".") or not entry.is_file():
+    if path.parent != Path() or not entry.is_file():
         raise UsageError(f"no recipe {path}: name a YAML file, or a bundled recipe ({_bundled_names()})")
     return path.name, entry.read_text(encoding="utf-8"), Path.cwd()
 
@@ -158,7 +160,9 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         parent, _, key = where.rpartition(".")
         known = _known_keys(parent)
-        return f"{where!r} does not go with its 'kind'" if key in known else f"unknown key {where!r}{nearest(key, known)}"
+        return (
+            f"{where!r} does not go with its 'kind'" if key in known else f"unknown key {where!r}{nearest(key, known)}"
+        )
     if finding["type"] in ("missing", "missing_argument"):
         return f"the key {where!r} is missing"
     message = finding["msg"].removeprefix("Value error, ")

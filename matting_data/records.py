@@ -80,6 +80,11 @@ class Foreground:
     reason: str = ""
     detail: str = ""
 
+    @property
+    def decides(self) -> tuple[object, ...]:
+        """What of a foreground decides bytes: everything, since much of it is stored with each sample."""
+        return dataclasses.astuple(self)
+
 
 @dataclasses.dataclass(frozen=True)
 class Background:
@@ -130,6 +135,11 @@ class Background:
     state: str = "ok"
     reason: str = ""
     detail: str = ""
+
+    @property
+    def decides(self) -> tuple[str, ...]:
+        """What of a background decides bytes; its scores and verdict decide only whether it takes part."""
+        return self.id, self.source, self.path, self.sha256, self.split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,6 +262,9 @@ class LedgerRow:
 
 Record = TypeVar("Record")
 
+PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
+
 _TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 
 
@@ -283,8 +296,13 @@ def write_table(
     metadata : mapping, optional
         Key-value pairs for the file's own metadata.
     """
+    return write_parquet(path, to_table(rows, record), metadata)
+
+
+def write_parquet(path: Path, table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> str:
+    """Write a table as Parquet, atomically and reproducibly; return the file's SHA-256."""
     buffer = io.BytesIO()
-    to_table(rows, record).write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))
+    table.write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))
     return write_bytes(path, buffer.getvalue())
 
 
@@ -298,8 +316,10 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
     """
     try:
         return from_table(pl.read_parquet(path), record)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DamageError(f"{path} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again") from None
+    except PARQUET_ERRORS as error:
+        raise DamageError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
+        ) from None
 
 
 def _column_type(hint: Any) -> Any:

@@ -20,7 +20,15 @@ from matting_data.building.shard_job import BuildShard, Shard, ShardResult, comm
 from matting_data.errors import UsageError
 from matting_data.planning.plan import Plan, make_plan
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite, read_table, write_table
+from matting_data.records import (
+    PARQUET_ERRORS,
+    Background,
+    Foreground,
+    LedgerRow,
+    PlannedComposite,
+    read_table,
+    write_table,
+)
 from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
 from matting_data.shards.layout import shard_name
 
@@ -176,7 +184,7 @@ def _refuse_other_plan(out: Path, plan: Plan) -> None:
     """Refuse to continue when the inputs are no longer those that finished shards were made of."""
     try:
         before = pl.read_parquet_metadata(out / PLAN).get("plan_sha256")
-    except (OSError, pl.exceptions.PolarsError):
+    except PARQUET_ERRORS:
         return
     if before == plan.sha256 or not any(out.glob("*/*.parquet")):
         return
@@ -196,6 +204,6 @@ def _input_changes(
     counts = {
         "new": len(new.keys() - old.keys()),
         "gone": len(old.keys() - new.keys()),
-        "altered": sum(old[identity] != new[identity] for identity in old.keys() & new.keys()),
+        "altered": sum(old[identity].decides != new[identity].decides for identity in old.keys() & new.keys()),
     }
     return [f"{count} {kind} {word}" for word, count in counts.items() if count]

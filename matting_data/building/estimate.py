@@ -59,7 +59,8 @@ class Estimate:
     def lines(self) -> list[str]:
         """Say it in lines for people."""
         lines = [
-            f"{split}: {self.foregrounds[split]} foregrounds on {self.backgrounds[split]} backgrounds, {count} composites"
+            f"{split}: {self.foregrounds[split]} foregrounds on {self.backgrounds[split]} backgrounds, "
+            f"{count} composites"
             for split, count in self.composites.items()
         ]
         lines += ledger_lines(self.ledger)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 import cv2
@@ -75,7 +76,8 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> 
                 yield future.result()
     except BrokenProcessPool:
         raise MattingDataError(
-            "a worker process was killed, most often for want of memory: run the same command again with fewer --workers"
+            "a worker process was killed, most often for want of memory: "
+            "run the same command again with fewer --workers"
         ) from None
     except BaseException:
         # Ctrl-C, a full disk, a closed generator: finished work is on disk, nothing running is worth waiting for
@@ -93,9 +95,15 @@ def _prepare_worker(task: Callable[[Any], Any]) -> None:
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    """End this process when its parent has, however that ended."""
+    parent.join()
+    os._exit(1)
 
 
 def _run_task(item: Any) -> Any:
-    assert _task is not None  # noqa: S101 - set by the initializer of every worker
+    assert _task is not None
     return _task(item)

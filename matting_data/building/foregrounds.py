@@ -38,7 +38,13 @@ class ForegroundReport:
             "usable": len(self.records) - len(self.rejected),
             **{
                 key: [
-                    {"id": r.id, "file": r.image or r.alpha, "reason": r.reason, "detail": r.detail, "warnings": r.warnings}
+                    {
+                        "id": r.id,
+                        "file": r.image or r.alpha,
+                        "reason": r.reason,
+                        "detail": r.detail,
+                        "warnings": r.warnings,
+                    }
                     for r in records
                 ]
                 for key, records in named.items()

@@ -42,9 +42,7 @@ class ForegroundRenderer:
         What to build.
     """
 
-    def __init__(
-        self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe
-    ) -> None:
+    def __init__(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe) -> None:
         self._record, self._recipe = record, recipe
         self._image, self._alpha = image, alpha
         self._premultiplied = premultiply(image, alpha) if recipe.composites.blend == "gamma" else None
@@ -112,7 +110,7 @@ class ForegroundRenderer:
 
     def _trimap_png(self, radii: Radii) -> bytes:
         if radii not in self._trimap_pngs:
-            self._trimap_pngs[radii] = encode.matte_png(self._trimapper.draw(radii))
+            self._trimap_pngs[radii] = encode.trimap_png(self._trimapper.draw(radii))
         return self._trimap_pngs[radii]
 
 

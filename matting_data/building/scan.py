@@ -11,7 +11,6 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
-from matting_data.atomic import atomic_file
 from matting_data.building.executor import run
 from matting_data.building.progress import track
 from matting_data.errors import MattingDataError
@@ -19,7 +18,7 @@ from matting_data.humans import registry
 from matting_data.humans.detector import Detector, Thresholds
 from matting_data.planning.plan import human_policy
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, Foreground, from_table, to_table
+from matting_data.records import PARQUET_ERRORS, Background, Foreground, from_table, to_table, write_parquet
 from matting_data.sources.backgrounds import FoundBackground, find_backgrounds
 from matting_data.sources.check import check_background, check_foreground
 from matting_data.sources.colours import ColourCache
@@ -141,7 +140,7 @@ class _Guarded(Generic[Input]):
             return item.stamp, self.check(item)
         except MattingDataError:
             raise
-        except Exception as error:  # noqa: BLE001 - one bad input must not cost the others
+        except Exception as error:
             detail = f"{type(error).__name__}: {error}"
             return item.stamp, replace(item.record, state="failed", reason="error", detail=detail)
 
@@ -186,7 +185,7 @@ class _Scan(Generic[Input]):
                 table = pl.read_parquet(path)
                 rows = from_table(table.select(columns), self.record)
                 stamps = table["stamp"].to_list()
-            except (OSError, pl.exceptions.PolarsError, TypeError):
+            except (*PARQUET_ERRORS, TypeError):
                 continue  # of another version or damaged: checking again repairs it
             known.update((row.id, (stamp, row)) for stamp, row in zip(stamps, rows, strict=True))
         return known
@@ -198,8 +197,7 @@ class _Scan(Generic[Input]):
         table = to_table([row for _, row in pairs], self.record)
         table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in pairs], pl.String))
         number = len(list(self.folder.glob("*.parquet")))
-        with atomic_file(self.folder / f"{number:06d}.parquet") as file:
-            table.write_parquet(file)
+        write_parquet(self.folder / f"{number:06d}.parquet", table)
 
 
 def _stamp(paths: Sequence[Path], settings: str) -> str:

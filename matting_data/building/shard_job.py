@@ -18,7 +18,7 @@ from matting_data.atomic import atomic_file, sha256_file
 from matting_data.building.render import ForegroundRenderer, with_places
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, Foreground, PlannedComposite, Sample, write_table
+from matting_data.records import PARQUET_ERRORS, Background, Foreground, PlannedComposite, Sample, write_table
 from matting_data.shards.layout import manifest_path, tar_path
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
@@ -104,14 +104,14 @@ class BuildShard:
                 try:
                     record = shard.foregrounds[identity]
                     renderer = ForegroundRenderer(record, *self.inputs.foreground(record), self.recipe.recipe)
-                except Exception as error:  # noqa: BLE001 - becomes ledger rows; see _failure
+                except Exception as error:
                     failed += [(composite.key, *_failure(error)) for composite in composites]
                     continue
                 for composite in composites:
                     try:
                         background = self.inputs.background(shard.backgrounds[composite.background])
                         rendered = renderer.render(composite, background)
-                    except Exception as error:  # noqa: BLE001
+                    except Exception as error:
                         failed.append((composite.key, *_failure(error)))
                         continue
                     rows.append(with_places(rendered.row, writer.add(composite.key, rendered.members)))
@@ -137,10 +137,12 @@ def committed(out: Path, recipe: LoadedRecipe, shard: Shard) -> ShardResult | No
     try:
         metadata = pl.read_parquet_metadata(manifest)
         samples = pl.scan_parquet(manifest).select(pl.len()).collect().item()
-        if metadata["inputs_sha256"] != inputs_sha256(recipe, shard) or tar.stat().st_size != int(metadata["tar_bytes"]):
+        if metadata["inputs_sha256"] != inputs_sha256(recipe, shard) or tar.stat().st_size != int(
+            metadata["tar_bytes"]
+        ):
             return None
         failed = tuple((str(k), str(r), str(d)) for k, r, d in json.loads(metadata["failed"]))
-    except (OSError, KeyError, ValueError, pl.exceptions.PolarsError):
+    except (*PARQUET_ERRORS, KeyError, ValueError):
         return None
     return ShardResult(
         shard.split,
@@ -158,9 +160,9 @@ def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
     digest = hashlib.sha256(recipe.sha256.encode())
     for composite in shard.composites:
         digest.update(repr(astuple(composite)).encode())
-    for records in (shard.foregrounds, shard.backgrounds):
-        for identity in sorted(records):
-            digest.update(repr(astuple(records[identity])).encode())
+    records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
+    for record in sorted(records, key=lambda record: record.id):
+        digest.update(repr(record.decides).encode())
     return digest.hexdigest()
 
 

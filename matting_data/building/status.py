@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from matting_data.building.build import PLAN
 from matting_data.building.workspace import is_locked, refuse_foreign, saved_recipe
 from matting_data.errors import DamageError

@@ -1,4 +1,4 @@
-"""Verifying a whole dataset: every file against the index, every sample against its meaning, some against their sources."""
+"""Verifying a whole dataset: files against the index, samples against their meaning, some against their sources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Sample
 from matting_data.shards.index import content_sha256, read_index
 from matting_data.shards.reader import MEMBERS, read_manifest, read_members, shard_entries
-from matting_data.shards.verify import Problem, VerifyShard, check_tables
+from matting_data.shards.verify import Problem, VerifyShard, check_keys, check_tables
 from matting_data.sources.colours import ColourCache
 
 
@@ -71,12 +71,15 @@ def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: in
     if content_sha256(listed) != index["content_sha256"]:
         problems.append(Problem("dataset.json", "content_sha256 does not follow from the shards' hashes"))
     entries = [entry for _, entry in shard_entries(index)]
-    samples = 0
+    keys: list[str] = []
     with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
-        for count, found in run(VerifyShard(out, deep), entries, min(workers, max(1, len(entries)))):
-            samples += count
-            problems += found
-            progress.update(count)
+        for found in run(VerifyShard(out, deep), entries, min(workers, max(1, len(entries)))):
+            keys += found.keys
+            problems += found.problems
+            progress.update(len(found.keys))
+    if not problems:
+        problems += check_keys(out, keys)
+    samples = len(keys)
     if problems or recompose <= 0:
         reason = "the dataset is damaged" if problems else "not asked for"
         return Verification(samples, 0, sorted(problems, key=lambda p: (p.file, p.what)), reason)

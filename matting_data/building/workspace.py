@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +49,10 @@ def locked(out: Path) -> Iterator[None]:
         except BlockingIOError:
             raise StorageError(f"another build is writing to {out}: wait for it, or choose another --out") from None
         remove_leftovers(out)
-        yield
+        try:
+            yield
+        finally:
+            remove_leftovers(out)  # of workers that were stopped in mid-shard
 
 
 def is_locked(out: Path) -> bool:
@@ -70,7 +72,7 @@ def refuse_foreign(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file: name a folder")
     try:
-        names = set(os.listdir(out)) if out.is_dir() else set()
+        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     except OSError as error:
         raise StorageError(f"cannot list {out}: {error.strerror}; choose another --out") from None
     if names and not names & {RECIPE, WORK}:

@@ -8,6 +8,7 @@ whole columns in memory.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,60 +24,86 @@ def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(packed.view("<u8").T, dtype=np.uint64)
 
 
-def unpack(words: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
-    """Unpack words to an H×width mask of 0 and 1, uint8."""
-    little = np.ascontiguousarray(words.T, dtype="<u8").view(np.uint8)
-    return np.unpackbits(little, axis=1, count=width, bitorder="little")
-
-
-def dilate(words: NDArray[np.uint64], kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Dilate a packed mask.
+class Dilator:
+    """Dilations of one mask by many kernels; what they share, the mask widened along its rows, is computed once.
 
     Parameters
     ----------
     words : ndarray
         From :func:`pack`; bits beyond the mask's width must be 0.
-    kernel : ndarray
-        k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
-        ``cv2.getStructuringElement`` makes ellipses.
-
-    Returns
-    -------
-    ndarray
-        As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
     """
-    height = words.shape[1]
-    anchor = kernel.shape[0] // 2
-    result = np.zeros_like(words)
-    # dilation with OpenCV's kernel: a pixel is reached from x + dx, dx = column − anchor, so spans reach left by
-    # (anchor − first) and right by (last − anchor)
-    spans = [np.flatnonzero(row) for row in kernel]
-    reach = sorted({(anchor - int(s[0]), int(s[-1]) - anchor) for s in spans if s.size})
-    wide, left, right = words.copy(), 0, 0
-    scratch = np.empty_like(words)
-    for to_left, to_right in reach:
-        while left < to_left:
-            left += 1
-            _or_shifted(wide, words, -left, scratch)
-        while right < to_right:
-            right += 1
-            _or_shifted(wide, words, right, scratch)
-        for row, span in enumerate(spans):
-            if span.size and (anchor - int(span[0]), int(span[-1]) - anchor) == (to_left, to_right):
-                dy = row - anchor
-                if -height < dy < height:
-                    result[:, max(0, -dy) : height - max(0, dy)] |= wide[:, max(0, dy) : height + min(0, dy)]
-    return result
+
+    def __init__(self, words: NDArray[np.uint64]) -> None:
+        self._wide = {(0, 0): words}
+
+    def dilate(self, kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        """Dilate the mask.
+
+        Parameters
+        ----------
+        kernel : ndarray
+            k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
+            ``cv2.getStructuringElement`` makes ellipses.
+
+        Returns
+        -------
+        ndarray
+            As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
+        """
+        words = self._wide[0, 0]
+        height, anchor = words.shape[1], kernel.shape[0] // 2
+        result = np.zeros_like(words)
+        for row, members in enumerate(kernel):
+            span, dy = np.flatnonzero(members), row - anchor
+            if span.size and -height < dy < height:
+                # OpenCV's kernel reaches a pixel from x + column − anchor
+                wide = self._widened(anchor - int(span[0]), int(span[-1]) - anchor)
+                result[:, max(0, -dy) : height - max(0, dy)] |= wide[:, max(0, dy) : height + min(0, dy)]
+        return result
+
+    def _widened(self, left: int, right: int) -> NDArray[np.uint64]:
+        """Return the union of the mask shifted by every offset from −left to right."""
+        if (left, right) not in self._wide:
+            smaller = (left - 1, right) if left > right else (left, right - 1)
+            wide = self._widened(*smaller).copy()
+            _or_shifted(wide, self._wide[0, 0], -left if left > right else right)
+            self._wide[left, right] = wide
+        return self._wide[left, right]
 
 
-def erode(words: NDArray[np.uint64], kernel: NDArray[np.uint8], width: int) -> NDArray[np.uint64]:
-    """Erode a packed mask of `width` pixels, as ``cv2.erode``: the frame is no edge."""
-    return ~dilate(~words & _inside(words.shape[0], width), kernel)
+def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
+    """Return the complement of a packed mask of `width` pixels.
+
+    An erosion is the complement of a dilation of the complement; nothing outside the frame takes part, as in
+    ``cv2.erode``.
+    """
+    return ~words & _inside(words.shape[0], width)
 
 
-def _or_shifted(
-    target: NDArray[np.uint64], source: NDArray[np.uint64], offset: int, scratch: NDArray[np.uint64]
-) -> None:
+def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
+    """Return H×width uint8: 255 where both packed masks are set, 128 where only `outer` is, 127 where only `inner`."""
+    image = np.empty((outer.shape[1], width), np.uint8)
+    _paint(outer, inner, image)
+    return image
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], image: NDArray[np.uint8]) -> None:
+    full, one = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1)
+    for y in range(image.shape[0]):
+        line = image[y]
+        for word in range(outer.shape[0]):
+            first, last = word * _WORD, min((word + 1) * _WORD, line.size)
+            o, i = outer[word, y], inner[word, y]
+            if (o == 0 or o == full) and (i == 0 or i == full):  # most words lie off the person's edge
+                line[first:last] = np.uint8((o & np.uint64(128)) + (i & np.uint64(127)))
+                continue
+            for x in range(first, last):
+                bit = np.uint64(x - first)
+                line[x] = np.uint8(((o >> bit) & one) * np.uint64(128) + ((i >> bit) & one) * np.uint64(127))
+
+
+def _or_shifted(target: NDArray[np.uint64], source: NDArray[np.uint64], offset: int) -> None:
     """``target[x] |= source[x + offset]`` for every pixel x; nothing comes in from outside the row."""
     skip, bits = divmod(abs(offset), _WORD)
     count = source.shape[0]
@@ -88,8 +115,7 @@ def _or_shifted(
             continue
         there = slice(distance, count) if offset > 0 else slice(0, count - distance)
         here = slice(0, count - distance) if offset > 0 else slice(distance, count)
-        move(source[there], by, out=scratch[here])
-        target[here] |= scratch[here]
+        target[here] |= move(source[there], by)
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:

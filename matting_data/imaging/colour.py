@@ -28,16 +28,16 @@ def estimate_soft_colours(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) ->
     from pymatting import estimate_foreground_ml
 
     estimated = estimate_foreground_ml(image / 255.0, alpha / 255.0)
-    return np.floor(np.clip(estimated[soft_pixels(alpha)], 0, 1) * 255 + 0.5).astype(np.uint8)
+    soft: NDArray[np.float64] = estimated[soft_pixels(alpha)]
+    return np.floor(np.clip(soft, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def with_soft_colours(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], colours: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Return a copy of `image` whose soft pixels have the N×3 `colours` of :func:`estimate_soft_colours`."""
-    cleaned = image.copy()
-    cleaned[soft_pixels(alpha)] = colours
-    return cleaned
+    """Give the soft pixels of `image` the N×3 `colours` of :func:`estimate_soft_colours`, in place; return it."""
+    image.reshape(-1, 3)[np.flatnonzero(soft_pixels(alpha))] = colours
+    return image
 
 
 def soft_pixels(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:

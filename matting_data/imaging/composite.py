@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,9 +30,9 @@ class Premultiplied:
     size : (int, int)
         Width and height of the full frame.
     colour : ndarray
-        alpha·F, h×w×3 uint16 in [0, 65025].
+        alpha·F, h×3w uint16 in [0, 65025].
     transparency : ndarray
-        255 − alpha repeated for each channel, h×w×3 uint8.
+        255 − alpha repeated for each channel, h×3w uint8.
     """
 
     box: Box
@@ -44,12 +45,9 @@ def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Prem
     """Prepare a foreground (H×W×3 uint8 RGB) and its alpha (H×W uint8) for :func:`over`."""
     box = bounding_box(alpha)
     height, width = alpha.shape
-    if box.width == 0:  # OpenCV refuses empty arrays
-        return Premultiplied(box, (width, height), np.zeros((0, 0, 3), np.uint16), np.zeros((0, 0, 3), np.uint8))
-    window = alpha[box.slices]
-    three = cv2.merge([window, window, window])
-    colour = cv2.multiply(np.ascontiguousarray(foreground[box.slices]), three, dtype=cv2.CV_16U)
-    return Premultiplied(box, (width, height), colour, cv2.bitwise_not(three))  # type: ignore[arg-type]
+    weight = np.repeat(alpha[box.slices], 3, axis=1)
+    colour = weight.astype(np.uint16) * np.ascontiguousarray(foreground[box.slices]).reshape(weight.shape)
+    return Premultiplied(box, (width, height), colour, ~weight)
 
 
 def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -65,15 +63,13 @@ def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np
     Returns
     -------
     ndarray
-        `background`, now ``round((alpha·F + (255 − alpha)·B) / 255)``. The quotient never falls on a half, and
-        float32 holds it to 2e-5 of a level, so the rounding is exact.
+        `background`, now ``round((alpha·F + (255 − alpha)·B) / 255)``; the quotient never falls on a half.
     """
-    if foreground.box.width == 0:
-        return background
-    window = background[foreground.box.slices]
-    mixed = cv2.multiply(window, foreground.transparency, dtype=cv2.CV_16U)
-    cv2.add(mixed, foreground.colour, dst=mixed)
-    cv2.convertScaleAbs(mixed, dst=window, alpha=1 / 255)
+    box = foreground.box
+    if box.width:
+        row = slice(3 * box.x0, 3 * box.x1)
+        window = background.reshape(len(background), -1)[box.y0 : box.y1, row]
+        _blend(foreground.colour, foreground.transparency, window)
     return background
 
 
@@ -114,3 +110,13 @@ def encode_srgb(linear: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 _TO_LINEAR = decode_srgb(np.arange(256) / 255)
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _blend(colour: NDArray[np.uint16], transparency: NDArray[np.uint8], background: NDArray[np.uint8]) -> None:
+    """Mix rows in place; (v + (v >> 8)) >> 8 with v = x + 128 is round(x / 255) for every x up to 65025."""
+    for y in range(background.shape[0]):
+        c, t, b = colour[y], transparency[y], background[y]
+        for x in range(b.size):
+            v = np.uint16(np.uint16(t[x]) * np.uint16(b[x]) + c[x] + np.uint16(128))
+            b[x] = np.uint8(np.uint16(v + (v >> np.uint16(8))) >> np.uint16(8))

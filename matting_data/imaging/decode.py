@@ -22,12 +22,16 @@ from matting_data.errors import RejectedInput
 MAX_PIXELS = 100_000_000
 """Default limit on width x height before anything is decompressed."""
 
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
 _ORIENTATION_TAG = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _GRAY_TOLERANCE = 8
 
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error)
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error
+)  # fmt: skip
 """What Pillow's plug-ins raise on damaged files."""
 
 
@@ -47,7 +51,7 @@ class Raster:
         The EXIF orientation that was applied, 1 to 8.
     """
 
-    pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    pixels: Pixels
     format: str
     mode: str
     orientation: int
@@ -134,9 +138,9 @@ def to_alpha8(raster: Raster) -> NDArray[np.uint8]:
     """
     pixels = raster.pixels
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        alpha = pixels[..., 3]
+        alpha: Pixels = pixels[..., 3]
         if alpha.min() != alpha.max():
-            return _to_8_bits(np.ascontiguousarray(alpha))
+            return np.ascontiguousarray(_to_8_bits(alpha))
         pixels = pixels[..., :3]
     if pixels.ndim == 2:
         return _to_8_bits(pixels)
@@ -144,7 +148,9 @@ def to_alpha8(raster: Raster) -> NDArray[np.uint8]:
     red, green, blue = cv2.split(eight)
     spread = max(int(cv2.absdiff(red, green).max()), int(cv2.absdiff(blue, green).max()))
     if spread > _GRAY_TOLERANCE:
-        raise RejectedInput("wrong_mode", f"the matte is a colour picture: its channels differ by up to {spread} levels")
+        raise RejectedInput(
+            "wrong_mode", f"the matte is a colour picture: its channels differ by up to {spread} levels"
+        )
     return np.ascontiguousarray(green)
 
 
@@ -153,20 +159,20 @@ def has_alpha(raster: Raster) -> bool:
     return raster.pixels.ndim == 3 and raster.pixels.shape[2] == 4
 
 
-def _to_8_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels  # type: ignore[return-value]
     # 65535 = 257 * 255, and 257 is odd: adding 128 before the division rounds exactly, with no ties
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _fast_pixels(data: bytes, image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
+def _fast_pixels(data: bytes, image: Image.Image) -> Pixels | None:
     if image.format == "JPEG" and image.mode in ("RGB", "L"):
         try:
             pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY" if image.mode == "L" else "RGB")
         except ValueError:
             return None  # Pillow tells harmless trailing bytes from real damage
-        return pixels[..., 0] if image.mode == "L" else pixels
+        return np.asarray(pixels[..., 0] if image.mode == "L" else pixels, dtype=np.uint8)
     if image.format == "PNG" and data.startswith(_PNG_SIGNATURE) and b"IEND" in data[-16:]:
         # colour type 0, 2, 4, 6 at 8 or 16 bits; palettes, tRNS and low depths are left to Pillow
         depth, colour_type = data[24], data[25]
@@ -181,7 +187,7 @@ def _fast_pixels(data: bytes, image: Image.Image) -> NDArray[np.uint8] | NDArray
     return None
 
 
-def _pillow_pixels(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _pillow_pixels(image: Image.Image) -> Pixels:
     if image.mode.startswith("I;16"):
         return np.array(image, dtype=np.uint16)
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
@@ -207,14 +213,12 @@ def _orientation(data: bytes, image: Image.Image) -> int:
     return orientation if 1 <= orientation <= 8 else 1
 
 
-def _oriented(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], orientation: int
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _oriented(pixels: Pixels, orientation: int) -> Pixels:
     """Turn stored pixels into displayed ones (Exif 2.32, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
+        pixels = pixels.swapaxes(0, 1)  # type: ignore[assignment]
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(pixels)  # type: ignore[return-value]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,11 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from matting_data.imaging.resample import cubic_window
+
 Crop = Literal["top_left", "center", "random"]
-
-_CUBIC_REACH = 3
-"""Source pixels beyond the last one needed that OpenCV's 4-tap cubic kernel can touch, rounded up."""
-
 
 @dataclass(frozen=True)
 class Box:
@@ -100,9 +97,7 @@ def place(
 def cut(background: NDArray[np.uint8], placement: Placement, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the window of the enlarged background that the foreground covers.
 
-    Equal to ``cv2.resize(background, (placement.width, placement.height), interpolation=cv2.INTER_CUBIC)`` cropped
-    to the window, but only the rows and columns up to the window's end are computed: the resampling grid is
-    anchored at the top left corner, so a shorter source gives the same pixels.
+    Only the window's pixels are computed, see :mod:`matting_data.imaging.resample`.
 
     Parameters
     ----------
@@ -122,13 +117,7 @@ def cut(background: NDArray[np.uint8], placement: Placement, size: tuple[int, in
     source_h, source_w = background.shape[:2]
     if (placement.width, placement.height) == (source_w, source_h):
         return background[placement.y : placement.y + height, placement.x : placement.x + width].copy()
-    scale_x, scale_y = placement.width / source_w, placement.height / source_h
-    # a partial resize needs the exact scale, which cv2 takes only together with a size rounded from the source's
-    columns = min(source_w, math.ceil((placement.x + width) / scale_x) + _CUBIC_REACH)
-    rows = min(source_h, math.ceil((placement.y + height) / scale_y) + _CUBIC_REACH)
-    enlarged = cv2.resize(background[:rows, :columns], None, fx=scale_x, fy=scale_y, interpolation=cv2.INTER_CUBIC)
-    window = enlarged[placement.y : placement.y + height, placement.x : placement.x + width]
-    return np.ascontiguousarray(window, dtype=np.uint8)
+    return cubic_window(background, (placement.width, placement.height), (placement.x, placement.y), size)
 
 
 def bounding_box(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Box:

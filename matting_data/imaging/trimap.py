@@ -85,36 +85,40 @@ class Trimapper:
     def __init__(self, alpha: NDArray[np.uint8]) -> None:
         self._touched = (alpha > 0).view(np.uint8)
         self._solid = (alpha == 255).view(np.uint8)
-        self._packed = bitmask.pack(self._touched), bitmask.pack(self._solid)
-        self._ellipses: dict[tuple[bool, int], NDArray[np.uint8]] = {}
+        width = alpha.shape[1]
+        self._outside = bitmask.Dilator(bitmask.pack(self._touched))
+        self._inside = bitmask.Dilator(bitmask.inverted(bitmask.pack(self._solid), width))
+        self._ellipses: dict[tuple[bool, int], NDArray[np.uint64]] = {}
 
     def draw(self, radii: Radii) -> NDArray[np.uint8]:
         """Return the trimap for `radii`: H×W uint8 in {0, 128, 255}."""
         if radii.element == "ellipse":
             reached, inner = self._ellipse(True, radii.dilate), self._ellipse(False, radii.erode)
-        else:
-            reached = (self._distance_outside <= radii.dilate).view(np.uint8)
-            inner = (self._distance_inside > radii.erode).view(np.uint8)
-        # 128 where reached, and 127 more where solid: inner lies inside reached
-        return reached * np.uint8(128) + inner * np.uint8(127)
+            return bitmask.paint(reached, inner, self._touched.shape[1])  # inner lies inside reached
+        trimap = np.full(self._touched.shape, 128, np.uint8)
+        trimap[self._distance_outside > radii.dilate] = 0
+        trimap[self._distance_inside > radii.erode] = 255
+        return trimap
 
-    def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint8]:
+    def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint64]:
         key = (outside, side)
         if key not in self._ellipses:
-            kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-            touched, solid = self._packed
-            width = self._touched.shape[1]
-            words = bitmask.dilate(touched, kernel) if outside else bitmask.erode(solid, kernel, width)
-            self._ellipses[key] = bitmask.unpack(words, width)
+            kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), dtype=np.uint8)
+            self._ellipses[key] = self._outside.dilate(kernel) if outside else ~self._inside.dilate(kernel)
         return self._ellipses[key]
 
     @cached_property
     def _distance_outside(self) -> NDArray[np.float32]:
-        return cv2.distanceTransform(1 - self._touched, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # type: ignore
+        return _distance(1 - self._touched)
 
     @cached_property
     def _distance_inside(self) -> NDArray[np.float32]:
         # the frame is no edge: a person cut off by it is solid up to it
         if self._solid.all():
             return np.full(self._solid.shape, np.inf, np.float32)
-        return cv2.distanceTransform(self._solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # type: ignore[return-value]
+        return _distance(self._solid)
+
+
+def _distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Euclidean distance of each non-zero pixel to the nearest zero, in pixels."""
+    return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), dtype=np.float32)

@@ -38,9 +38,10 @@ class Plan:
     def sha256(self) -> str:
         """Hash of all that decides the pixels: composites, and the hashes of the files they use."""
         digest = hashlib.sha256()
-        for record in (*self.foregrounds, *self.backgrounds):
+        records: list[Foreground | Background] = [*self.foregrounds, *self.backgrounds]
+        for record in records:
             if record.state == "ok":
-                digest.update(repr(astuple(record)).encode())
+                digest.update(repr(record.decides).encode())
         for composite in self.composites:
             digest.update(repr(astuple(composite)).encode())
         return digest.hexdigest()
@@ -83,7 +84,9 @@ def make_plan(
         found = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "the folders hold none"
         raise UsageError(f"no foreground can be used ({found}): correct foregrounds.sources in the recipe")
     require_expected(usable, recipe.foregrounds.expect)
-    photos = reject_duplicates(judge_humans(backgrounds, human_policy(recipe), recommended), recipe.backgrounds.duplicate_distance)
+    photos = reject_duplicates(
+        judge_humans(backgrounds, human_policy(recipe), recommended), recipe.backgrounds.duplicate_distance
+    )
     per_foreground = recipe.composites.per_foreground
     counts = Counter(record.split for record in usable)
     wanted = {split: counts[split] * per_foreground for split in ("train", "test") if counts[split]}
@@ -144,9 +147,9 @@ def _composites(split: str, ids: list[str], backgrounds: list[str], recipe: Reci
     shards = shard_numbers([count] * len(ids), recipe.store.samples_per_shard)
     width = max(2, len(str(count - 1)))
     rows = []
-    for position, (identity, index, background) in enumerate(
-        (identity, index, background) for identity in ids for index, background in enumerate(pairs[identity])
-    ):
-        key, seed = f"{identity}-{index:0{width}d}", derive_seed(recipe.seed, identity, index)
-        rows.append(PlannedComposite(key, split, shards[position], identity, background, index, seed))
+    for identity in ids:
+        for index, background in enumerate(pairs[identity]):
+            key, seed = f"{identity}-{index:0{width}d}", derive_seed(recipe.seed, identity, index)
+            shard = shards[len(rows)]
+            rows.append(PlannedComposite(key, split, shard, identity, background, index, seed))
     return rows

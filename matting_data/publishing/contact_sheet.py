@@ -73,7 +73,7 @@ def choose(rows: Sequence[Sample], count: int) -> list[Sample]:
     """Choose rows by a hash of their key, those of foregrounds not shown yet first."""
     order = sorted(rows, key=lambda row: derive_seed("contact sheet", row.key))
     shown: dict[str, int] = {}
-    ranked = []
+    ranked: list[tuple[int, int, Sample]] = []
     for row in order:
         ranked.append((shown.get(row.foreground, 0), len(ranked), row))
         shown[row.foreground] = shown.get(row.foreground, 0) + 1

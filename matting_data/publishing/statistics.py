@@ -48,7 +48,9 @@ class Statistics:
             counts = (str(s["composites"]), str(s["foregrounds"]), str(s["backgrounds"]))
             table.append((split, subset or "–", *counts, sizes, f"{s['coverage']:.0%}", f"{s['soft']:.1%}"))
         widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+        ]
         return lines + ledger_lines(self.index["ledger"])
 
 

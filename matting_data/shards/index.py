@@ -1,4 +1,4 @@
-"""``dataset.json``: what a dataset holds, with the hash of every file; written last, so that its presence means whole."""
+"""``dataset.json``: what a dataset holds, with every file's hash; written last, so its presence means whole."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def read_index(out: Path) -> dict[str, Any]:
         data = path.read_bytes()
     except FileNotFoundError:
         if (out / "recipe.yaml").is_file():
-            raise DamageError(f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it") from None
+            raise DamageError(
+                f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it"
+            ) from None
         raise DamageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
     except OSError as error:
         raise DamageError(f"cannot read {path}: {error.strerror}") from None
@@ -72,7 +74,9 @@ def read_index(out: Path) -> dict[str, Any]:
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DamageError(f"{path} is damaged: run 'mattingdata build' again to write it anew") from None
     if index.get("format") != FORMAT:
-        raise DamageError(f"{path} has format {index.get('format')!r}, this version reads {FORMAT!r}: upgrade mattingdata")
+        raise DamageError(
+            f"{path} has format {index.get('format')!r}, this version reads {FORMAT!r}: upgrade mattingdata"
+        )
     if seal != _seal(body) or data != (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode():
         raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
     return dict(index)

@@ -55,7 +55,9 @@ def read_arrays(tar: Path, row: Sample) -> Arrays:
     return Arrays(to_rgb8(decode(members["image"])), alpha, trimap)  # type: ignore[arg-type]
 
 
-def shard_entries(index: Mapping[str, Any], splits: tuple[str, ...] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+def shard_entries(
+    index: Mapping[str, Any], splits: tuple[str, ...] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (split, shard entry) of an index, in order."""
     for split, entry in index["splits"].items():
         if splits is None or split in splits:

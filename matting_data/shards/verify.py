@@ -1,4 +1,4 @@
-"""Is a dataset on disk what its index says, and is every sample sound?
+"""Whether a dataset on disk is what its index says, and every sample sound.
 
 Nothing here repairs or writes; every problem names the file and what is wrong with it.
 """
@@ -33,6 +33,14 @@ class Problem:
     what: str
 
 
+@dataclass(frozen=True)
+class ShardCheck:
+    """What verifying one shard found; `keys` are the samples its manifest names."""
+
+    keys: list[str]
+    problems: list[Problem]
+
+
 @dataclass
 class VerifyShard:
     """The task of verifying one shard: hashes always, every sample when `deep`."""
@@ -40,21 +48,20 @@ class VerifyShard:
     out: Path
     deep: bool
 
-    def __call__(self, entry: Mapping[str, Any]) -> tuple[int, list[Problem]]:
-        """Return the number of samples looked at, and what is wrong with them."""
-        problems = check_hash(self.out, entry["tar"], entry["sha256"], entry["bytes"])
-        problems += check_hash(self.out, entry["manifest"], entry["manifest_sha256"])
-        try:
-            rows = read_manifest(self.out, entry)
-        except DamageError as error:
-            return 0, [*problems, Problem(entry["manifest"], str(error))]
+    def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
+        """Check the shard of an index entry."""
+        problems = check_hash(self.out, entry["manifest"], entry["manifest_sha256"])
+        problems += check_hash(self.out, entry["tar"], entry["sha256"], entry["bytes"])
+        if problems:
+            return ShardCheck([], problems)  # what was altered is not worth reading, nor safe to
+        rows = read_manifest(self.out, entry)
         if len(rows) != entry["num_samples"]:
             problems.append(Problem(entry["manifest"], f"has {len(rows)} rows, the index says {entry['num_samples']}"))
-        if self.deep and (self.out / entry["tar"]).is_file():
+        if self.deep:
             problems += check_members(self.out, entry["tar"], rows)
             for row in rows:
                 problems += [Problem(entry["tar"], what) for what in check_sample(self.out / entry["tar"], row)]
-        return len(rows), problems
+        return ShardCheck([row.key for row in rows], problems)
 
 
 def check_hash(out: Path, name: str, sha256: str, size: int | None = None) -> list[Problem]:
@@ -84,12 +91,20 @@ def check_tables(out: Path, index: Mapping[str, Any]) -> list[Problem]:
         counted = {"written": summary["written"]} | {k: sum(summary[k].values()) for k in ("rejected", "failed")}
         if len({row.id for row in rows}) != len(rows) or dict(outcomes) != {k: n for k, n in counted.items() if n}:
             problems.append(Problem(file, f"does not add up: {dict(outcomes)} in {len(rows)} rows, index {counted}"))
-        if name == "composites":
-            written = {row.id for row in rows if row.outcome == "written"}
-            problems += _compare_keys(out, index, written)
-            if {row.id for row in rows} != planned:
-                problems.append(Problem(file, "does not hold exactly the planned composites"))
+        if name == "composites" and {row.id for row in rows} != planned:
+            problems.append(Problem(file, "does not hold exactly the planned composites"))
     return problems
+
+
+def check_keys(out: Path, keys: Iterable[str]) -> list[Problem]:
+    """Check that the samples of all manifests are the composites that the ledger calls written, each once."""
+    counts = Counter(keys)
+    if any(count > 1 for count in counts.values()):
+        return [Problem("dataset.json", "a sample stands in two places")]
+    rows = read_table(out / "ledger" / "composites.parquet", LedgerRow)
+    if set(counts) != {row.id for row in rows if row.outcome == "written"}:
+        return [Problem("ledger/composites.parquet", "its written rows are not the samples of the manifests")]
+    return []
 
 
 def check_members(out: Path, tar: str, rows: Iterable[Sample]) -> list[Problem]:
@@ -147,20 +162,6 @@ def _plane(raster: Raster) -> NDArray[np.uint8]:
     return raster.pixels  # type: ignore[return-value]
 
 
-def _compare_keys(out: Path, index: Mapping[str, Any], written: set[str]) -> list[Problem]:
-    keys: list[str] = []
-    for _, entry in shard_entries(index):
-        try:
-            keys += [row.key for row in read_manifest(out, entry)]
-        except DamageError:
-            return []  # reported with its shard
-    if len(keys) != len(set(keys)):
-        return [Problem("dataset.json", "a sample stands in two places")]
-    if set(keys) != written:
-        return [Problem("ledger/composites.parquet", "its written rows are not the samples of the manifests")]
-    return []
-
-
 def _unknown_files(out: Path, index: Mapping[str, Any]) -> list[Problem]:
     known = set(index["files"])
     for _, entry in shard_entries(index):
@@ -173,5 +174,3 @@ def _unknown_files(out: Path, index: Mapping[str, Any]) -> list[Problem]:
         what = "is an unfinished file of a killed build" if TEMPORARY in path.name else "is not part of the dataset"
         problems.append(Problem(str(name), what))
     return problems
-
-

@@ -9,19 +9,20 @@ from pathlib import Path
 from matting_data.recipe import BackgroundSource, source_name
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
-from matting_data.sources.files import image_tree, unique_ids
+from matting_data.sources.files import image_tree, require_distinct_ids, unique_ids
 
 BUNDLED_PHOTOS = {
-    "astronaut.png": "NASA, public domain",
+    "astronaut.png": "public domain (NASA)",
     "brick.png": "CC0-1.0",
     "chelsea.png": "CC0-1.0",
     "coffee.png": "CC0-1.0",
+    "coins.png": "no known copyright restrictions",
     "grass.png": "CC0-1.0",
     "gravel.png": "CC0-1.0",
-    "motorcycle_left.png": "CC0-1.0",
-    "rocket.jpg": "CC0-1.0",
+    "hubble_deep_field.jpg": "public domain (NASA)",
+    "rocket.jpg": "public domain (SpaceX)",
 }
-"""Real photographs inside scikit-image, with the licences its data README states; the astronaut is a person."""
+"""Real photographs inside scikit-image, with the licences that ``skimage.data`` states; one shows a person."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def find_backgrounds(recipe: LoadedRecipe) -> list[FoundBackground]:
     Raises
     ------
     UsageError
-        A folder is missing.
+        A folder is missing, or inputs of two sources get the same id.
     """
     found: list[FoundBackground] = []
     for number, source in enumerate(recipe.recipe.backgrounds.sources):
@@ -50,6 +51,7 @@ def find_backgrounds(recipe: LoadedRecipe) -> list[FoundBackground]:
         for identity, path in zip(unique_ids(name, paths), paths, strict=True):
             licence = BUNDLED_PHOTOS[path] if source.layout == "bundled" else source.license
             found.append(FoundBackground(Background(identity, name, path, licence), root / path))
+    require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 

@@ -104,7 +104,7 @@ def check_background(found: FoundBackground, min_side: int, max_pixels: int, det
     return replace(
         record,
         detector=f"{detector.name} {detector.version}",
-        score=float(detection.score),
+        score=round(float(detection.score), 4),  # what differs beyond depends on the processor
         boxes=json.dumps(boxes),
     )
 

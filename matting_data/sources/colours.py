@@ -34,12 +34,12 @@ class ColourCache:
         self._folder = folder
 
     def clean(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return `image` with clean colours at soft pixels, as the record asks.
+        """Give `image` clean colours at soft pixels, in place, as the record asks; return it.
 
         Parameters
         ----------
         record : Foreground
-            With its hashes and `colour`; ``as_is`` returns `image` itself.
+            With its hashes and `colour`; ``as_is`` changes nothing.
         image, alpha : ndarray
             H×W×3 and H×W uint8, as :func:`matting_data.sources.load.load_foreground` returns them.
         """

@@ -12,12 +12,32 @@ from pathlib import Path, PurePosixPath
 from matting_data.errors import RejectedInput, UsageError, nearest
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .tif .tiff .webp .ppm .pgm .avif .heic .heif .jp2".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+    ]
 )
 """Names that promise an image; what a file really is, decoding finds out."""
 
 _ID_LENGTH = 76
 """A tar header holds names of 100 bytes: room for the id, an index and the longest member suffix."""
+
+_SOURCE_LENGTH = 40
+"""A folder's name, which a source without a name is called by, may be longer."""
 
 METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
 
@@ -37,7 +57,7 @@ def image_tree(root: Path, key: str) -> list[str]:
     Raises
     ------
     UsageError
-        When `root` is missing, no folder, or not readable.
+        When `root` is missing, no folder, or not readable, or a name in it is not UTF-8, so that no table can hold it.
     """
     if not root.exists():
         siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
@@ -58,6 +78,9 @@ def image_tree(root: Path, key: str) -> list[str]:
             for name in files
             if not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
         ]
+    for path in found:
+        if not path.isascii() and any("\ud800" <= character <= "\udfff" for character in path):
+            raise UsageError(f"{key}: the name {path!a} below {root} is not UTF-8: rename it")
     return sorted(found)
 
 
@@ -69,9 +92,11 @@ def make_id(source: str, path: str) -> str:
     """
     stem = str(PurePosixPath(path).with_suffix(""))
     slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem)
+    if len(source) > _SOURCE_LENGTH:
+        source = f"{source[: _SOURCE_LENGTH - 9]}-{_short_hash(source)}"
     room = _ID_LENGTH - len(source)
     if slug != stem or len(slug) > room:
-        slug = f"{slug[-(room - 9) :].lstrip('-')}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+        slug = f"{slug[-(room - 9) :].lstrip('-')}-{_short_hash(stem)}"
     return f"{source}-{slug}"
 
 
@@ -80,10 +105,27 @@ def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
     paths = list(paths)
     ids = [make_id(source, path) for path in paths]
     count = Counter(ids)
-    return [
+    ids = [
         f"{name}-{PurePosixPath(path).suffix.lstrip('.')}" if count[name] > 1 else name
         for name, path in zip(ids, paths, strict=True)
     ]
+    count = Counter(ids)  # a.jpg and a.png beside a-png.jpg
+    return [
+        f"{name[: _ID_LENGTH - 8]}-{_short_hash(path)}" if count[name] > 1 else name
+        for name, path in zip(ids, paths, strict=True)
+    ]
+
+
+def require_distinct_ids(inputs: Iterable[tuple[str, str]]) -> None:
+    """Raise UsageError when two of the (source, id) are alike: ``a`` with b-c.png, and ``a-b`` with c.png."""
+    source_of: dict[str, str] = {}
+    for source, identity in inputs:
+        other = source_of.setdefault(identity, source)
+        if other != source:
+            raise UsageError(
+                f"the sources {other!r} and {source!r} both have an input {identity!r}: "
+                "give one of them another 'name' in the recipe"
+            )
 
 
 def read_metadata(path: Path) -> dict[str, dict[str, str]]:
@@ -119,6 +161,10 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
             raise UsageError(f"{path} line {number}: split {values['split']!r} is neither 'train' nor 'test'")
         table[(row["file"] or "").strip()] = values
     return table
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def read_input(path: Path) -> bytes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path, PurePosixPath
 
-from matting_data.records import Foreground
 from matting_data.recipe import ForegroundSource, source_name
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.sources.files import image_tree, read_metadata, unique_ids
+from matting_data.records import Foreground
+from matting_data.sources.files import image_tree, read_metadata, require_distinct_ids, unique_ids
+
+BUNDLED_PEOPLE = Path(__file__).parent / "bundled" / "people"
+"""The rendered people that come with mattingdata."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ def find_foregrounds(recipe: LoadedRecipe) -> list[FoundForeground]:
     Raises
     ------
     UsageError
-        A folder or metadata file is missing.
+        A folder or metadata file is missing, or inputs of two sources get the same id.
     """
     found: list[FoundForeground] = []
     for number, source in enumerate(recipe.recipe.foregrounds.sources):
         found += _find(recipe, source, f"foregrounds.sources[{number}]")
+    require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 
@@ -49,16 +52,11 @@ def foreground_files(recipe: LoadedRecipe, record: Foreground) -> tuple[Path, Pa
     return root / record.image, alpha_root / record.alpha if record.alpha and alpha_root else None
 
 
-def bundled_people() -> Path:
-    """Return the folder of the rendered people that come with mattingdata."""
-    return Path(str(resources.files("matting_data.sources") / "bundled" / "people"))
-
-
 def _roots(recipe: LoadedRecipe, source: ForegroundSource) -> tuple[Path, Path | None]:
     if source.layout == "pairs":
         return recipe.resolve(source.image or ""), recipe.resolve(source.alpha or "")
     if source.layout == "bundled":
-        return bundled_people(), None
+        return BUNDLED_PEOPLE, None
     return recipe.resolve(source.root or ""), None
 
 
