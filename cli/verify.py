@@ -17,11 +17,11 @@ from .options import dataset_argument, json_option, workers_option
 @click.option("--recompose", type=click.IntRange(0), default=16, show_default=True,
               help="Composites to make again from their sources and compare byte for byte.")  # fmt: skip
 @click.option("--base", type=click.Path(path_type=Path),
-              help="Folder where the recipe's relative paths start, for a dataset that came without .work.")  # fmt: skip
+              help="Folder where the recipe's relative paths start, where .work is not at hand.")  # fmt: skip
 @workers_option
 @json_option
 def verify(dataset: Path, quick: bool, recompose: int, base: Path | None, workers: int, as_json: bool) -> int:
-    """Check DATASET: hashes, counts, members, sizes, modes, alpha against trimap, and some composites against sources.
+    """Check DATASET: hashes, counts, members, sizes, alpha against trimap, and some composites against their sources.
 
     Exits with 1 when anything is wrong.
     """

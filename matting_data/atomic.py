@@ -26,6 +26,7 @@ _REASONS = {
     errno.EROFS: "the file system is read-only: choose another --out",
     errno.EACCES: "writing there is not permitted: choose another --out or change its permissions",
     errno.EPERM: "writing there is not permitted: choose another --out or change its permissions",
+    errno.EEXIST: "a part of that path is a file, not a folder: choose another --out",
     errno.ENOTDIR: "a part of that path is a file, not a folder: choose another --out",
 }
 

@@ -33,6 +33,10 @@ class MissingExtraError(UsageError):
 
     def __init__(self, extra: str, what: str) -> None:
         super().__init__(f"{what} not installed: run pip install 'mattingdata[{extra}]'")
+        self._arguments = extra, what
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._arguments
 
 
 class StorageError(MattingDataError):

@@ -80,7 +80,7 @@ class SplitRule:
         Take the split from the column ``split`` of the sources' metadata instead.
     """
 
-    test: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] = 0.05
+    test: Annotated[int, Field(ge=0, strict=True)] | Annotated[float, Field(ge=0, lt=1)] = 0.05
     from_metadata: bool = False
 
 
@@ -298,7 +298,7 @@ class Recipe:
     foregrounds: Foregrounds
     backgrounds: Backgrounds
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.0.0"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     composites: Composites = Composites()
     trimap: Trimaps = Trimaps()
     store: Store = Store()

@@ -78,7 +78,7 @@ def as_mapping(recipe: Recipe) -> dict[str, Any]:
 
 def to_yaml(recipe: Recipe) -> str:
     """Return the effective recipe as YAML that :func:`load` reads back to an equal recipe."""
-    return yaml.safe_dump(as_mapping(recipe), sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(as_mapping(recipe), sort_keys=False, width=100)
 
 
 def _read(path: Path) -> tuple[str, str, Path]:
@@ -104,7 +104,7 @@ def _bundled_names() -> str:
 
 def _parse(text: str, name: str) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -113,6 +113,22 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UsageError(f"{name} is not a recipe: it holds no keys; start from the bundled recipe 'local'")
     return document
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping whose keys are all different."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice; remove one", key_node.start_mark
+                )
+            seen.add(key if isinstance(key, str) else id(key_node))
+        return super().construct_mapping(node, deep)
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
@@ -155,7 +171,8 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     findings = sorted(error.errors(), key=lambda finding: finding["type"] != "unexpected_keyword_argument")
     finding = findings[0]
     # discriminated unions put the tag, plain unions the type's name, into the location: keep what the user wrote
-    written = _written_location(document, finding["loc"])
+    absent = finding["type"] in ("missing", "missing_argument", "unexpected_keyword_argument", "extra_forbidden")
+    written = _written_location(document, finding["loc"], absent)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in written).lstrip(".")
     if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         parent, _, key = where.rpartition(".")
@@ -166,6 +183,10 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     if finding["type"] in ("missing", "missing_argument"):
         return f"the key {where!r} is missing"
     message = finding["msg"].removeprefix("Value error, ")
+    if finding["type"] == "union_tag_not_found":
+        return f"the key '{where}.kind' is missing: choose 'dim', 'fixed' or 'adaptive'"
+    if finding["type"] == "dataclass_type":
+        return f"{where or 'the recipe'} is {finding['input']!r}: it needs keys of its own, or none of it"
     if finding["type"] == "union_tag_invalid":
         return f"{where}.kind is {finding['ctx']['tag']!r}: choose {finding['ctx']['expected_tags']}"
     if finding["type"] == "value_error":
@@ -173,10 +194,11 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _written_location(document: Any, location: Sequence[int | str]) -> list[int | str]:
+def _written_location(document: Any, location: Sequence[int | str], absent: bool) -> list[int | str]:
+    """Return the parts of pydantic's location that the user wrote; the last one, where `absent`, even if not."""
     node, written = document, list[int | str]()
     for depth, part in enumerate(location):
-        if isinstance(node, Mapping) and (part in node or depth == len(location) - 1):
+        if isinstance(node, Mapping) and (part in node or (absent and depth == len(location) - 1)):
             node = node.get(part)
         elif isinstance(node, (list, tuple)) and isinstance(part, int) and part < len(node):
             node = node[part]

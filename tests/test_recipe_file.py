@@ -47,6 +47,16 @@ ADDED = [
     ("zzzzzz: 1", "unknown key 'zzzzzz'"),
     ("composites: {per_foregroud: 3}", "unknown key 'composites.per_foregroud'; did you mean 'per_foreground'?"),
     ("store: {qality: 3}", "unknown key 'store.qality'; did you mean 'quality'?"),
+    ("composites:", "composites is None: it needs keys of its own, or none of it"),
+    (
+        "trimap: {train: {kernel: [1, 9]}}",
+        "the key 'trimap.train.kind' is missing: choose 'dim', 'fixed' or 'adaptive'",
+    ),
+    (
+        "trimap: {train: {kind: dim, kernel: [9, 9]}}",
+        "trimap.train: kernel [9, 9] is empty: give [low, high) with low < high",
+    ),
+    ("seed: true", "seed is True: input should be a valid integer"),
     ("composites: {per_foreground: 0}", "composites.per_foreground is 0: input should be greater than or equal to 1"),
     (
         "composites: {per_foreground: 1001}",
@@ -65,7 +75,7 @@ ADDED = [
     ("store: {samples_per_shard: 0}", "store.samples_per_shard is 0: input should be greater than or equal to 1"),
     ("seed: -1", "seed is -1: input should be greater than or equal to 0"),
     ("seed: 9223372036854775808", "seed is 9223372036854775808: input should be less than 9223372036854775808"),
-    ("seed: 1.5", "seed is 1.5: input should be a valid integer, got a number with a fractional part"),
+    ("seed: 1.5", "seed is 1.5: input should be a valid integer"),
     ("version: '1.0'", r"version is '1.0': string should match pattern '^\d+\.\d+\.\d+$'"),
     ("version: 1.0", "version is 1.0: input should be a valid string"),
     ("trimap: {train: {kind: dimm}}", "trimap.train.kind is 'dimm': choose 'dim', 'fixed', 'adaptive'"),
@@ -356,6 +366,13 @@ def test_every_bundled_recipe_loads_and_survives_a_round_trip(tmp_path: Path, na
     assert load(written).sha256 == bundled.sha256
 
 
+def test_written_recipes_keep_the_order_of_the_reference() -> None:
+    keys = [
+        line.partition(":")[0] for line in to_yaml(validate(yaml.safe_load(BASE))).splitlines() if line[0].isalpha()
+    ]
+    assert keys == ["name", "foregrounds", "backgrounds", "version", "seed", "composites", "trimap", "store"]
+
+
 def test_sources_are_called_by_their_name_or_their_folder() -> None:
     cases = {
         "people": {"layout": "rgba", "root": "a/people/"},
@@ -373,3 +390,10 @@ def test_each_split_has_its_trimap_rule() -> None:
     recipe = validate(yaml.safe_load(BASE))
     assert trimap_rule(recipe, "train") == DimTrimap("dim", (1, 30))
     assert trimap_rule(recipe, "test") == FixedTrimap("fixed", 25)
+
+
+def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = f"{BASE}seed: 1\nseed: 2\n"
+    line = text.splitlines().index("seed: 2") + 1
+    expected = f"r.yaml is not a recipe: the key 'seed' is given twice; remove one at line {line}, column 1"
+    assert mistake(tmp_path, text) == expected

@@ -52,7 +52,7 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> 
         A worker process died (most often for want of memory); what the tasks raise is passed on.
     """
     if workers <= 1:
-        cv2.setNumThreads(1)
+        _settle_opencv()
         for item in items:
             yield task(item)
         return
@@ -92,10 +92,16 @@ def _prepare_worker(task: Callable[[Any], Any]) -> None:
     global _task
     _task = task
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    cv2.setNumThreads(1)
+    _settle_opencv()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _settle_opencv() -> None:
+    """One thread a process; and none of Intel's IPP, whose results depend on the processor."""
+    cv2.setNumThreads(1)
+    cv2.ipp.setUseIPP(False)
 
 
 def _follow(parent: BaseProcess) -> None:

@@ -196,7 +196,7 @@ class _Scan(Generic[Input]):
             return
         table = to_table([row for _, row in pairs], self.record)
         table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in pairs], pl.String))
-        number = len(list(self.folder.glob("*.parquet")))
+        number = max((int(path.stem) + 1 for path in self.folder.glob("*.parquet")), default=0)
         write_parquet(self.folder / f"{number:06d}.parquet", table)
 
 

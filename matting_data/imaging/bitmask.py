@@ -87,7 +87,7 @@ def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> N
     return image
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], image: NDArray[np.uint8]) -> None:
     full, one = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1)
     for y in range(image.shape[0]):

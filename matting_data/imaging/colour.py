@@ -35,7 +35,10 @@ def estimate_soft_colours(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) ->
 def with_soft_colours(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], colours: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Give the soft pixels of `image` the N×3 `colours` of :func:`estimate_soft_colours`, in place; return it."""
+    """Give the soft pixels of `image` the N×3 `colours` of :func:`estimate_soft_colours`, in place; return it.
+
+    `image` (H×W×3) must be C-contiguous, as decoding makes it.
+    """
     image.reshape(-1, 3)[np.flatnonzero(soft_pixels(alpha))] = colours
     return image
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np
     foreground : Premultiplied
         From :func:`premultiply`.
     background : ndarray
-        H×W×3 uint8 RGB of the foreground's full size; overwritten inside the foreground's box.
+        H×W×3 uint8 RGB of the foreground's full size, C-contiguous; overwritten inside the foreground's box.
 
     Returns
     -------
@@ -112,7 +111,7 @@ def encode_srgb(linear: NDArray[np.float64]) -> NDArray[np.float64]:
 _TO_LINEAR = decode_srgb(np.arange(256) / 255)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _blend(colour: NDArray[np.uint16], transparency: NDArray[np.uint8], background: NDArray[np.uint8]) -> None:
     """Mix rows in place; (v + (v >> 8)) >> 8 with v = x + 128 is round(x / 255) for every x up to 65025."""
     for y in range(background.shape[0]):

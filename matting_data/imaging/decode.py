@@ -216,7 +216,7 @@ def _orientation(data: bytes, image: Image.Image) -> int:
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:
     """Turn stored pixels into displayed ones (Exif 2.32, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)  # type: ignore[assignment]
+        pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):

@@ -13,6 +13,7 @@ from matting_data.imaging.resample import cubic_window
 
 Crop = Literal["top_left", "center", "random"]
 
+
 @dataclass(frozen=True)
 class Box:
     """Half-open pixel rectangle ``[x0, x1) × [y0, y1)``."""

@@ -51,7 +51,7 @@ def cubic_window(
     upright = np.empty((int(bottom - top), size[0], 3), np.int16)
     for first in range(0, len(upright), _STRIP):
         strip = upright[first : first + _STRIP]
-        turned = cv2.transpose(source[top + first : top + first + len(strip), left:right])
+        turned = np.asarray(cv2.transpose(source[top + first : top + first + len(strip), left:right]), dtype=np.uint8)
         wide = np.empty((size[0], len(strip), 3), np.int16)
         _mix_to_fixed(turned.reshape(len(turned), -1), column - left, column_weight, wide.reshape(size[0], -1))
         cv2.transpose(wide, dst=strip)
@@ -77,7 +77,7 @@ def _taps(count: int, length: int, scale: float, first: int) -> tuple[NDArray[np
     return index, np.concatenate([weights, last[:, None]], axis=1)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _mix_to_fixed(
     source: NDArray[np.uint8], index: NDArray[np.int64], weights: NDArray[np.int32], out: NDArray[np.int16]
 ) -> None:
@@ -92,7 +92,7 @@ def _mix_to_fixed(
             line[x] = np.int16((total + half) >> shift)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _mix_to_bytes(
     source: NDArray[np.int16], index: NDArray[np.int64], weights: NDArray[np.int32], out: NDArray[np.uint8]
 ) -> None:

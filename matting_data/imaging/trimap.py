@@ -96,8 +96,8 @@ class Trimapper:
             reached, inner = self._ellipse(True, radii.dilate), self._ellipse(False, radii.erode)
             return bitmask.paint(reached, inner, self._touched.shape[1])  # inner lies inside reached
         trimap = np.full(self._touched.shape, 128, np.uint8)
-        trimap[self._distance_outside > radii.dilate] = 0
-        trimap[self._distance_inside > radii.erode] = 255
+        trimap[self._distance_outside > _between(radii.dilate)] = 0
+        trimap[self._distance_inside > _between(radii.erode)] = 255
         return trimap
 
     def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint64]:
@@ -117,6 +117,14 @@ class Trimapper:
         if self._solid.all():
             return np.full(self._solid.shape, np.inf, np.float32)
         return _distance(self._solid)
+
+
+def _between(radius: int) -> float:
+    """A threshold half-way between the squared distances radius² and radius² + 1.
+
+    Squared distances are integers, so this one is exact whatever the last digits of the transform.
+    """
+    return float(np.sqrt(radius * radius + 0.5))
 
 
 def _distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -146,7 +146,7 @@ def _composites(split: str, ids: list[str], backgrounds: list[str], recipe: Reci
     pairs = pair(ids, backgrounds, count, recipe.seed)
     shards = shard_numbers([count] * len(ids), recipe.store.samples_per_shard)
     width = max(2, len(str(count - 1)))
-    rows = []
+    rows: list[PlannedComposite] = []
     for identity in ids:
         for index, background in enumerate(pairs[identity]):
             key, seed = f"{identity}-{index:0{width}d}", derive_seed(recipe.seed, identity, index)

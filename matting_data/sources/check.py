@@ -51,13 +51,14 @@ def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache
         record = replace(record, width=width, height=height)
         require_min_side(width, height, min_side)
         require_usable_matte(alpha)
+        # before the colours are estimated in floating point: the same on every processor
+        record = replace(record, fingerprint=foreground_fingerprint(image, alpha))
         colours.clean(record, image, alpha)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=problem.reason, detail=problem.detail)
     box = bounding_box(alpha)
     return replace(
         record,
-        fingerprint=foreground_fingerprint(image, alpha),
         x0=box.x0,
         y0=box.y0,
         x1=box.x1,

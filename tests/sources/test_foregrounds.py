@@ -10,7 +10,7 @@ from synthetic import save_cutouts, write
 
 from matting_data.errors import UsageError
 from matting_data.recipe_file import LoadedRecipe, validate
-from matting_data.sources.foregrounds import FoundForeground, bundled_people, find_foregrounds, foreground_files
+from matting_data.sources.foregrounds import BUNDLED_PEOPLE, FoundForeground, find_foregrounds, foreground_files
 
 
 def loaded(base: Path, *sources: dict[str, Any], split: dict[str, Any] | None = None) -> LoadedRecipe:
@@ -147,7 +147,7 @@ def test_a_missing_folder_of_a_later_source_is_named_by_its_position(tmp_path: P
 
 
 def test_the_bundled_people_are_all_there_with_their_metadata(tmp_path: Path) -> None:
-    if not bundled_people().is_dir():
+    if not BUNDLED_PEOPLE.is_dir():
         pytest.skip("the bundled people are not built yet")
     found = find_foregrounds(loaded(tmp_path, {"layout": "bundled"}, split={"from_metadata": True}))
     assert len(found) == 12
