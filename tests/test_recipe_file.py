@@ -397,3 +397,18 @@ def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
     line = text.splitlines().index("seed: 2") + 1
     expected = f"r.yaml is not a recipe: the key 'seed' is given twice; remove one at line {line}, column 1"
     assert mistake(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("name", ["sample", "safe-net", "local"])
+def test_every_bundled_recipe_loads(name: str) -> None:
+    assert load(Path(name)).recipe.name == name
+
+
+def test_the_paper_s_dataset_insists_on_the_paper_s_counts() -> None:
+    recipe = load(Path("safe-net")).recipe
+    expect = recipe.foregrounds.expect
+    assert expect is not None
+    assert (expect.total, expect.train, expect.test) == (4729, 4494, 235)
+    assert sum(expect.subsets.values()) == expect.total
+    assert recipe.composites.per_foreground == 10
+    assert recipe.foregrounds.split.test == expect.test

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,7 @@ from matting_data.imaging.trimap import Radii, Trimapper, adaptive_radii, dim_ra
 from matting_data.planning.seeds import generator
 from matting_data.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
 from matting_data.records import Foreground, PlannedComposite, Sample
-
-STORED_FIELDS = ("image", "alpha", "trimap", "json")
-"""The members of every sample, in their order in the tar."""
+from matting_data.shards.members import sample_json
 
 
 @dataclass(frozen=True)
@@ -122,19 +119,3 @@ def draw_radii(rule: DimTrimap | FixedTrimap | AdaptiveTrimap, extent: float, se
     if isinstance(rule, FixedTrimap):
         return fixed_radii(rule.kernel)
     return adaptive_radii(rule.rate, extent, rng)
-
-
-def sample_json(row: Sample) -> bytes:
-    """Return what a sample says of itself: its manifest row without the places in the tar."""
-    places = {f"{member}{part}" for member in STORED_FIELDS for part in ("", "_offset", "_bytes")}
-    values = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in places}
-    return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
-
-
-def with_places(row: Sample, places: Mapping[str, tuple[str, int, int]]) -> Sample:
-    """Return a manifest row that knows where its members lie: field → (name, offset, length)."""
-    values: dict[str, str | int] = {}
-    for field, (name, offset, length) in places.items():
-        member = field.partition(".")[0]
-        values |= {member: name, f"{member}_offset": offset, f"{member}_bytes": length}
-    return replace(row, **values)  # type: ignore[arg-type]

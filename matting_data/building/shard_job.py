@@ -15,11 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matting_data.atomic import atomic_file, sha256_file
-from matting_data.building.render import ForegroundRenderer, with_places
+from matting_data.building.render import ForegroundRenderer
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import PARQUET_ERRORS, Background, Foreground, PlannedComposite, Sample, write_table
 from matting_data.shards.layout import manifest_path, tar_path
+from matting_data.shards.members import with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache

@@ -19,7 +19,8 @@ from matting_data.planning.seeds import derive_seed
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Sample
 from matting_data.shards.index import content_sha256, read_index
-from matting_data.shards.reader import MEMBERS, read_manifest, read_members, shard_entries
+from matting_data.shards.members import MEMBERS, member_of
+from matting_data.shards.reader import read_manifest, read_members, shard_entries
 from matting_data.shards.verify import Problem, VerifyShard, check_keys, check_tables
 from matting_data.sources.colours import ColourCache
 
@@ -93,7 +94,7 @@ def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: In
     background = next(b for b in plan.backgrounds if b.id == row.background)
     renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
     rendered = renderer.render(composite, inputs.background(background))
-    return {field.partition(".")[0]: content for field, content in rendered.members.items()}
+    return {member_of(field): content for field, content in rendered.members.items()}
 
 
 def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:

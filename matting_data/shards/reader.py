@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.records import Sample, read_table
-
-MEMBERS = ("image", "alpha", "trimap", "json")
+from matting_data.shards.members import MEMBERS
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.atomic import TEMPORARY, sha256_file
-from matting_data.building.render import sample_json
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import Raster, decode
 from matting_data.records import LedgerRow, PlannedComposite, Sample, read_table
-from matting_data.shards.reader import MEMBERS, read_manifest, read_members, shard_entries
+from matting_data.shards.members import MEMBERS, sample_json
+from matting_data.shards.reader import read_manifest, read_members, shard_entries
 
 _IGNORED = {"dataset.json", ".work"}
 
