@@ -161,7 +161,7 @@ def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, floa
             with timed("trimap"):
                 drawn = trimapper.draw(trimap.dim_radii((1, 30), np.random.default_rng(composite.seed)))
             with timed("encode trimap"):
-                encode.trimap_png(drawn)
+                encode.matte_png(drawn)
     return seconds
 
 

@@ -107,7 +107,7 @@ class ForegroundRenderer:
 
     def _trimap_png(self, radii: Radii) -> bytes:
         if radii not in self._trimap_pngs:
-            self._trimap_pngs[radii] = encode.trimap_png(self._trimapper.draw(radii))
+            self._trimap_pngs[radii] = encode.matte_png(self._trimapper.draw(radii))
         return self._trimap_pngs[radii]
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from synthetic import Pixels, photo, soft_matte
 
-from matting_data.imaging.encode import jpeg, matte_png, png, trimap_png
+from matting_data.imaging.encode import jpeg, matte_png, png
 
 
 def read(data: bytes) -> Pixels:
@@ -33,9 +33,9 @@ def test_png_is_lossless_for_colours_with_and_without_alpha(pixels: Pixels) -> N
 @given(shapes.flatmap(lambda s: hnp.arrays(np.uint8, s)))
 @settings(deadline=None)
 def test_mattes_and_trimaps_are_lossless_gray(plane: Pixels) -> None:
-    for data in (matte_png(plane), trimap_png(plane)):
-        assert (data[24], data[25]) == (8, 0)  # 8 bits, colour type gray
-        np.testing.assert_array_equal(read(data), plane)
+    data = matte_png(plane)
+    assert (data[24], data[25]) == (8, 0)  # 8 bits, colour type gray
+    np.testing.assert_array_equal(read(data), plane)
 
 
 def test_a_window_of_a_larger_array_is_encoded_as_the_window() -> None:
@@ -84,6 +84,4 @@ def test_equal_pixels_give_equal_bytes(encode: object) -> None:
 
 def test_equal_mattes_give_equal_bytes_and_flat_ones_few() -> None:
     assert matte_png(soft_matte(50, 40)) == matte_png(soft_matte(50, 40).copy())
-    assert trimap_png(soft_matte(50, 40)) == trimap_png(soft_matte(50, 40).copy())
-    for encode in (matte_png, trimap_png):
-        assert len(encode(np.zeros((1000, 1000), np.uint8))) < 10_000
+    assert len(matte_png(np.zeros((1000, 1000), np.uint8))) < 10_000
