@@ -22,11 +22,11 @@ $(VENV)/bin/python:
 
 $(VENV)/core: $(VENV)/bin/python setup.cfg pyproject.toml constraints.txt
 	$(PIP) --editable .
-	touch $@
+	@touch $@
 
 $(VENV)/test: $(VENV)/core
 	$(PIP) --editable '.[test]'
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf $(VENV) out build *.egg-info
