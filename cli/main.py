@@ -12,7 +12,20 @@ import click
 from matting_data import __version__
 from matting_data.errors import MattingDataError
 
-_VERBS = ("build", "foregrounds", "plan", "preview", "stats", "status", "verify")
+_VERBS = (
+    "audit",
+    "build",
+    "fetch",
+    "filter",
+    "foregrounds",
+    "plan",
+    "preview",
+    "stats",
+    "status",
+    "verify",
+)
+
+_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"])
 
 
 class _LazyGroup(click.Group):
@@ -48,7 +61,8 @@ def main() -> None:
         click.echo(f"mattingdata: {error}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nmattingdata: interrupted; the same command continues where it stopped", err=True)
+        continues = "; the same command continues where it stopped" if sys.argv[1:2] in _CONTINUING else ""
+        click.echo(f"\nmattingdata: interrupted{continues}", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)

@@ -21,7 +21,7 @@ def preview(dataset: Path, out: Path | None, samples: int, split: str | None, as
     from matting_data.publishing.contact_sheet import contact_sheet, write_sheet
 
     sheet = contact_sheet(dataset, samples, split)
-    out = out or dataset.with_name(f"{dataset.resolve().name}.png")
+    out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.png")
     write_sheet(out, sheet)
     if as_json:
         echo_json({"sheet": str(out), "width": sheet.shape[1], "height": sheet.shape[0]})

@@ -2,6 +2,7 @@
 
 A file is written beside its target, flushed to the disk, hashed, and renamed over it; a reader sees the old file or
 the new one. What a killed process leaves behind carries ``TEMPORARY`` in its name and is removed by the next build.
+A download is the exception: what there is of it waits under ``PARTIAL`` for the next run to continue it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,11 @@ from matting_data.errors import StorageError
 
 TEMPORARY = ".tmp-"
 """Part of the name of every unfinished file."""
+
+_LEFTOVER = re.compile(re.escape(TEMPORARY) + r"\d+$")
+
+PARTIAL = ".part"
+"""Suffix of a file that a later run may continue; :func:`remove_leftovers` leaves it alone."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
@@ -102,6 +109,79 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
             temporary.unlink(missing_ok=True)
 
 
+class PartialFile:
+    """A file that grows over several runs beside its target, and takes the target's name only when committed."""
+
+    def __init__(self, stream: BinaryIO, target: Path, partial: Path) -> None:
+        self._stream = stream
+        self._target = target
+        self.path = partial
+        self.size = stream.tell()
+
+    def write(self, data: bytes) -> None:
+        """Append `data`."""
+        with storage_errors(self.path):
+            self._stream.write(data)
+        self.size += len(data)
+
+    def restart(self) -> None:
+        """Drop everything written so far."""
+        with storage_errors(self.path):
+            self._stream.truncate(0)
+            self._stream.seek(0)
+        self.size = 0
+
+    def flush(self) -> None:
+        """Let readers of :attr:`path` see everything written so far."""
+        with storage_errors(self.path):
+            self._stream.flush()
+
+    def commit(self) -> None:
+        """Flush to the disk and take the target's name; nothing can be written afterwards."""
+        with storage_errors(self._target):
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+            self.path.replace(self._target)
+            _sync_folder(self._target.parent)
+
+    def discard(self) -> None:
+        """Delete what was written; nothing can be written afterwards."""
+        with storage_errors(self.path):
+            self._stream.close()
+            self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def partial_file(path: Path) -> Iterator[PartialFile]:
+    """Open what an earlier run left of `path`, or a new file, for appending; it stays when the block ends early.
+
+    Parameters
+    ----------
+    path : Path
+        Target; its folder is created. It is not touched before :meth:`PartialFile.commit`.
+
+    Yields
+    ------
+    PartialFile
+        With ``size`` bytes from earlier runs.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full, read-only or refuses for another reason.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(partial, "ab")  # noqa: SIM115 - closed below, where its errors count too
+    try:
+        yield PartialFile(stream, path, partial)
+    finally:
+        with storage_errors(partial):
+            stream.close()
+
+
 def write_bytes(path: Path, data: bytes) -> str:
     """Write `data` to `path` atomically and return its SHA-256."""
     with atomic_file(path) as file:
@@ -118,11 +198,15 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise _storage_error(path, error) from None
 
 
-def remove_leftovers(folder: Path) -> int:
-    """Delete unfinished files below `folder` that a killed process left; return how many there were."""
-    leftovers = [path for path in folder.rglob(f"*{TEMPORARY}*") if path.is_file()]
+def remove_leftovers(folder: Path, deep: bool) -> int:
+    """Delete what killed processes left unfinished in `folder`, and if `deep` below it; return the number of files."""
+    if not folder.is_dir():
+        return 0
+    found = folder.rglob(f"*{TEMPORARY}*") if deep else folder.glob(f"*{TEMPORARY}*")
+    leftovers = [path for path in found if _LEFTOVER.search(path.name) and path.is_file()]
     for path in leftovers:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
     return len(leftovers)
 
 

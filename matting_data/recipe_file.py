@@ -35,8 +35,13 @@ class LoadedRecipe:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def resolve(self, path: str) -> Path:
-        """Return a path of the recipe as the file system knows it."""
-        return (self.base / Path(path).expanduser()).resolve()
+        """Return a path of the recipe as the file system knows it; UsageError where no path can look like that."""
+        try:
+            resolved = (self.base / Path(path).expanduser()).resolve()
+            resolved.exists()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the recipe's path {path!a} cannot be used: {error}; correct it") from None
+        return resolved
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
@@ -54,9 +59,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
     UsageError
         One sentence naming the file, the key, the value and the remedy.
     """
-    if path is None:
-        path = Path(BUNDLED)
-    name, text, base = _read(path)
+    name, text, base = _read(path) if path else _read_bundled(BUNDLED)
     document = _parse(text, name)
     for override in overrides:
         _apply(document, override)
@@ -82,24 +85,31 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def _read(path: Path) -> tuple[str, str, Path]:
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the recipe {str(path)!a} cannot be used: {error}") from None
+    if is_file:
         try:
             return path.name, path.read_text(encoding="utf-8"), path.resolve().parent
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the recipe {path}: {error}") from None
-    if path.is_dir():
-        raise UsageError(
-            f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({_bundled_names()})"
-        )
-    entry = resources.files("matting_data.manifests") / "recipes" / f"{path.name.removesuffix('.yaml')}.yaml"
-    if path.parent != Path() or not entry.is_file():
-        raise UsageError(f"no recipe {path}: name a YAML file, or a bundled recipe ({_bundled_names()})")
-    return path.name, entry.read_text(encoding="utf-8"), Path.cwd()
+    if path.parent == Path() and path.name.removesuffix(".yaml") in _bundled_names():
+        return _read_bundled(path.name.removesuffix(".yaml"))
+    names = ", ".join(_bundled_names())
+    if is_folder:
+        raise UsageError(f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({names})")
+    raise UsageError(f"no recipe {path}: name a YAML file, or a bundled recipe ({names})")
 
 
-def _bundled_names() -> str:
+def _read_bundled(name: str) -> tuple[str, str, Path]:
+    entry = resources.files("matting_data.manifests") / "recipes" / f"{name}.yaml"
+    return name, entry.read_text(encoding="utf-8"), Path.cwd()
+
+
+def _bundled_names() -> list[str]:
     folder = resources.files("matting_data.manifests") / "recipes"
-    return ", ".join(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir()))
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -110,6 +120,8 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not valid YAML"
         raise UsageError(f"{name} is not a recipe: {problem}{where}") from None
+    except RecursionError:
+        raise UsageError(f"{name} is not a recipe: it is nested too deeply") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name} is not a recipe: it holds no keys; start from the bundled recipe 'local'")
     return document
@@ -145,8 +157,10 @@ def _apply(document: dict[str, Any], override: str) -> None:
         node = _child(node, part, override)
     if isinstance(node, list):
         node[_position(node, last, override)] = value
-    else:
+    elif isinstance(node, dict):
         node[last] = value
+    else:
+        raise UsageError(f"--set {override!r}: {parents[-1]!r} is a value, not a group of keys; set it directly")
 
 
 def _child(node: Any, part: str, override: str) -> Any:
@@ -161,7 +175,7 @@ def _child(node: Any, part: str, override: str) -> Any:
 
 
 def _position(node: list[Any], part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(node):
+    if not (part.isascii() and part.isdecimal()) or int(part) >= len(node):
         raise UsageError(f"--set {override!r}: the list has entries 0 to {len(node) - 1}, not {part!r}")
     return int(part)
 
@@ -185,6 +199,10 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     message = finding["msg"].removeprefix("Value error, ")
     if finding["type"] == "union_tag_not_found":
         return f"the key '{where}.kind' is missing: choose 'dim', 'fixed' or 'adaptive'"
+    if where == "foregrounds.split.test":
+        return f"{where} is {finding['input']!r}: give a number of foregrounds, or a share below 1"
+    if where == "version" and finding["type"] == "string_type":
+        return f"{where} is {finding['input']!r}: quote it and give three numbers, '1.0.0'"
     if finding["type"] == "dataclass_type":
         return f"{where or 'the recipe'} is {finding['input']!r}: it needs keys of its own, or none of it"
     if finding["type"] == "union_tag_invalid":

@@ -10,17 +10,15 @@ import io
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
 from matting_data.atomic import write_bytes
 from matting_data.errors import DamageError
 
-Outcome = Literal["written", "rejected", "failed"]
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Foreground:
     """One foreground as found and checked; `reason` is empty for those that can be used.
 
@@ -86,7 +84,7 @@ class Foreground:
         return dataclasses.astuple(self)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Background:
     """One background as found, checked and judged.
 
@@ -108,6 +106,8 @@ class Background:
         Its score in [0, 1] that a human is visible.
     boxes : str
         JSON list of ``[x0, y0, x1, y1, score, label]`` in pixels.
+    tier : str
+        How strong the label evidence for its being without people is; empty where its source has no labels.
     verdict : str
         ``keep``, ``reject`` or ``review``.
     split : str
@@ -130,6 +130,7 @@ class Background:
     detector: str = ""
     score: float = 0.0
     boxes: str = "[]"
+    tier: str = ""
     verdict: str = ""
     split: str = ""
     state: str = "ok"
@@ -142,7 +143,7 @@ class Background:
         return self.id, self.source, self.path, self.sha256, self.split
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class PlannedComposite:
     """One composite to be made; a row of the plan.
 
@@ -171,7 +172,7 @@ class PlannedComposite:
     seed: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Sample:
     """One composite as written; a row of a manifest.
 
@@ -235,7 +236,7 @@ class Sample:
     json_bytes: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class LedgerRow:
     """Where one input ended.
 
@@ -301,9 +302,14 @@ def write_table(
 
 def write_parquet(path: Path, table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> str:
     """Write a table as Parquet, atomically and reproducibly; return the file's SHA-256."""
+    return write_bytes(path, parquet_bytes(table, metadata))
+
+
+def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a table as a Parquet file; the same bytes for the same table, metadata and polars."""
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))
-    return write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_table(path: Path, record: type[Record]) -> list[Record]:

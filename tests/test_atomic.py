@@ -94,9 +94,9 @@ def test_a_killed_writer_leaves_the_old_file_and_its_leftover_can_be_removed(tmp
     assert done.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
     assert len(names(path.parent)) == 2
-    assert remove_leftovers(tmp_path) == 1
+    assert remove_leftovers(tmp_path, deep=True) == 1
     assert names(path.parent) == ["x"]
-    assert remove_leftovers(tmp_path) == 0
+    assert remove_leftovers(tmp_path, deep=True) == 0
 
 
 def refusal(path: Path, data: bytes = b"x") -> str:
@@ -178,10 +178,11 @@ def test_every_error_of_the_disk_has_its_remedy(code: int, remedy: str) -> None:
 
 
 def test_only_unfinished_files_are_leftovers(tmp_path: Path) -> None:
-    for name in ("a.tar", "b.tmp", f"c.tar{TEMPORARY}123", f"sub/d{TEMPORARY}9"):
+    for name in ("a.tar", "b.tmp", f"c.tar{TEMPORARY}123", f"sub/d{TEMPORARY}9", f"notes{TEMPORARY}backup.txt"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
-    assert remove_leftovers(tmp_path) == 2
-    assert names(tmp_path) == ["a.tar", "b.tmp", "sub"]
-    assert names(tmp_path / "sub") == []
+    assert remove_leftovers(tmp_path, deep=False) == 1
+    assert names(tmp_path) == ["a.tar", "b.tmp", f"notes{TEMPORARY}backup.txt", "sub"]
+    assert names(tmp_path / "sub") == [f"d{TEMPORARY}9"]
+    assert remove_leftovers(tmp_path, deep=True) == 1

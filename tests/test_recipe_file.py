@@ -77,7 +77,7 @@ ADDED = [
     ("seed: 9223372036854775808", "seed is 9223372036854775808: input should be less than 9223372036854775808"),
     ("seed: 1.5", "seed is 1.5: input should be a valid integer"),
     ("version: '1.0'", r"version is '1.0': string should match pattern '^\d+\.\d+\.\d+$'"),
-    ("version: 1.0", "version is 1.0: input should be a valid string"),
+    ("version: 1.0", "version is 1.0: quote it and give three numbers, '1.0.0'"),
     ("trimap: {train: {kind: dimm}}", "trimap.train.kind is 'dimm': choose 'dim', 'fixed', 'adaptive'"),
     ("trimap: {train: {kind: dim, rate: [0.1, 0.2]}}", "'trimap.train.rate' does not go with its 'kind'"),
     ("trimap: {test: {kind: fixed, kernl: 3}}", "unknown key 'trimap.test.kernl'; did you mean 'kernel'?"),
@@ -135,7 +135,7 @@ REPLACED = [
     (
         "foregrounds:\n",
         "foregrounds:\n  split: {test: -2}\n",
-        "foregrounds.split.test is -2: input should be greater than or equal to 0",
+        "foregrounds.split.test is -2: give a number of foregrounds, or a share below 1",
     ),
     (
         "foregrounds:\n",

@@ -10,15 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from matting_data.atomic import sha256_file
+from matting_data.atomic import sha256_file, storage_errors
 from matting_data.building import workspace
 from matting_data.building.executor import run
 from matting_data.building.ledger import LEDGERS, make_ledger, summarise
 from matting_data.building.progress import bar
-from matting_data.building.scan import scan
+from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.building.shard_job import BuildShard, Shard, ShardResult, committed
 from matting_data.errors import UsageError
-from matting_data.planning.plan import Plan, make_plan
+from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import (
     PARQUET_ERRORS,
@@ -29,15 +29,16 @@ from matting_data.records import (
     read_table,
     write_table,
 )
-from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
+from matting_data.shards.index import FORMAT, INDEX, content_sha256, tool_versions, write_index
 from matting_data.shards.layout import shard_name
+from matting_data.sources.backgrounds import find_backgrounds
 
 PLAN = "plan.parquet"
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A finished dataset: its index, and how many composites failed."""
+    """A finished dataset: its index, and how many inputs and composites failed."""
 
     out: Path
     index: Mapping[str, Any]
@@ -67,17 +68,25 @@ def build(recipe: LoadedRecipe, out: Path, workers: int) -> BuildResult:
         workspace.refuse_other_recipe(out, recipe)
         plan = scan_and_plan(recipe, out, workers)
         _refuse_other_plan(out, plan)
+        with storage_errors(out):  # while anything is replaced, the dataset must not count as whole
+            (out / INDEX).unlink(missing_ok=True)
         workspace.save_recipe(out, recipe)
         tables = save_plan(out, plan)
         results = build_shards(recipe, out, plan, workers)
         index = finish(recipe, out, plan, results, tables)
-    return BuildResult(out, index, sum(len(result.failed) for result in results))
+    return BuildResult(out, index, sum(sum(ledger["failed"].values()) for ledger in index["ledger"].values()))
 
 
 def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int) -> Plan:
     """Check all inputs (keeping results in `out`'s work folder) and decide every composite."""
-    checked = scan(recipe, workspace.work_folder(out), workers)
-    return make_plan(checked.foregrounds, checked.backgrounds, recipe.recipe, checked.thresholds)
+    cache = workspace.work_folder(out)
+    # what is cheap to find out comes before what is not
+    load_detector(recipe)
+    photos = len(find_backgrounds(recipe))
+    foregrounds = scan_foregrounds(recipe, cache, workers)
+    require_enough_found(choose_foregrounds(foregrounds, recipe.recipe), photos, recipe.recipe)
+    backgrounds, thresholds = scan_backgrounds(recipe, cache, workers)
+    return make_plan(foregrounds, backgrounds, recipe.recipe, thresholds)
 
 
 def save_plan(out: Path, plan: Plan) -> dict[str, str]:

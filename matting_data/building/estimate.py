@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from matting_data.building.build import scan_and_plan
 from matting_data.building.ledger import make_ledger, summarise
 from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import Inputs
+from matting_data.errors import RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.statistics import ledger_lines
@@ -101,9 +103,10 @@ def _measure(recipe: LoadedRecipe, plan: Plan, out: Path) -> tuple[float, float]
     writer = ShardWriter(sink)
     for identity in chosen[:_PROBES]:
         record = foregrounds[identity]
-        renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe.recipe)
-        for composite in (c for c in plan.composites if c.foreground == identity):
-            rendered = renderer.render(composite, inputs.background(backgrounds[composite.background]))
-            writer.add(composite.key, rendered.members)
-            count += 1
-    return sink.bytes_written / count, (time.perf_counter() - started) / count
+        with suppress(RejectedInput, OSError):  # what cannot be made is the build's to report
+            renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe.recipe)
+            for composite in (c for c in plan.composites if c.foreground == identity):
+                rendered = renderer.render(composite, inputs.background(backgrounds[composite.background]))
+                writer.add(composite.key, rendered.members)
+                count += 1
+    return sink.bytes_written / max(count, 1), (time.perf_counter() - started) / max(count, 1)

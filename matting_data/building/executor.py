@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -59,6 +60,7 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> 
     # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(task,))
+    others = set(multiprocessing.active_children())
     pending: set[Future[Result]] = set()
     source = iter(items)
     try:
@@ -66,7 +68,9 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> 
         while True:
             while not exhausted and len(pending) < workers * _AHEAD:
                 try:
-                    pending.add(pool.submit(_run_task, next(source)))
+                    item = next(source)
+                    with _interrupts_held():  # workers start here, and inherit it
+                        pending.add(pool.submit(_run_task, item))
                 except StopIteration:
                     exhausted = True
             if not pending:
@@ -81,17 +85,27 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> 
         ) from None
     except BaseException:
         # Ctrl-C, a full disk, a closed generator: finished work is on disk, nothing running is worth waiting for
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for the block, and for processes started in it: what it means is the parent's to decide."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare_worker(task: Callable[[Any], Any]) -> None:
     global _task
     _task = task
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _settle_opencv()
     parent = multiprocessing.parent_process()
     if parent is not None:

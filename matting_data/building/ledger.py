@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matting_data.building.shard_job import ShardResult
@@ -52,12 +52,6 @@ def summarise(rows: Sequence[LedgerRow]) -> dict[str, Any]:
         "rejected": dict(sorted(reasons["rejected"].items())),
         "failed": dict(sorted(reasons["failed"].items())),
     }
-
-
-def adds_up(summary: Mapping[str, Any]) -> bool:
-    """Tell whether written, rejected and failed make the total."""
-    parts = summary["written"] + sum(summary["rejected"].values()) + sum(summary["failed"].values())
-    return bool(parts == summary["total"])
 
 
 def _used(

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
+from matting_data import __version__
 from matting_data.building.executor import run
 from matting_data.building.progress import track
 from matting_data.errors import MattingDataError
@@ -26,6 +27,9 @@ from matting_data.sources.foregrounds import FoundForeground, find_foregrounds
 
 Input = TypeVar("Input", Foreground, Background)
 
+_CHECKS = f"checks of {__version__}"
+"""What a check finds may change with the code that checks."""
+
 _SAVE_EVERY = 20.0
 """Seconds between saves: what a killed scan loses at most."""
 
@@ -36,28 +40,23 @@ _PROVENANCE = {
 """Fields that finding an input sets; checking sets the others."""
 
 
-@dataclass(frozen=True)
-class ScanResult:
-    """All inputs of a recipe, checked, in the order they were found; `thresholds` are the detector's."""
-
-    foregrounds: list[Foreground]
-    backgrounds: list[Background]
-    thresholds: Thresholds | None
-
-
-def scan(recipe: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
-    """Find and check every foreground and background of a recipe.
+def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> tuple[list[Background], Thresholds | None]:
+    """Find, check and score the backgrounds of a recipe.
 
     Parameters
     ----------
     recipe : LoadedRecipe
         What to look for.
     cache : Path
-        Folder for check results and estimated colours.
+        Folder for check results.
     workers : int
         Processes.
+
+    Returns
+    -------
+    (list of Background, Thresholds or None)
+        In the order they were found, with evidence but no verdict; and the detector's recommended thresholds.
     """
-    foregrounds = scan_foregrounds(recipe, cache, workers)
     detector = load_detector(recipe)
     options = recipe.recipe.backgrounds
     max_pixels = round(options.max_megapixels * 1e6)
@@ -67,11 +66,11 @@ def scan(recipe: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
     found = find_backgrounds(recipe)
     items = [_Item(f, f.record, _stamp([f.path], settings)) for f in found]
     backgrounds = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
-    return ScanResult(foregrounds, backgrounds, detector.thresholds if detector else None)
+    return backgrounds, detector.thresholds if detector else None
 
 
 def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
-    """Find and check the foregrounds only; estimates clean colours where the recipe asks for them."""
+    """Find and check the foregrounds of a recipe; estimate clean colours, kept in `cache`, where it asks for them."""
     found = find_foregrounds(recipe)
     min_side = recipe.recipe.foregrounds.min_side
     if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
@@ -206,10 +205,10 @@ def _stamp(paths: Sequence[Path], settings: str) -> str:
     for path in paths:
         try:
             status = path.stat()
-            parts.append(f"{status.st_size}:{status.st_mtime_ns}")
+            parts.append(f"{path} {status.st_size}:{status.st_mtime_ns}")
         except OSError:
             parts.append("missing")
-    return " ".join([*parts, settings])
+    return " ".join([*parts, settings, _CHECKS])
 
 
 def _warm_up_pymatting() -> None:

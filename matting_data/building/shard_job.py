@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from itertools import groupby
@@ -14,11 +14,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matting_data.atomic import atomic_file, sha256_file
+from matting_data.atomic import atomic_file, sha256_file, storage_errors
 from matting_data.building.render import ForegroundRenderer
-from matting_data.errors import MattingDataError, RejectedInput
+from matting_data.errors import DamageError, MattingDataError, RejectedInput
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import PARQUET_ERRORS, Background, Foreground, PlannedComposite, Sample, write_table
+from matting_data.records import (
+    PARQUET_ERRORS,
+    Background,
+    Foreground,
+    PlannedComposite,
+    Sample,
+    parquet_bytes,
+    read_table,
+    to_table,
+    write_table,
+)
+from matting_data.shards.index import tool_versions
 from matting_data.shards.layout import manifest_path, tar_path
 from matting_data.shards.members import with_places
 from matting_data.shards.writer import ShardWriter
@@ -27,6 +38,9 @@ from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
+
+_METADATA = ("inputs_sha256", "tar_sha256", "tar_bytes", "rows_sha256", "failed")
+"""What a manifest says of its shard, in its file's own metadata."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,8 @@ class BuildShard:
         """Write the tar, then the manifest that makes it count."""
         rows: list[Sample] = []
         failed: list[tuple[str, str, str]] = []
+        with storage_errors(self.out):  # what is replaced must not count while it is
+            manifest_path(self.out, shard.split, shard.number).unlink(missing_ok=True)
         with atomic_file(tar_path(self.out, shard.split, shard.number)) as file:
             writer = ShardWriter(file)
             for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
@@ -121,6 +137,7 @@ class BuildShard:
             "inputs_sha256": inputs_sha256(self.recipe, shard),
             "tar_sha256": file.sha256,
             "tar_bytes": str(file.bytes_written),
+            "rows_sha256": rows_sha256(rows),
             "failed": json.dumps(failed),
         }
         manifest_sha256 = write_table(manifest_path(self.out, shard.split, shard.number), rows, Sample, metadata)
@@ -130,35 +147,45 @@ class BuildShard:
 
 
 def committed(out: Path, recipe: LoadedRecipe, shard: Shard) -> ShardResult | None:
-    """Return the result of a shard that an earlier run finished for the same inputs, or None.
+    """Return the result of a shard that an earlier run finished, or None where it has to be built (again).
 
-    The tar's length is compared and its hash trusted; :mod:`matting_data.shards.verify` reads every byte.
+    A shard counts when it was made of the same inputs by the same tools, none of its composites failed, and every
+    byte of its tar and every row of its manifest is as written.
     """
     manifest, tar = manifest_path(out, shard.split, shard.number), tar_path(out, shard.split, shard.number)
     try:
         metadata = pl.read_parquet_metadata(manifest)
-        samples = pl.scan_parquet(manifest).select(pl.len()).collect().item()
-        if metadata["inputs_sha256"] != inputs_sha256(recipe, shard) or tar.stat().st_size != int(
-            metadata["tar_bytes"]
+        if metadata["inputs_sha256"] != inputs_sha256(recipe, shard) or json.loads(metadata["failed"]):
+            return None
+        if tar.stat().st_size != int(metadata["tar_bytes"]) or sha256_file(tar) != metadata["tar_sha256"]:
+            return None
+        rows = read_table(manifest, Sample)
+        own = {key: metadata[key] for key in _METADATA}
+        if rows_sha256(rows) != metadata["rows_sha256"] or manifest.read_bytes() != parquet_bytes(
+            to_table(rows, Sample), own
         ):
             return None
-        failed = tuple((str(k), str(r), str(d)) for k, r, d in json.loads(metadata["failed"]))
-    except (*PARQUET_ERRORS, KeyError, ValueError):
+    except (*PARQUET_ERRORS, KeyError, ValueError, DamageError):
         return None
     return ShardResult(
         shard.split,
         shard.number,
-        samples,
+        len(rows),
         int(metadata["tar_bytes"]),
         metadata["tar_sha256"],
         sha256_file(manifest),
-        failed,
+        (),
     )
 
 
+def rows_sha256(rows: Sequence[Sample]) -> str:
+    """Hash the rows of a manifest."""
+    return hashlib.sha256("\n".join(repr(astuple(row)) for row in rows).encode()).hexdigest()
+
+
 def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
-    """Hash all that decides a shard's bytes: the recipe, its planned composites, and the records they use."""
-    digest = hashlib.sha256(recipe.sha256.encode())
+    """Hash all that decides a shard's bytes: the recipe, the tools, its composites, and the records they use."""
+    digest = hashlib.sha256(f"{recipe.sha256} {sorted(tool_versions().items())}".encode())
     for composite in shard.composites:
         digest.update(repr(astuple(composite)).encode())
     records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matting_data.building.build import PLAN
-from matting_data.building.workspace import is_locked, refuse_foreign, saved_recipe
-from matting_data.errors import DamageError
+from matting_data.building.workspace import is_locked, saved_recipe, work_folder
+from matting_data.errors import UsageError
 from matting_data.records import PlannedComposite, read_table
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import manifest_path
@@ -63,15 +63,14 @@ def status(out: Path) -> Status:
 
     Raises
     ------
-    DamageError
+    UsageError
         There is no dataset, finished or begun.
     """
-    refuse_foreign(out)
     building = is_locked(out)
     if not (out / PLAN).is_file():
         if building:
             return Status(str(out), "", "checking", 0, 0, 0, 0, None)
-        raise DamageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
+        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
     planned = read_table(out / PLAN, PlannedComposite)
     shards: dict[tuple[str, int], int] = {}
     for row in planned:
@@ -80,7 +79,9 @@ def status(out: Path) -> Status:
     done = sum(shards[key] for key in times)
     complete = (out / INDEX).is_file() and len(times) == len(shards) and not building
     state = "building" if building else "complete" if complete else "interrupted"
-    left = _seconds_left(sorted(times.values()), len(planned) - done, done / max(1, len(times))) if building else None
+    started = (work_folder(out) / "lock").stat().st_mtime if building else 0.0
+    recent = sorted(moment for moment in times.values() if moment >= started)
+    left = _seconds_left(recent, len(planned) - done, done / max(1, len(times))) if building else None
     name = saved_recipe(out).recipe.name
     return Status(str(out), name, state, len(times), len(shards), done, len(planned), left)
 

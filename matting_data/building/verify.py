@@ -101,7 +101,7 @@ def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | No
     recipe, plan = saved_recipe(out, base), saved_plan(out)
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
-    inputs = Inputs(recipe, ColourCache(work_folder(out) / "colours"))
+    inputs = Inputs(recipe, ColourCache(work_folder(out) / "colours", keep=False))
     problems: list[Problem] = []
     done, skipped = 0, ""
     for tar, row in rows[:count]:

@@ -13,13 +13,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from matting_data.atomic import remove_leftovers, storage_errors, write_bytes
-from matting_data.errors import DamageError, StorageError, UsageError
+from matting_data.errors import StorageError, UsageError
 from matting_data.recipe_file import LoadedRecipe, as_mapping, load, to_yaml
+from matting_data.records import PARQUET_ERRORS
+from matting_data.shards.index import INDEX
+from matting_data.shards.layout import SPLITS
 
 RECIPE = "recipe.yaml"
-INDEX = "dataset.json"
 WORK = ".work"
+
+_MARK = "CACHEDIR.TAG"
+"""Says that the folder is ours, and to backup programs that it can be made again (bford.info/cachedir)."""
+
+_MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
 
 def work_folder(out: Path) -> Path:
@@ -43,16 +52,23 @@ def locked(out: Path) -> Iterator[None]:
     with storage_errors(out):
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = open(path, "w")  # noqa: SIM115 - held for the whole block
+        write_bytes(work_folder(out) / _MARK, _MARK_TEXT)
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StorageError(f"another build is writing to {out}: wait for it, or choose another --out") from None
-        remove_leftovers(out)
+        _remove_leftovers(out)
         try:
             yield
         finally:
-            remove_leftovers(out)  # of workers that were stopped in mid-shard
+            _remove_leftovers(out)  # of workers that were stopped in mid-shard
+
+
+def _remove_leftovers(out: Path) -> None:
+    for folder in (out, out / "ledger", *(out / split for split in SPLITS)):
+        remove_leftovers(folder, deep=False)
+    remove_leftovers(work_folder(out), deep=True)
 
 
 def is_locked(out: Path) -> bool:
@@ -69,14 +85,28 @@ def is_locked(out: Path) -> bool:
 
 def refuse_foreign(out: Path) -> None:
     """Raise UsageError when `out` is a file, or a folder with content that no build of ours left."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is a file: name a folder")
     try:
+        str(out).encode()
         names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    except OSError as error:
-        raise StorageError(f"cannot list {out}: {error.strerror}; choose another --out") from None
-    if names and not names & {RECIPE, WORK}:
-        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: choose an empty or new --out")
+        is_file = out.exists() and not out.is_dir()
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot use --out {str(out)!a}: {error}; choose another --out") from None
+    if is_file:
+        raise UsageError(f"--out {out} is a file: name a folder")
+    if names and not is_ours(out):
+        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name an empty or new folder")
+
+
+def is_ours(out: Path) -> bool:
+    """Tell whether mattingdata made a folder: by its mark, its index, or its plan; a recipe alone proves nothing."""
+    try:
+        if (work_folder(out) / _MARK).is_file():
+            return True
+        if (out / INDEX).is_file():
+            return str(json.loads((out / INDEX).read_text())["format"]).startswith("mattingdata/")
+        return "plan_sha256" in pl.read_parquet_metadata(out / "plan.parquet")
+    except (*PARQUET_ERRORS, ValueError, KeyError, TypeError):
+        return False
 
 
 def refuse_other_recipe(out: Path, recipe: LoadedRecipe) -> None:
@@ -126,17 +156,17 @@ def saved_recipe(out: Path, base: Path | None = None) -> LoadedRecipe:
 
     Raises
     ------
-    DamageError
+    UsageError
         `out` holds no dataset.
     """
     path = out / RECIPE
     if not path.is_file():
-        raise DamageError(f"{out} holds no dataset: it has no {RECIPE}; name the folder that 'mattingdata build' wrote")
+        raise UsageError(f"{out} holds no dataset: it has no {RECIPE}; name the folder that 'mattingdata build' wrote")
     recipe = load(path).recipe
     if base is None:
         try:
             base = Path(json.loads((work_folder(out) / "base.json").read_text())["base"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             base = out
     return LoadedRecipe(recipe, base)
 

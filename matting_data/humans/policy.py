@@ -43,7 +43,8 @@ class HumanPolicy:
         What becomes of the review band, the scores just below `threshold`. A person who slips into the backgrounds
         is a hole in the ground truth, a lost background only costs a photograph: the default rejects.
     review_band : float in [0, 1] or 'auto'
-        How far below `threshold` the review band reaches; 0 means no band, 'auto' the detector's recommendation.
+        How far below `threshold` the review band reaches; 0 means no band, 'auto' the detector's recommendation, in
+        proportion to the threshold.
 
     Raises
     ------
@@ -58,7 +59,7 @@ class HumanPolicy:
 
     def __post_init__(self) -> None:
         if self.detector is not None and (not isinstance(self.detector, str) or not self.detector):
-            raise UsageError(f"detector {self.detector!r} is no name: give one such as 'default', or null for none")
+            raise UsageError(f"detector {self.detector!r} is no name: give one such as 'default', or none")
         for field in ("threshold", "review_band"):
             _check_share(field, getattr(self, field))
         if self.review not in OUTCOMES:
@@ -92,8 +93,11 @@ class HumanPolicy:
         if self.threshold == "auto" and self.review_band == "auto":
             return recommended
         threshold = recommended.reject if self.threshold == "auto" else self.threshold
-        band = recommended.reject - recommended.review if self.review_band == "auto" else self.review_band
-        return _band_below(threshold, band)
+        if self.review_band != "auto":
+            return _band_below(threshold, self.review_band)
+        # in proportion: a band of fixed width under a low threshold would reach 0 and leave nothing to keep
+        ratio = recommended.review / recommended.reject if recommended.reject else 1.0
+        return Thresholds(reject=threshold, review=threshold * ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def verdict(detection: Detection | None, policy: HumanPolicy, recommended: Thres
     if detection is None:
         raise UsageError(
             f"no score of detector {policy.detector!r} is stored for a background: "
-            "run the filter first, or set detector to null"
+            "run the filter first, or set detector to none"
         )
     score = detection.score
     if not 0.0 <= score <= 1.0:

@@ -43,5 +43,6 @@ def load(name: str) -> Detector:
     factory = _FACTORIES.get(name)
     if factory is None:
         known = ", ".join(available())
-        raise UsageError(f"unknown human detector {name!r}: available are {known}{nearest(name, available())}")
+        hint = nearest(name, [*available(), "none"])
+        raise UsageError(f"unknown human detector {name!r}: available are {known}, and none{hint}")
     return factory()

@@ -7,15 +7,12 @@ the mathematically nearest level, in integers, so it is the same on every machin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.imaging.geometry import Box, bounding_box
-
-Blend = Literal["gamma", "linear"]
 
 
 @dataclass(frozen=True)

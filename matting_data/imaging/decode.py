@@ -24,6 +24,9 @@ MAX_PIXELS = 100_000_000
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
+"""Formats of photographs and mattes. Pillow knows more, among them EPS, which it hands to Ghostscript to run."""
+
 _ORIENTATION_TAG = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
@@ -88,7 +91,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 width, height = image.size
                 if width * height > max_pixels:
                     raise RejectedInput("too_large", f"{width}×{height} has more than {max_pixels:,} pixels")

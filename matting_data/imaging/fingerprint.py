@@ -98,10 +98,11 @@ def groups(hashes: list[str], distance: int) -> list[int]:
 
     for start in range(0, len(hashes), _BLOCK):
         block = words[start : start + _BLOCK]
-        distances = np.bitwise_count(block[:, None, :] ^ words[None, : start + len(block), :]).sum(axis=2)
-        for i, j in zip(*np.nonzero(distances <= distance), strict=True):
-            a, b = find(start + int(i)), find(int(j))
-            leader[max(a, b)] = min(a, b)
+        for other in range(0, start + 1, _BLOCK):
+            distances = np.bitwise_count(block[:, None, :] ^ words[None, other : other + _BLOCK, :]).sum(axis=2)
+            for i, j in zip(*np.nonzero(distances <= distance), strict=True):
+                a, b = find(start + int(i)), find(other + int(j))
+                leader[max(a, b)] = min(a, b)
     return [find(index) for index in range(len(hashes))]
 
 

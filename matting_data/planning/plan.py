@@ -76,17 +76,9 @@ def make_plan(
     UsageError
         No usable foreground, counts that differ from ``expect``, too few backgrounds, a person on both sides.
     """
-    people = reject_duplicates(foregrounds, recipe.foregrounds.duplicate_distance)
-    people = split_foregrounds(people, recipe.foregrounds.split, recipe.foregrounds.same_person_distance, recipe.seed)
+    people = choose_foregrounds(foregrounds, recipe)
     usable = [record for record in people if record.state == "ok"]
-    if not usable:
-        reasons = Counter(record.reason for record in people)
-        found = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "the folders hold none"
-        raise UsageError(f"no foreground can be used ({found}): correct foregrounds.sources in the recipe")
-    require_expected(usable, recipe.foregrounds.expect)
-    photos = reject_duplicates(
-        judge_humans(backgrounds, human_policy(recipe), recommended), recipe.backgrounds.duplicate_distance
-    )
+    photos = choose_backgrounds(backgrounds, recipe, recommended)
     per_foreground = recipe.composites.per_foreground
     counts = Counter(record.split for record in usable)
     wanted = {split: counts[split] * per_foreground for split in ("train", "test") if counts[split]}
@@ -98,6 +90,39 @@ def make_plan(
         choices = [record.id for record in photos if record.state == "ok" and record.split == split]
         composites += _composites(split, ids, choices, recipe)
     return Plan(people, photos, composites)
+
+
+def choose_foregrounds(foregrounds: Sequence[Foreground], recipe: Recipe) -> list[Foreground]:
+    """Reject near-duplicates and split the rest; UsageError where none is usable or ``expect`` does not hold."""
+    rules = recipe.foregrounds
+    people = reject_duplicates(foregrounds, rules.duplicate_distance)
+    people = split_foregrounds(people, rules.split, rules.same_person_distance, recipe.seed)
+    usable = [record for record in people if record.state == "ok"]
+    if not usable:
+        reasons = Counter(record.reason for record in people)
+        found = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "the folders hold none"
+        raise UsageError(f"no foreground can be used ({found}): correct foregrounds.sources in the recipe")
+    require_expected(usable, rules.expect)
+    return people
+
+
+def require_enough_found(people: Sequence[Foreground], photos: int, recipe: Recipe) -> None:
+    """Raise UsageError when there are too few photographs even if every one passes, before any is looked at."""
+    splits = {record.split for record in people if record.state == "ok"}
+    needed = recipe.composites.per_foreground * len(splits)
+    if photos < needed:
+        raise UsageError(
+            f"the plan needs at least {needed} backgrounds and the sources hold {photos}: "
+            f"add {needed - photos} more, or lower composites.per_foreground"
+        )
+
+
+def choose_backgrounds(
+    backgrounds: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
+) -> list[Background]:
+    """Judge checked backgrounds for humans, then reject those that repeat a kept one."""
+    judged = judge_humans(backgrounds, human_policy(recipe), recommended)
+    return reject_duplicates(judged, recipe.backgrounds.duplicate_distance)
 
 
 def human_policy(recipe: Recipe) -> HumanPolicy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -72,9 +72,11 @@ def split_backgrounds(
     usable = [index for index, record in enumerate(records) if record.state == "ok"]
     needed = per_foreground * len(composites)
     if len(usable) < needed:
+        reasons = Counter(record.reason for record in records if record.state != "ok").most_common()
+        rejects = f" ({', '.join(f'{count} {reason}' for reason, count in reasons)})" if reasons else ""
         parts = " and ".join(f"{per_foreground} for {split}" for split in composites)
         raise UsageError(
-            f"the plan needs at least {needed} backgrounds ({parts}) and {len(usable)} passed the checks: "
+            f"the plan needs at least {needed} backgrounds ({parts}) and {len(usable)} passed the checks{rejects}: "
             f"add {needed - len(usable)} more, or lower composites.per_foreground"
         )
     order = sorted(usable, key=lambda index: derive_seed(seed, "background split", records[index].id))

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from matting_data.atomic import write_bytes
+from matting_data.errors import UsageError
 from matting_data.imaging import encode
 from matting_data.planning.seeds import derive_seed
 from matting_data.records import Sample
@@ -47,10 +49,16 @@ def contact_sheet(out: Path, count: int = 12, split: str | None = None) -> NDArr
     ------
     DamageError
         The dataset is unfinished or damaged.
+    UsageError
+        It has no such split, or no sample.
     """
     index = read_index(out)
+    if split and split not in index["splits"]:
+        raise UsageError(f"{out} has no split {split!r}: it has {' and '.join(index['splits'])}")
     splits = (split,) if split else None
     rows = [(entry["tar"], row) for _, entry in shard_entries(index, splits) for row in read_manifest(out, entry)]
+    if not rows:
+        raise UsageError(f"{out} holds no sample to show: its ledger says why every composite failed")
     chosen = choose([row for _, row in rows], count)
     tars = {row.key: tar for tar, row in rows}
     tiles = []
@@ -64,8 +72,6 @@ def contact_sheet(out: Path, count: int = 12, split: str | None = None) -> NDArr
 
 def write_sheet(path: Path, sheet: NDArray[np.uint8]) -> None:
     """Write a sheet as PNG, atomically."""
-    from matting_data.atomic import write_bytes
-
     write_bytes(path, encode.png(sheet))
 
 

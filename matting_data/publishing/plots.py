@@ -39,20 +39,22 @@ def draw(statistics: Statistics, path: Path) -> None:
         ("soft pixels (share of the image)", [row.soft for row in rows]),
     ]
     for axis, (label, values) in zip(axes.flat[:3], panels, strict=True):
-        bins = np.linspace(0, max(values) * 1.05, 31)
+        bins = np.linspace(0, max(values, default=1.0) * 1.05, 31)
         for split in splits:
             chosen = [value for value, row in zip(values, rows, strict=True) if row.split == split]
             axis.hist(chosen, bins=bins, color=_COLOURS[split], alpha=0.7, label=split)
         axis.set_xlabel(label)
         axis.set_ylabel("composites")
-        axis.legend()
+        if splits:
+            axis.legend()
     axis = axes.flat[3]
     for split in splits:
         uses = Counter(Counter(row.background for row in rows if row.split == split).values())
         axis.bar(list(uses), list(uses.values()), color=_COLOURS[split], alpha=0.7, label=split)
     axis.set_xlabel("composites a background serves")
     axis.set_ylabel("backgrounds")
-    axis.legend()
+    if splits:
+        axis.legend()
     figure.suptitle(f"{statistics.index['name']} {statistics.index['version']}: {len(rows)} composites")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,10 @@ class Statistics:
 
     def groups(self) -> list[tuple[str, str, list[Sample]]]:
         """Return (split, subset, samples) for every combination that occurs."""
-        keys = dict.fromkeys((row.split, row.subset) for row in self.rows)
-        return [(s, b, [row for row in self.rows if (row.split, row.subset) == (s, b)]) for s, b in sorted(keys)]
+        groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+        for row in self.rows:
+            groups[row.split, row.subset].append(row)
+        return [(split, subset, rows) for (split, subset), rows in sorted(groups.items())]
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the numbers as plain values."""
@@ -62,6 +65,10 @@ def read_statistics(out: Path) -> Statistics:
 
 def summary(rows: Sequence[Sample]) -> dict[str, Any]:
     """Return counts, sizes, mean alpha coverage and mean share of soft pixels of some samples."""
+    if not rows:
+        return dict.fromkeys(("composites", "foregrounds", "backgrounds"), 0) | dict.fromkeys(
+            ("megapixels_min", "megapixels_max", "coverage", "soft"), 0.0
+        )
     pixels = np.array([row.width * row.height for row in rows]) / 1e6
     return {
         "composites": len(rows),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import cv2
 
 from matting_data import __version__
 from matting_data.atomic import write_bytes
-from matting_data.errors import DamageError
+from matting_data.errors import DamageError, UsageError
 
 FORMAT = "mattingdata/1"
 INDEX = "dataset.json"
@@ -36,9 +37,10 @@ def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1)
 def tool_versions() -> dict[str, str]:
     """Return the versions of what decides bytes."""
-    names = ("numpy", "pillow", "polars", "pymatting", "simplejpeg", "ImageHash", "onnxruntime")
+    names = ("numpy", "scipy", "numba", "pillow", "polars", "pymatting", "simplejpeg", "ImageHash", "onnxruntime")
     return {"mattingdata": __version__, "opencv": cv2.__version__} | {name: metadata.version(name) for name in names}
 
 
@@ -56,6 +58,8 @@ def read_index(out: Path) -> dict[str, Any]:
     ------
     DamageError
         Missing (an unfinished build), altered, or of a newer format.
+    UsageError
+        There is no dataset at all.
     """
     path = out / INDEX
     try:
@@ -65,7 +69,7 @@ def read_index(out: Path) -> dict[str, Any]:
             raise DamageError(
                 f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it"
             ) from None
-        raise DamageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
+        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
     except OSError as error:
         raise DamageError(f"cannot read {path}: {error.strerror}") from None
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import DamageError
+from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.records import Sample, read_table
 from matting_data.shards.members import MEMBERS
@@ -48,10 +48,13 @@ def read_members(tar: Path, row: Sample) -> dict[str, bytes]:
 
 
 def read_arrays(tar: Path, row: Sample) -> Arrays:
-    """Return a sample's decoded image, alpha and trimap; RejectedInput where one does not decode."""
+    """Return a sample's decoded image, alpha and trimap; DamageError where one does not decode."""
     members = read_members(tar, row)
-    alpha, trimap = decode(members["alpha"]).pixels, decode(members["trimap"]).pixels
-    return Arrays(to_rgb8(decode(members["image"])), alpha, trimap)  # type: ignore[arg-type]
+    try:
+        alpha, trimap = decode(members["alpha"]).pixels, decode(members["trimap"]).pixels
+        return Arrays(to_rgb8(decode(members["image"])), alpha, trimap)  # type: ignore[arg-type]
+    except RejectedInput as problem:
+        raise DamageError(f"{row.key} in {tar} is damaged ({problem.detail}): run 'mattingdata build' again") from None
 
 
 def shard_entries(

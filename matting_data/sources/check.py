@@ -22,6 +22,9 @@ from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import FoundForeground
 from matting_data.sources.load import load_foreground
 
+_LONGEST_SIDE = 65_500
+"""libjpeg's limit."""
+
 _BINARY_SOFT_SHARE = 0.05
 """Soft pixels over the length of the person's outline; hand-made and predicted mattes have 1 and more."""
 
@@ -49,7 +52,7 @@ def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache
         image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
         height, width = alpha.shape
         record = replace(record, width=width, height=height)
-        require_min_side(width, height, min_side)
+        require_side(width, height, min_side)
         require_usable_matte(alpha)
         # before the colours are estimated in floating point: the same on every processor
         record = replace(record, fingerprint=foreground_fingerprint(image, alpha))
@@ -92,7 +95,7 @@ def check_background(found: FoundBackground, min_side: int, max_pixels: int, det
             width=width,
             height=height,
         )
-        require_min_side(width, height, min_side)
+        require_side(width, height, min_side)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=problem.reason, detail=problem.detail)
     image = to_rgb8(raster)
@@ -110,8 +113,10 @@ def check_background(found: FoundBackground, min_side: int, max_pixels: int, det
     )
 
 
-def require_min_side(width: int, height: int, min_side: int) -> None:
-    """Raise RejectedInput ``too_small`` when the shorter side has less than `min_side` pixels."""
+def require_side(width: int, height: int, min_side: int) -> None:
+    """Raise RejectedInput ``too_small`` or ``too_large`` for a side below `min_side` or beyond JPEG's 65,500."""
+    if max(width, height) > _LONGEST_SIDE:
+        raise RejectedInput("too_large", f"{width}×{height} has a side above {_LONGEST_SIDE:,} pixels")
     if min(width, height) < min_side:
         raise RejectedInput("too_small", f"{width}×{height} has a side below {min_side} pixels")
 

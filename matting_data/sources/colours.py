@@ -28,10 +28,12 @@ class ColourCache:
     ----------
     folder : Path
         Where estimates are kept; created when the first is written.
+    keep : bool
+        Write new estimates; verifying only reads.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, keep: bool = True) -> None:
+        self._folder, self._keep = folder, keep
 
     def clean(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give `image` clean colours at soft pixels, in place, as the record asks; return it.
@@ -52,7 +54,8 @@ class ColourCache:
         colours = _read(path, count)
         if colours is None:
             colours = estimate_soft_colours(image, alpha)
-            write_bytes(path, zlib.compress(colours.tobytes(), 1))
+            if self._keep:
+                write_bytes(path, zlib.compress(colours.tobytes(), 1))
         return with_soft_colours(image, alpha, colours)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -39,6 +40,8 @@ _ID_LENGTH = 76
 _SOURCE_LENGTH = 40
 """A folder's name, which a source without a name is called by, may be longer."""
 
+_MAX_BYTES = 1 << 30
+
 METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
 
 
@@ -60,8 +63,10 @@ def image_tree(root: Path, key: str) -> list[str]:
         When `root` is missing, no folder, or not readable, or a name in it is not UTF-8, so that no table can hold it.
     """
     if not root.exists():
-        siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-        hint = nearest(root.name, siblings)
+        try:
+            hint = nearest(root.name, [entry.name for entry in root.parent.iterdir()])
+        except OSError:
+            hint = ""
         raise UsageError(f"{key}: there is no folder {root}{hint or '; correct the path in the recipe'}")
     if not root.is_dir():
         raise UsageError(f"{key}: {root} is a file, not a folder; name the folder that holds the images")
@@ -111,21 +116,21 @@ def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
     ]
     count = Counter(ids)  # a.jpg and a.png beside a-png.jpg
     return [
-        f"{name[: _ID_LENGTH - 8]}-{_short_hash(path)}" if count[name] > 1 else name
+        f"{name[: _ID_LENGTH - 9]}-{_short_hash(path)}" if count[name] > 1 else name
         for name, path in zip(ids, paths, strict=True)
     ]
 
 
 def require_distinct_ids(inputs: Iterable[tuple[str, str]]) -> None:
-    """Raise UsageError when two of the (source, id) are alike: ``a`` with b-c.png, and ``a-b`` with c.png."""
+    """Raise UsageError when two of the (source, id) have one id: ``a`` with b-c.png, and ``a-b`` with c.png."""
     source_of: dict[str, str] = {}
     for source, identity in inputs:
-        other = source_of.setdefault(identity, source)
-        if other != source:
+        if identity in source_of:
             raise UsageError(
-                f"the sources {other!r} and {source!r} both have an input {identity!r}: "
-                "give one of them another 'name' in the recipe"
+                f"two inputs, of the sources {source_of[identity]!r} and {source!r}, would both be {identity!r}: "
+                "give one source another 'name' in the recipe, or rename a file"
             )
+        source_of[identity] = source
 
 
 def read_metadata(path: Path) -> dict[str, dict[str, str]]:
@@ -151,15 +156,21 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
             reader = csv.DictReader(stream)
             if "file" not in (reader.fieldnames or ()):
                 raise UsageError(f"{path} has no column 'file': add one with paths below the source's folder")
+            for column in reader.fieldnames or ():
+                if column not in ("file", *METADATA_COLUMNS) and (hint := nearest(column, METADATA_COLUMNS)):
+                    raise UsageError(f"{path}: the column {column!r} has no meaning{hint}")
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"cannot read the metadata {path}: {error}; correct 'metadata' in the recipe") from None
-    table = {}
+    table: dict[str, dict[str, str]] = {}
     for number, row in enumerate(rows, start=2):
         values = {name: (row.get(name) or "").strip() for name in METADATA_COLUMNS}
         if values["split"] not in ("", "train", "test"):
             raise UsageError(f"{path} line {number}: split {values['split']!r} is neither 'train' nor 'test'")
-        table[(row["file"] or "").strip()] = values
+        file = (row["file"] or "").strip()
+        if file in table:
+            raise UsageError(f"{path} line {number}: {file!r} is described twice; remove one row")
+        table[file] = values
     return table
 
 
@@ -168,8 +179,16 @@ def _short_hash(text: str) -> str:
 
 
 def read_input(path: Path) -> bytes:
-    """Return a file's bytes; an unreadable one is rejected, since the rest of the build can go on without it."""
+    """Return a file's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
+
+    Only regular files are opened: a pipe would wait for ever, a device never end.
+    """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise RejectedInput("unreadable", "it is no regular file")
+        if status.st_size > _MAX_BYTES:
+            raise RejectedInput("too_large", f"its {status.st_size:,} bytes are more than any photograph has")
         return path.read_bytes()
     except OSError as error:
         raise RejectedInput("unreadable", f"{error.strerror or error}") from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from matting_data.errors import UsageError
 from matting_data.recipe import ForegroundSource, source_name
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Foreground
@@ -70,12 +71,17 @@ def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[Foun
     metadata_file = root / "people.csv" if source.layout == "bundled" else None
     if source.metadata:
         metadata_file = recipe.resolve(source.metadata)
-    metadata = read_metadata(metadata_file) if metadata_file else {}
-    ids = unique_ids(name, [image or alpha for image, alpha, _, _ in files])
+    metadata = _by_path(read_metadata(metadata_file), images, metadata_file) if metadata_file else {}
+    if recipe.recipe.foregrounds.split.from_metadata and not any(row["split"] for row in metadata.values()):
+        raise UsageError(
+            f"{key}: split.from_metadata asks for a split, and its metadata gives none: add a column 'split'"
+        )
+    # mattes without an image are named apart, or they could take the id of an image that has another matte
+    ids = unique_ids(name, [image or f"unpaired-{alpha}" for image, alpha, _, _ in files])
     colour = "estimated" if source.estimates_colour else "as_is"
     found = []
     for identity, (image, alpha, reason, detail) in zip(ids, files, strict=True):
-        values = metadata.get(image) or metadata.get(PurePosixPath(image).name) or {}
+        values = metadata.get(image, {})
         record = Foreground(
             id=identity,
             source=name,
@@ -97,30 +103,56 @@ def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[Foun
     return found
 
 
+def _by_path(rows: dict[str, dict[str, str]], images: list[str], table: Path) -> dict[str, dict[str, str]]:
+    """Give each image its metadata row: that of its path, else that of its bare name where only it is called so."""
+    named = _by_name(images, lambda path: PurePosixPath(path).name)
+    known = set(images)
+    found = {file if file in known else named[file][0]: row for file, row in rows.items()
+             if file in known or len(named[file]) == 1}  # fmt: skip
+    if rows and not found:
+        raise UsageError(f"no row of {table} names an image of its source: write paths below the source's folder")
+    return found
+
+
 def _pair(images: list[str], alphas: list[str]) -> list[tuple[str, str, str, str]]:
-    """Match images and mattes by path without suffix, else by a stem that is unique on both sides.
+    """Match images and mattes: by equal path, else by path without suffix, else by stem, where that is unambiguous.
 
     Returns ``(image, alpha, reason, detail)`` for each image in order, then for each matte left over.
     """
-    by_path = {str(PurePosixPath(alpha).with_suffix("")): alpha for alpha in alphas}
-    by_stem, image_stems = _stems(alphas), _stems(images)
-    pairs, used = [], set()
-    for image in images:
-        path = PurePosixPath(image)
-        alpha = by_path.get(str(path.with_suffix("")))
-        if alpha is None and len(by_stem[path.stem]) == 1 and len(image_stems[path.stem]) == 1:
-            alpha = by_stem[path.stem][0]
-        if alpha is None:
-            pairs.append((image, "", "no_matte", f"no matte is called {path.stem!r}"))
-        else:
-            used.add(alpha)
-            pairs.append((image, alpha, "", ""))
-    left = [(("", alpha, "no_image", f"no image is called {PurePosixPath(alpha).stem!r}")) for alpha in alphas]
-    return pairs + [entry for entry in left if entry[1] not in used]
+    known = set(alphas)
+    pairs = {image: image for image in images if image in known}
+    for name in (_without_suffix, _stem):
+        left_images = _by_name((image for image in images if image not in pairs), name)
+        taken = set(pairs.values())
+        left_alphas = _by_name((alpha for alpha in alphas if alpha not in taken), name)
+        for key, candidates in left_images.items():
+            if len(candidates) == len(left_alphas[key]) == 1:
+                pairs[candidates[0]] = left_alphas[key][0]
+    rows = [
+        (image, pairs[image], "", "")
+        if image in pairs
+        else (image, "", "no_matte", f"no matte, or more than one, is called {_stem(image)!r}")
+        for image in images
+    ]
+    used = set(pairs.values())
+    rows += [
+        ("", alpha, "no_image", f"no image, or more than one, is called {_stem(alpha)!r}")
+        for alpha in alphas
+        if alpha not in used
+    ]
+    return rows
 
 
-def _stems(paths: Iterable[str]) -> defaultdict[str, list[str]]:
-    stems = defaultdict(list)
+def _without_suffix(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def _by_name(paths: Iterable[str], name: Callable[[str], str]) -> defaultdict[str, list[str]]:
+    groups = defaultdict(list)
     for path in paths:
-        stems[PurePosixPath(path).stem].append(path)
-    return stems
+        groups[name(path)].append(path)
+    return groups

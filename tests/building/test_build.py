@@ -182,8 +182,12 @@ def test_backgrounds_nobody_needed_are_in_the_ledger(project: Project) -> None:
 
 
 def test_too_few_backgrounds_says_how_many_are_missing(project: Project) -> None:
-    with pytest.raises(UsageError, match=r"needs at least 14 backgrounds .* and 12 passed the checks: add 2 more"):
+    with pytest.raises(UsageError, match=r"needs at least 14 backgrounds and the sources hold 12: add 2 more"):
         project.build("composites.per_foreground=7")
+    for number in (0, 3):
+        (project.root / "photos" / f"b{number:02d}.jpg").write_bytes(encode.jpeg(np.zeros((9, 9, 3), np.uint8)))
+    with pytest.raises(UsageError, match=r"12 backgrounds .* 10 passed the checks \(2 too_small\): add 2 more"):
+        project.build("composites.per_foreground=6")
     assert not (project.out / "recipe.yaml").exists()
 
 

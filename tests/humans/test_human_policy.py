@@ -37,7 +37,7 @@ def test_the_review_band_becomes_what_the_policy_says(choice: Any) -> None:
 
 
 def test_numbers_replace_the_recommendation() -> None:
-    assert HumanPolicy(threshold=0.75).limits(RECOMMENDED) == Thresholds(reject=0.75, review=0.5)
+    assert HumanPolicy(threshold=0.75).limits(RECOMMENDED) == Thresholds(reject=0.75, review=0.375)
     assert HumanPolicy(review_band=0.0).limits(RECOMMENDED) == Thresholds(reject=0.5, review=0.5)
     assert HumanPolicy(threshold=0.1, review_band=0.3).limits() == Thresholds(reject=0.1, review=0.0)
 
@@ -96,3 +96,10 @@ def test_a_missing_or_broken_score_is_refused() -> None:
 def test_thresholds_have_an_order() -> None:
     with pytest.raises(UsageError, match="out of order"):
         Thresholds(reject=0.2, review=0.3)
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.1, 0.2, 0.3, 0.9])
+def test_any_threshold_leaves_room_below_the_band(threshold: float) -> None:
+    policy = HumanPolicy(threshold=threshold)
+    assert verdict(Detection(0.0), policy, RECOMMENDED).verdict == "keep"
+    assert verdict(Detection(threshold), policy, RECOMMENDED).verdict == "reject"

@@ -161,7 +161,7 @@ def test_too_few_backgrounds_are_counted_and_the_missing_ones_named() -> None:
     with pytest.raises(UsageError) as caught:
         split_backgrounds(photos(13, rejected=9), {"train": 100, "test": 20}, 10, 0)
     assert str(caught.value) == (
-        "the plan needs at least 20 backgrounds (10 for train and 10 for test) and 13 passed the checks: "
+        "the plan needs at least 20 backgrounds (10 for train and 10 for test) and 13 passed the checks (9 too_small): "
         "add 7 more, or lower composites.per_foreground"
     )
     with pytest.raises(UsageError, match=r"at least 3 backgrounds \(3 for test\) and 0 passed the checks: add 3 more"):

@@ -48,7 +48,7 @@ def test_sources_keep_the_order_of_the_recipe_and_a_missing_one_is_named(tmp_pat
 def test_two_sources_whose_ids_would_meet_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a" / "b-c.png", b"")
     write(tmp_path / "a-b" / "c.png", b"")
-    with pytest.raises(UsageError, match="both have an input 'a-b-c'"):
+    with pytest.raises(UsageError, match="would both be 'a-b-c'"):
         find_backgrounds(loaded(tmp_path, {"layout": "folder", "root": "a"}, {"layout": "folder", "root": "a-b"}))
 
 

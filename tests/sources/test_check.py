@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from matting_data.sources.check import (
     check_background,
     check_foreground,
     is_binary,
-    require_min_side,
+    require_side,
     require_usable_matte,
 )
 from matting_data.sources.colours import ColourCache
@@ -33,7 +33,7 @@ IMAGE, ALPHA = person(60, 80)
 def found(root: Path, image: bytes, alpha: bytes | None = None, **fields: object) -> FoundForeground:
     record = Foreground(id="s-a", source="s", image="a.png", alpha="a.png" if alpha else "", colour="as_is")
     alpha_path = write(root / "alpha.png", alpha) if alpha is not None else None
-    return FoundForeground(Foreground(**{**record.__dict__, **fields}), write(root / "image.png", image), alpha_path)
+    return FoundForeground(replace(record, **fields), write(root / "image.png", image), alpha_path)
 
 
 def checked(root: Path, image: bytes, alpha: bytes | None = None, min_side: int = 32) -> Foreground:
@@ -119,9 +119,9 @@ def test_binary_means_next_to_no_soft_pixels_along_the_outline() -> None:
 
 
 def test_limits_are_inclusive() -> None:
-    require_min_side(32, 900, 32)
+    require_side(32, 900, 32)
     with pytest.raises(RejectedInput):
-        require_min_side(900, 31, 32)
+        require_side(900, 31, 32)
     require_usable_matte(np.array([[127, 128]], np.uint8))
     for levels in ([0, 127], [128, 255]):
         with pytest.raises(RejectedInput):

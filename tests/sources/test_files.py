@@ -137,7 +137,8 @@ def test_an_id_of_two_sources_is_refused_with_the_remedy() -> None:
     require_distinct_ids([("a", "a-b"), ("a", "a-c"), ("b", "b-b")])
     pairs = [("a", make_id("a", "b-c.png")), ("a-b", make_id("a-b", "c.png"))]
     assert sentence(require_distinct_ids, pairs) == (
-        "the sources 'a' and 'a-b' both have an input 'a-b-c': give one of them another 'name' in the recipe"
+        "two inputs, of the sources 'a' and 'a-b', would both be 'a-b-c': "
+        "give one source another 'name' in the recipe, or rename a file"
     )
 
 

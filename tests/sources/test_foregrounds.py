@@ -60,9 +60,9 @@ def test_what_has_no_partner_is_rejected_with_the_name_that_is_missing(tmp_path:
     touch(tmp_path / "alpha", "b.png", "c.png")
     found = [f.record for f in find_foregrounds(loaded(tmp_path, PAIRS))]
     assert [(r.id, r.state, r.reason, r.detail) for r in found] == [
-        ("p-a", "rejected", "no_matte", "no matte is called 'a'"),
+        ("p-a", "rejected", "no_matte", "no matte, or more than one, is called 'a'"),
         ("p-b", "ok", "", ""),
-        ("p-c", "rejected", "no_image", "no image is called 'c'"),
+        ("p-unpaired-c", "rejected", "no_image", "no image, or more than one, is called 'c'"),
     ]
 
 
@@ -129,7 +129,7 @@ def test_sources_keep_the_order_of_the_recipe_and_files_find_their_way_back(tmp_
 def test_two_sources_whose_ids_would_meet_are_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a", "b-c.png")
     touch(tmp_path / "a-b", "c.png")
-    with pytest.raises(UsageError, match="the sources 'a' and 'a-b' both have an input 'a-b-c'"):
+    with pytest.raises(UsageError, match="two inputs, of the sources 'a' and 'a-b', would both be 'a-b-c'"):
         find_foregrounds(loaded(tmp_path, {"layout": "rgba", "root": "a"}, {"layout": "rgba", "root": "a-b"}))
 
 

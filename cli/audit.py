@@ -1,0 +1,51 @@
+"""``mattingdata audit``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from .main import echo_json
+from .options import dataset_argument, json_option
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@dataset_argument
+@click.option("--sample", type=click.IntRange(1), default=400, show_default=True, help="Backgrounds to draw.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another sample.")
+@click.option("--to", type=_PATH, help="Where to put what is to be labelled.  [default: DATASET-audit]")
+@click.option("--labels", type=_PATH, help="The filled-in audit.csv; prints the rates.")
+@click.option("--base", type=_PATH, help="Folder where the recipe's relative paths start, where .work is not at hand.")
+@json_option
+def audit(
+    dataset: Path, sample: int, seed: int, to: Path | None, labels: Path | None, base: Path | None, as_json: bool
+) -> None:
+    """Measure how many people slipped through the filter of DATASET.
+
+    Without --labels, draws a stratified random sample of what was kept and writes audit.csv and contact sheets. Fill
+    in the column 'person' (1 or 0) and give the file back with --labels: the residual share of photographs with a
+    person is printed by source and tier with its 95 % interval, and kept in DATASET/audit.json.
+    """
+    from matting_data.building import audit as auditing
+
+    if labels is None:
+        folder = to or dataset.resolve().with_name(f"{dataset.resolve().name}-audit")
+        drawn = auditing.write_sample(dataset, folder, sample, seed, base)
+        if as_json:
+            echo_json({"table": str(folder / "audit.csv"), "drawn": len(drawn)})
+        else:
+            click.echo(
+                f"{len(drawn)} backgrounds to look at: write 1 or 0 under 'person' in {folder / 'audit.csv'}, then"
+            )
+            click.echo(f"mattingdata audit {dataset} --labels {folder / 'audit.csv'}")
+        return
+    found = auditing.rates(dataset, auditing.read_labels(labels))
+    if as_json:
+        echo_json([asdict(rate) | {"share": rate.share if rate.labelled else None} for rate in found])
+    else:
+        for line in auditing.rate_lines(found):
+            click.echo(line)

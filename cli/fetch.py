@@ -1,0 +1,167 @@
+"""``mattingdata fetch``: OpenImages' images and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .main import echo_json
+from .options import json_option
+
+if TYPE_CHECKING:
+    from matting_data.sources.fetching.fetch import FetchOptions, FetchResult, Progress
+    from matting_data.sources.fetching.request import Request
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_ORIGINALS_A_SECOND = 10.0
+
+
+def _how_options(command: Command) -> Command:
+    for option in (
+        json_option,
+        click.option("--offline", is_flag=True, help="Ask nobody; print what is not there yet."),
+        click.option("--retry-rejected", is_flag=True, help="Ask again for what was found to be gone."),
+        click.option("--megabytes-per-second", type=click.FloatRange(0, min_open=True), help="Limit over all jobs."),
+        click.option("--requests-per-second", type=click.FloatRange(0, min_open=True), help="Limit over all jobs."),
+        click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True,
+                     help="Seconds without an answer, or with next to no bytes, that end a try."),
+        click.option("--tries", type=click.IntRange(1, 100), default=5, show_default=True, help="For one file."),
+        click.option("--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Files at a time."),
+        click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
+                     help="Folder that gets the files, side by side, and ledger/fetch.parquet."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group()
+def fetch() -> None:
+    """Download OpenImages: only the images a list names, and the metadata files of a choice.
+
+    The same command continues: what is there is not asked for again. Exits with 1 when files failed that a later run
+    may get, or, with --offline, when any are missing.
+    """
+
+
+@fetch.command()
+@click.option("--images", type=_FILE, help="Text with one SPLIT/IMAGE_ID a line, as for the official downloader.")
+@click.option("--originals", type=_FILE,
+              help="Image-ids file (CSV, Parquet): fetch from OriginalURL, checked by OriginalMD5, "
+              "instead of the rescaled copies of the bucket. Without --images, all it names.")  # fmt: skip
+@click.option("--base-url", help="Another bucket of the same layout.  [default: the public one]")
+@_how_options
+def openimages(
+    images: Path | None, originals: Path | None, base_url: str | None, out: Path, as_json: bool, **how: Any
+) -> int:
+    """Fetch the images that --images names into --out, as ID.jpg.
+
+    From the public bucket (longest side 1,024 pixels; boxable images only) or, with --originals, from where the
+    photographs came; those are limited to 10 requests a second unless told otherwise.
+    """
+    from matting_data.sources.fetching.request import bucket_request, original_request
+
+    if originals is None:
+        request = bucket_request(images, base_url)
+    else:
+        request = original_request(originals, images, base_url)
+        how["requests_per_second"] = how["requests_per_second"] or _ORIGINALS_A_SECOND
+    return _fetch(request, out, how, as_json, "images")
+
+
+@fetch.command("openimages-metadata")
+@click.argument("names", nargs=-1, metavar="[FILE]...")
+@click.option("--group", "groups", multiple=True, help="All files of a group, for instance labels. Repeatable.")
+@click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
+              help="With --group, only of this split. Repeatable.")  # fmt: skip
+@click.option("--base-url", help="Another place with the same layout.  [default: the public one]")
+@_how_options
+def openimages_metadata(
+    names: tuple[str, ...], groups: tuple[str, ...], splits: tuple[str, ...], base_url: str | None,
+    out: Path, as_json: bool, **how: Any,
+) -> int:  # fmt: skip
+    """Fetch metadata FILEs, by name or by --group, into --out.
+
+    Files whose hash is known are checked against it. The train files are large: labels 2.7 GB, boxes 2.3 GB,
+    machine_labels 7.3 GB, images 3.3 GB.
+    """
+    from matting_data.sources.fetching.request import metadata_request
+
+    return _fetch(metadata_request(names, groups, splits, base_url), out, how, as_json, "files")
+
+
+def _fetch(request: Request, out: Path, how: dict[str, Any], as_json: bool, unit: str) -> int:
+    if how.pop("offline"):
+        return _report_missing(request, out, as_json)
+    from matting_data.sources.fetching.fetch import FetchOptions
+    from matting_data.sources.fetching.fetch import fetch as run_fetch
+
+    megabytes = how.pop("megabytes_per_second")
+    options = FetchOptions(bytes_per_second=megabytes * 1e6 if megabytes else None, **how)
+    with _progress(request, unit) as progress:
+        result = run_fetch(request, out, options, progress)
+    _report(result, options, out, as_json, unit)
+    return 1 if result.failed else 0
+
+
+def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool, unit: str) -> None:
+    from dataclasses import asdict
+
+    from matting_data.publishing.statistics import ledger_lines
+    from matting_data.sources.fetching.ledger import LEDGER
+
+    if as_json:
+        problems = [asdict(row) for row in result.problems]
+        echo_json({"out": str(out), "ledger": str(out / LEDGER), **result.as_mapping(), "problems": problems})
+        return
+    for row in result.problems[:10]:
+        click.echo(f"{row.id}: {row.outcome} ({row.reason}), {row.detail}")
+    hidden = sum(result.rejected.values()) + sum(result.failed.values()) - 10
+    if hidden > 0:
+        click.echo(f"... and {hidden} more, see {out / LEDGER}")
+    click.echo(ledger_lines({unit: result.as_mapping()})[0])
+    click.echo(f"{out}: {result.kept} were there, {result.bytes / 1e6:,.1f} MB received")
+
+
+def _report_missing(request: Request, out: Path, as_json: bool) -> int:
+    from matting_data.sources.fetching.fetch import missing
+    from matting_data.sources.fetching.wanted import Refused
+
+    absent = list(missing(request, out))
+    names = [item.id for item in absent if not isinstance(item, Refused)]
+    refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Refused)]
+    if as_json:
+        echo_json({"out": str(out), "total": len(request), "missing": names, "unusable": refused})
+    else:
+        for name in names:
+            click.echo(name)
+        for line in refused:
+            click.echo(f"# {line}")
+        click.echo(f"# {out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for")
+    return 1 if absent else 0
+
+
+@contextmanager
+def _progress(request: Request, unit: str) -> Iterator[Progress]:
+    """Show a bar of files, or of megabytes where their total is known."""
+    from matting_data.building.progress import bar
+
+    megabytes = request.bytes // 1_000_000
+    with bar(megabytes or len(request), "fetching", "MB" if megabytes else unit) as shown:
+
+        def update(files: int, before: int, received: int) -> None:
+            if shown.disable:
+                return
+            done = received // 1_000_000 if megabytes else files
+            if not megabytes:
+                settled = before - shown.initial  # by an earlier run: no measure of the rate
+                shown.initial, shown.n, shown.last_print_n = before, shown.n + settled, shown.last_print_n + settled
+                shown.set_postfix_str(f"{received / 1e6:,.0f} MB", refresh=False)
+            shown.update(done - shown.n)
+
+        yield update

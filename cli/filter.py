@@ -1,0 +1,39 @@
+"""``mattingdata filter``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .main import echo_json
+from .options import json_option, out_option, recipe_argument, workers_option
+
+
+@click.command()
+@recipe_argument
+@out_option
+@workers_option
+@click.option("--examples", type=click.IntRange(1, 50), default=8, show_default=True, help="Pictures for each reason.")
+@json_option
+def filter(
+    recipe: Path | None, overrides: tuple[str, ...], out: Path | None, workers: int, examples: int, as_json: bool
+) -> None:
+    """Judge the backgrounds of RECIPE alone: which are kept, which not, and why.
+
+    Writes backgrounds.parquet, the ledger, filter.json and a contact sheet of each reason. Scores are kept, so another
+    threshold on the same --out takes no new inference.
+    """
+    from matting_data.building.filter import SHEET, filter_backgrounds
+    from matting_data.publishing.statistics import ledger_lines
+    from matting_data.recipe_file import load
+
+    loaded = load(recipe, overrides)
+    out = out or Path("out") / f"{loaded.recipe.name}-filter"
+    result = filter_backgrounds(loaded, out, workers, examples)
+    if as_json:
+        echo_json({"out": str(out), **result.summary})
+    else:
+        for line in ledger_lines({"backgrounds": result.summary}):
+            click.echo(line.replace("written", "kept"))
+        click.echo(f"{out / SHEET} shows examples of each reason")

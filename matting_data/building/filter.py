@@ -1,0 +1,103 @@
+"""Filtering backgrounds alone: every photograph's verdict and why, without a foreground or a composite."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.atomic import write_bytes
+from matting_data.building import workspace
+from matting_data.building.ledger import summarise
+from matting_data.building.scan import scan_backgrounds
+from matting_data.errors import RejectedInput
+from matting_data.planning.plan import choose_backgrounds
+from matting_data.planning.seeds import derive_seed
+from matting_data.publishing.contact_sheet import grid, tile, write_sheet
+from matting_data.recipe_file import LoadedRecipe
+from matting_data.records import Background, LedgerRow, write_table
+from matting_data.sources.backgrounds import background_file
+from matting_data.sources.files import read_input
+from matting_data.sources.load import load_background
+
+BACKGROUNDS = "backgrounds.parquet"
+LEDGER = "ledger/backgrounds.parquet"
+SUMMARY = "filter.json"
+SHEET = "reasons.png"
+
+
+@dataclass(frozen=True)
+class FilterResult:
+    """All backgrounds of a recipe with their verdicts; `summary` counts them by outcome and reason."""
+
+    backgrounds: list[Background]
+    summary: dict[str, Any]
+
+
+def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: int = 8) -> FilterResult:
+    """Judge every background of a recipe.
+
+    Writes ``backgrounds.parquet``, ``ledger/backgrounds.parquet``, ``filter.json`` and ``reasons.png``, some examples
+    of each reason. Scores are kept: another threshold on the same `out` needs no new inference, and a build of the
+    same recipe there need not judge again.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        Its foregrounds are not looked at.
+    out : Path
+        New, empty, or of an earlier filter or build.
+    examples : int
+        Pictures for each reason on the sheet.
+    """
+    with workspace.locked(out):
+        checked, thresholds = scan_backgrounds(recipe, workspace.work_folder(out), workers)
+        backgrounds = choose_backgrounds(checked, recipe.recipe, thresholds)
+        rows = ledger_rows(backgrounds)
+        result = FilterResult(backgrounds, summarise(rows))
+        write_table(out / BACKGROUNDS, backgrounds, Background)
+        write_table(out / LEDGER, rows, LedgerRow)
+        write_bytes(out / SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())
+        sheet = reasons_sheet(recipe, backgrounds, examples)
+        if sheet is not None:
+            write_sheet(out / SHEET, sheet)
+    return result
+
+
+def reasons_sheet(recipe: LoadedRecipe, backgrounds: Sequence[Background], examples: int) -> NDArray[np.uint8] | None:
+    """Draw up to `examples` backgrounds for each reason, one reason below the other; None where none can be read.
+
+    Those nearest to the other side of the threshold come first: they are the ones worth a look.
+    """
+    by_reason: dict[str, list[Background]] = defaultdict(list)
+    for record in backgrounds:
+        by_reason[record.reason].append(record)
+    rows = []
+    for reason, records in sorted(by_reason.items()):
+        kept = records[0].state == "ok"
+        records.sort(key=lambda b: (-b.score if kept else b.score, derive_seed("reasons", b.id)))
+        tiles = []
+        for record in records[:examples]:
+            try:
+                picture = load_background(read_input(background_file(recipe, record)))
+            except RejectedInput:
+                continue
+            tiles.append(tile([picture], f"{reason} {record.score:.3f} {record.id}"))
+        if tiles:
+            blank = np.full_like(tiles[0], 250)
+            rows.append(grid([*tiles, *[blank] * (examples - len(tiles))], columns=examples))
+    return np.concatenate(rows) if rows else None
+
+
+def ledger_rows(backgrounds: Sequence[Background]) -> list[LedgerRow]:
+    """Return a ledger row for each background: kept ones are ``written``, with their reason for being kept."""
+    return [
+        LedgerRow(b.id, b.source, b.path, "written" if b.state == "ok" else b.state, b.reason, b.detail)
+        for b in backgrounds
+    ]

@@ -1,0 +1,191 @@
+"""Who took the photographs: ATTRIBUTION.csv for the backgrounds a dataset uses, and which licences are allowed.
+
+OpenImages' photographs are "listed as" CC BY 2.0, whose terms ask for the author, the title, the licence and a link;
+Google gives no warranty for any of it, so the row also says which bytes were taken and when.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from matting_data.atomic import write_bytes
+from matting_data.errors import UsageError
+
+FILE_NAME = "ATTRIBUTION.csv"
+
+METADATA_COLUMNS = ("ImageID", "Author", "AuthorProfileURL", "Title", "OriginalLandingURL", "License")
+"""What is needed of OpenImages' image-ids file."""
+
+_NEEDED = {"author": "Author", "landing_page": "OriginalLandingURL", "license": "License"}
+_FORMULA = ("=", "+", "-", "@")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_CC_URL = re.compile(r"https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)/(\d\.\d)(?:/.*)?")
+_CC_NAME = re.compile(r"(?:cc[ -]?)?(by(?:-nc)?(?:-sa|-nd)?|zero|0)[ -]?(\d\.\d)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class UsedBackground:
+    """A background as a dataset uses it.
+
+    Attributes
+    ----------
+    id : str
+        OpenImages' image id, 16 hex digits.
+    sha256 : str
+        Of the file's bytes, hex.
+    retrieved : str
+        When it was fetched, as the ledger of ``mattingdata fetch`` says; empty where unknown.
+    """
+
+    id: str
+    sha256: str
+    retrieved: str = ""
+
+
+@dataclass(frozen=True)
+class AttributionRow:
+    """A row of ATTRIBUTION.csv; columns in this order."""
+
+    id: str
+    author: str
+    author_profile: str
+    title: str
+    landing_page: str
+    license: str
+    sha256: str
+    retrieved: str
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The rows of ATTRIBUTION.csv, and what they lack.
+
+    Attributes
+    ----------
+    rows : list of AttributionRow
+        One for each background used, ordered by id.
+    missing : mapping
+        Id → what is not known of it: ``metadata`` (no row at all), or any of ``author``, ``landing_page``,
+        ``license``. Who publishes the dataset has to find out, or leave those backgrounds out.
+    """
+
+    rows: list[AttributionRow]
+    missing: Mapping[str, tuple[str, ...]]
+
+
+def attribute(used: Iterable[UsedBackground], metadata: Iterable[Mapping[str, str | None]]) -> Attribution:
+    """Say who took each background that is used.
+
+    Parameters
+    ----------
+    used : iterable of UsedBackground
+        May name a background more than once.
+    metadata : iterable of mapping
+        Rows of the image-ids file with ``METADATA_COLUMNS``; rows of other images are passed over.
+
+    Returns
+    -------
+    Attribution
+        A row also for a background of which nothing is known, so that the file is complete.
+    """
+    wanted = {background.id.lower(): background for background in used}
+    known: dict[str, Mapping[str, str]] = {}
+    for row in metadata:
+        identity = _clean(row.get("ImageID")).lower()
+        if identity in wanted:
+            known.setdefault(identity, {name: _clean(row.get(name)) for name in METADATA_COLUMNS})
+    rows, missing = [], {}
+    for identity, background in sorted(wanted.items()):
+        of = known.get(identity, {})
+        rows.append(
+            AttributionRow(
+                identity,
+                of.get("Author", ""),
+                of.get("AuthorProfileURL", ""),
+                of.get("Title", ""),
+                of.get("OriginalLandingURL", ""),
+                of.get("License", ""),
+                background.sha256,
+                background.retrieved,
+            )
+        )
+        lacking = tuple(name for name, column in _NEEDED.items() if not of.get(column))
+        if lacking:
+            missing[identity] = lacking if of else ("metadata",)
+    return Attribution(rows, missing)
+
+
+def to_csv(rows: Iterable[AttributionRow]) -> bytes:
+    """Return ATTRIBUTION.csv: UTF-8 with a header, the same bytes for the same rows.
+
+    A value that a spreadsheet would take for a formula (it starts with ``=``, ``+``, ``-`` or ``@``, also after
+    spaces) gets an apostrophe before it; control characters and line breaks become spaces.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = [field.name for field in fields(AttributionRow)]
+    writer.writerow(names)
+    writer.writerows([_as_text(getattr(row, name)) for name in names] for row in rows)
+    return buffer.getvalue().encode(errors="replace")
+
+
+def write_attribution(path: Path, rows: Iterable[AttributionRow]) -> str:
+    """Write ATTRIBUTION.csv atomically and return its SHA-256."""
+    return write_bytes(path, to_csv(rows))
+
+
+def license_code(text: str) -> str:
+    """Return a licence's code, ``CC-BY-2.0`` for any way to write it; empty for one that is not Creative Commons'.
+
+    Parameters
+    ----------
+    text : str
+        The address of a deed, as in the image-ids file, or a name: ``CC BY 2.0``, ``cc-by-nc-sa-4.0``, ``CC0``.
+    """
+    text = text.strip().lower()
+    if address := _CC_URL.fullmatch(text):
+        kind, name, version = address.groups()
+        return "CC0-1.0" if (kind, name) == ("publicdomain", "zero") else f"CC-{name.upper()}-{version}"
+    if name := _CC_NAME.fullmatch(re.sub(r"[\s_-]+", "-", text)):
+        if name[1] in ("zero", "0"):
+            return "CC0-1.0" if name[2] in (None, "1.0") and text.startswith("cc") else ""
+        return f"CC-{name[1].upper()}-{name[2]}" if name[2] else ""
+    return ""
+
+
+def allowed_licenses(policy: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that tells whether a background's licence is one of those allowed.
+
+    Parameters
+    ----------
+    policy : iterable of str
+        Licences in any way :func:`license_code` reads. An unknown or missing licence is never allowed.
+
+    Raises
+    ------
+    UsageError
+        A licence of the policy cannot be read, or there is none.
+    """
+    codes = set()
+    for text in policy:
+        code = license_code(text)
+        if not code:
+            raise UsageError(f"licence {text!r} is not known: write it as 'CC BY 2.0' or as its deed's address")
+        codes.add(code)
+    if not codes:
+        raise UsageError("the licence policy allows none: name at least one licence, for instance 'CC BY 2.0'")
+    return lambda text: license_code(text) in codes
+
+
+def _clean(value: str | None) -> str:
+    return _CONTROL.sub(" ", value or "").strip()
+
+
+def _as_text(value: str) -> str:
+    value = _CONTROL.sub(" ", value)
+    return f"'{value}" if value.lstrip().startswith(_FORMULA) else value

@@ -1,0 +1,115 @@
+"""ATTRIBUTION.csv and the licence policy."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matting_data.errors import UsageError
+from matting_data.publishing.attribution import (
+    AttributionRow,
+    UsedBackground,
+    allowed_licenses,
+    attribute,
+    license_code,
+    to_csv,
+    write_attribution,
+)
+
+A, B, C = "4fa8054781a4c382", "b37f763ae67d0888", "fe600639ac5f36c1"
+BY = "https://creativecommons.org/licenses/by/2.0/"
+ROW = {
+    "ImageID": A, "Subset": "train", "OriginalURL": "https://farm3.staticflickr.com/5310/5898076654_51085e157c_o.jpg",
+    "OriginalLandingURL": "https://www.flickr.com/photos/michael-beat/5898076654", "License": BY,
+    "AuthorProfileURL": "https://www.flickr.com/people/michael-beat/", "Author": "Michael Beat",
+    "Title": "...die FNF-Kerze", "OriginalSize": "4405052", "Rotation": None,
+}  # fmt: skip
+
+
+def read(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode())))
+
+
+def row(**values: str) -> AttributionRow:
+    empty = dict.fromkeys(AttributionRow.__dataclass_fields__, "")
+    return AttributionRow(**{**empty, **values})
+
+
+def test_each_background_used_gets_its_row() -> None:
+    used = [UsedBackground(B, "bb"), UsedBackground(A.upper(), "aa", "2026-11-22T12:00:00Z"), UsedBackground(B, "bb")]
+    found = attribute(used, [{**ROW, "ImageID": B, "Author": "Karen"}, {**ROW, "ImageID": C}, ROW])
+    assert found.missing == {}
+    assert [entry.id for entry in found.rows] == [A, B]
+    assert found.rows[0] == AttributionRow(
+        A, "Michael Beat", "https://www.flickr.com/people/michael-beat/", "...die FNF-Kerze",
+        "https://www.flickr.com/photos/michael-beat/5898076654", BY, "aa", "2026-11-22T12:00:00Z",
+    )  # fmt: skip
+    assert read(to_csv(found.rows))[1]["author"] == "Karen"
+
+
+def test_what_is_not_known_is_reported_and_the_row_is_there_nevertheless() -> None:
+    used = [UsedBackground(A, "aa"), UsedBackground(B, "bb"), UsedBackground(C, "cc")]
+    found = attribute(used, [{**ROW, "Title": ""}, {**ROW, "ImageID": B, "Author": " ", "License": None}])
+    assert found.missing == {B: ("author", "license"), C: ("metadata",)}
+    assert [(entry.id, entry.sha256) for entry in found.rows] == [(A, "aa"), (B, "bb"), (C, "cc")]
+
+
+def test_the_file_is_written_whole_and_always_the_same(tmp_path: Path) -> None:
+    rows = attribute([UsedBackground(A, "aa")], [ROW]).rows
+    path = tmp_path / "ATTRIBUTION.csv"
+    assert write_attribution(path, rows) == write_attribution(path, rows)
+    assert path.read_bytes() == to_csv(rows)
+    assert path.read_text().splitlines()[0] == ("id,author,author_profile,title,landing_page,license,sha256,retrieved")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ATTRIBUTION.csv"]
+
+
+@pytest.mark.parametrize(
+    ("title", "written"),
+    [
+        ('=HYPERLINK("http://evil","x")', '\'=HYPERLINK("http://evil","x")'),
+        ("+1", "'+1"), ("-2+3", "'-2+3"), ("@SUM(A1)", "'@SUM(A1)"), ("  =1", "'  =1"), ("\t=1", "' =1"),
+        ("\r\n=1", "' =1"), ("two\nlines\x00", "two lines "), ('say "hi", he', 'say "hi", he'), ("_=1", "_=1"),
+        ("Łódź 写真", "Łódź 写真"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_formula_becomes_text(title: str, written: str) -> None:
+    assert read(to_csv([row(id=A, title=title)]))[0]["title"] == written
+
+
+@given(st.lists(st.text(), min_size=2, max_size=4))
+def test_no_title_breaks_the_table(titles: list[str]) -> None:
+    data = to_csv([row(id=A, title=title, author=title) for title in titles])
+    assert len(data.splitlines()) >= len(titles) + 1
+    rows = read(data)
+    assert len(rows) == len(titles) and all(entry["id"] == A for entry in rows)
+    assert not any(entry["title"].lstrip().startswith(("=", "+", "-", "@")) for entry in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (BY, "CC-BY-2.0"), ("http://creativecommons.org/licenses/by/2.0/deed.en", "CC-BY-2.0"),
+        ("CC BY 2.0", "CC-BY-2.0"), ("cc-by-2.0", "CC-BY-2.0"), ("BY 4.0", "CC-BY-4.0"),
+        ("https://creativecommons.org/licenses/by-nc-sa/2.0/", "CC-BY-NC-SA-2.0"), ("BY-NC-ND 4.0", "CC-BY-NC-ND-4.0"),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"), ("CC0", "CC0-1.0"), ("cc0 1.0", "CC0-1.0"),
+        ("CC BY", ""), ("", ""), ("All rights reserved", ""), ("https://evil.org/licenses/by/2.0/", ""),
+        ("https://creativecommons.org.evil.org/licenses/by/2.0/", ""), ("0", ""), ("by", ""),
+    ],
+)  # fmt: skip
+def test_a_licence_has_one_code(text: str, code: str) -> None:
+    assert license_code(text) == code
+
+
+def test_the_policy_allows_what_it_names_only() -> None:
+    allowed = allowed_licenses(["CC BY 2.0", "cc0"])
+    assert allowed(BY) and allowed("CC-BY-2.0") and allowed("https://creativecommons.org/publicdomain/zero/1.0/")
+    assert not any(map(allowed, ["", "CC BY 4.0", "CC BY-NC 2.0", "https://creativecommons.org/licenses/by-sa/2.0/"]))
+    with pytest.raises(UsageError, match="licence 'free' is not known"):
+        allowed_licenses(["free"])
+    with pytest.raises(UsageError, match="allows none"):
+        allowed_licenses([])
