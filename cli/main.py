@@ -15,10 +15,12 @@ from matting_data.errors import MattingDataError
 _VERBS = (
     "audit",
     "build",
+    "eval",
     "fetch",
     "filter",
     "foregrounds",
     "plan",
+    "predict",
     "preview",
     "stats",
     "status",

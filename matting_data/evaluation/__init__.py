@@ -1,0 +1,1 @@
+"""Scoring predictions: conventions, tables, and the methods that need no training."""

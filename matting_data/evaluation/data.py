@@ -1,0 +1,212 @@
+"""What predictions are made from and scored against: a split of a built dataset, or folders of files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
+from matting_data.imaging.decode import Raster, decode, to_alpha8, to_rgb8
+from matting_data.records import Background, Sample, read_table
+from matting_data.shards.index import INDEX, read_index
+from matting_data.shards.reader import read_manifest, read_members, shard_entries
+from matting_data.sources.files import image_tree, read_input
+
+Member = Literal["image", "alpha", "trimap"]
+
+MEMBERS: tuple[Member, ...] = ("image", "alpha", "trimap")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a test set, not yet read.
+
+    Attributes
+    ----------
+    key : str
+        What its prediction is called, without suffix; POSIX, may hold folders.
+    subset, foreground, background, source : str
+        The foreground's subset and id, the background's id and its source; from folders, the subset is the folder
+        that an image lies in, and the rest is empty.
+    tar, row : Path and Sample, optional
+        Where a built dataset holds it.
+    files : tuple of (member, Path)
+        Where folders hold it.
+    """
+
+    key: str
+    subset: str = ""
+    foreground: str = ""
+    background: str = ""
+    source: str = ""
+    tar: Path | None = None
+    row: Sample | None = None
+    files: tuple[tuple[Member, Path], ...] = ()
+
+    def read(self, *members: Member) -> dict[Member, bytes]:
+        """Return the bytes of some members; those that folders lack are left out.
+
+        Raises
+        ------
+        DamageError
+            A shard is missing or too short.
+        RejectedInput
+            A file cannot be read.
+        """
+        if self.tar is not None and self.row is not None:
+            stored = read_members(self.tar, self.row)
+            return {member: stored[member] for member in members}
+        return {member: read_input(path) for member, path in self.files if member in members}
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Items in a fixed order, and an `identity` that tells two sets apart."""
+
+    name: str
+    identity: str
+    items: tuple[Item, ...]
+
+
+def open_test_set(
+    root: Path, split: str = "test", folders: tuple[str, str, str] = ("image", "alpha", "trimap")
+) -> EvaluationSet:
+    """List what is to be predicted or scored.
+
+    Parameters
+    ----------
+    root : Path
+        A folder that ``mattingdata build`` wrote, or one with a folder of mattes and, beside it, of images and trimaps
+        with the same file names (suffixes may differ).
+    split : str
+        Which split of a built dataset; folders have none.
+    folders : (str, str, str)
+        Names of the folders of images, mattes and trimaps below `root`; empty for one that is not needed. The mattes
+        (or else the images) decide what belongs to the set.
+
+    Raises
+    ------
+    UsageError
+        Nothing of either kind is there, or the split is unknown or empty.
+    DamageError
+        The dataset is unfinished or damaged.
+    """
+    if (root / INDEX).is_file() or (root / "recipe.yaml").is_file():
+        return _built(root, split)
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}: name a built dataset, or a folder with image, alpha and trimap")
+    return _folders(root, folders)
+
+
+def matte_of(data: bytes) -> NDArray[Any]:
+    """Decode a matte, keeping its 16 bits where it has them.
+
+    Raises
+    ------
+    RejectedInput
+        Unreadable, or a colour picture.
+    """
+    raster = decode(data)
+    if raster.pixels.dtype != np.uint16:
+        return to_alpha8(raster)
+    if raster.pixels.ndim == 2:
+        return raster.pixels
+    if raster.pixels.shape[2] == 4 and raster.pixels[..., 3].min() != raster.pixels[..., 3].max():
+        return np.ascontiguousarray(raster.pixels[..., 3])
+    to_alpha8(raster)  # refuses a picture
+    return np.ascontiguousarray(raster.pixels[..., 1])
+
+
+def trimap_of(data: bytes) -> NDArray[np.uint8]:
+    """Decode a trimap; RejectedInput where its values are none of 0, 128 and 255."""
+    trimap = to_alpha8(decode(data))
+    strange = trimap[(trimap != 0) & (trimap != 128) & (trimap != 255)]
+    if strange.size:
+        raise RejectedInput("trimap_values", f"the trimap holds {strange[0]}; only 0, 128 and 255 mean something")
+    return trimap
+
+
+def image_of(data: bytes) -> NDArray[np.uint8]:
+    """Decode an image to H×W×3 uint8 RGB."""
+    raster: Raster = decode(data)
+    return to_rgb8(raster)
+
+
+def _built(root: Path, split: str) -> EvaluationSet:
+    index = read_index(root)
+    if split not in index["splits"]:
+        known = list(index["splits"])
+        raise UsageError(f"{root} has no split {split!r}{nearest(split, known) or f'; it has {_names(known)}'}")
+    sources = _background_sources(root)
+    items = [
+        Item(
+            key=row.key,
+            subset=row.subset,
+            foreground=row.foreground,
+            background=row.background,
+            source=sources.get(row.background, ""),
+            tar=root / entry["tar"],
+            row=row,
+        )
+        for _, entry in shard_entries(index, (split,))
+        for row in read_manifest(root, entry)
+    ]
+    if not items:
+        raise UsageError(f"the split {split!r} of {root} is empty: name another --split")
+    return EvaluationSet(f"{index['name']} {split}", f"{index['content_sha256']} {split}", tuple(items))
+
+
+def _background_sources(root: Path) -> dict[str, str]:
+    try:
+        return {record.id: record.source for record in read_table(root / "backgrounds.parquet", Background)}
+    except DamageError:
+        return {}  # a dataset passed on without its tables is scored all the same
+
+
+def _folders(root: Path, names: tuple[str, str, str]) -> EvaluationSet:
+    named = {member: root / name for member, name in zip(MEMBERS, names, strict=True) if name}
+    found = {member: _by_key(folder) for member, folder in named.items() if folder.is_dir()}
+    leading = [named[member] for member in ("alpha", "image") if member in named]
+    present = [folder for folder in leading if folder.is_dir()]
+    if not present:
+        raise UsageError(
+            f"{root} is no built dataset and has no folder {' or '.join(folder.name for folder in leading)}: "
+            "name its folders with --image-folder, --alpha-folder and --trimap-folder"
+        )
+    keys = sorted(_by_key(present[0]))
+    if not keys:
+        raise UsageError(f"{present[0]} holds no images")
+    items = []
+    for key in keys:
+        parent = str(PurePosixPath(key).parent)
+        files = tuple((member, paths[key]) for member, paths in found.items() if key in paths)
+        items.append(Item(key, subset="" if parent == "." else parent, files=files))
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    return EvaluationSet(root.name, digest, tuple(items))
+
+
+def _by_key(folder: Path) -> dict[str, Path]:
+    """Return an image tree as path without suffix → file."""
+    files: dict[str, Path] = {}
+    for path in image_tree(folder, str(folder)):
+        key = str(PurePosixPath(path).with_suffix(""))
+        if key in files:
+            raise UsageError(f"{folder} holds both {files[key].name} and {PurePosixPath(path).name}: remove one")
+        files[key] = folder / path
+    return files
+
+
+def prediction_files(folder: Path) -> dict[str, Path]:
+    """Return a method's predictions as key → file; UsageError where the folder is missing or ambiguous."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}: name the one that holds the predictions")
+    return _by_key(folder)
+
+
+def _names(values: Any) -> str:
+    return ", ".join(repr(value) for value in values)

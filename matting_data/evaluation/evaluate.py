@@ -1,0 +1,125 @@
+"""Scoring a folder of predictions against a test set, in parallel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matting_data.atomic import write_bytes
+from matting_data.building.executor import run
+from matting_data.building.progress import bar
+from matting_data.errors import UsageError
+from matting_data.evaluation import rendering
+from matting_data.evaluation.conventions import convention
+from matting_data.evaluation.data import EvaluationSet, prediction_files
+from matting_data.evaluation.scoring import ImageScore, ScoreImage, ScoringOptions
+from matting_data.evaluation.table import Accumulator, Table
+from matting_data.evaluation.views import VIEWS, view_of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of an evaluation.
+
+    Attributes
+    ----------
+    name : str
+        Of the test set.
+    scores : sequence of ImageScore
+        One an image of the test set, sorted by key.
+    table : Table
+        Their means.
+    extra : sequence of str
+        Predictions that belong to no image of the test set; they were left alone.
+    """
+
+    name: str
+    scores: Sequence[ImageScore]
+    table: Table
+    extra: Sequence[str]
+
+    @property
+    def failed(self) -> int:
+        """Number of images that could not be scored."""
+        return sum(self.table.failed.values())
+
+    def lines(self) -> list[str]:
+        """Say it in lines for people."""
+        lines = [f"{self.name}: {len(self.scores) - self.failed} of {len(self.scores)} images scored", ""]
+        lines += rendering.text(self.table).splitlines()
+        if self.extra:
+            shown = ", ".join(self.extra[:3]) + (", ..." if len(self.extra) > 3 else "")
+            lines.append(f"{len(self.extra)} predictions belong to no image and were left alone: {shown}")
+        for score in [score for score in self.scores if not score.values][:5]:
+            lines.append(f"{score.key}: {score.reason}: {score.detail}")
+        return lines
+
+    def json(self) -> str:
+        """Return everything as one JSON document."""
+        document = {
+            "name": self.name,
+            **rendering.as_mapping(self.table),
+            "extra": list(self.extra),
+            "images": [rendering.score_mapping(score) for score in self.scores],
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False)
+
+    def write(self, out: Path) -> list[Path]:
+        """Write ``images.csv``, ``summary.csv``, ``evaluation.json``, ``table.md`` and ``table.tex`` to a folder."""
+        files = {
+            "images.csv": rendering.images_csv(self.scores),
+            "summary.csv": rendering.summary_csv(self.table),
+            "evaluation.json": self.json() + "\n",
+            "table.md": rendering.markdown(self.table),
+            "table.tex": rendering.latex(self.table),
+        }
+        for name, content in files.items():
+            write_bytes(out / name, content.encode())
+        return [out / name for name in files]
+
+
+def evaluate(
+    predictions: Path,
+    data: EvaluationSet,
+    options: ScoringOptions | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Evaluation:
+    """Score a folder of predictions.
+
+    Parameters
+    ----------
+    predictions : Path
+        Holds one image an item, named as its key, with any suffix.
+    data : EvaluationSet
+        From :func:`matting_data.evaluation.data.open_test_set`.
+    options : ScoringOptions, optional
+        Region, convention, and what happens to missing predictions and those of another size.
+    workers : int
+        Processes; the result does not depend on it.
+    seed, resamples : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    UsageError
+        The folder is missing or ambiguous, the convention unknown, or nothing could be scored.
+    DamageError
+        A shard is damaged.
+    """
+    options = options or ScoringOptions()
+    if options.like and (options.region != "whole" or options.paste):
+        raise UsageError(f"--like {options.like} decides the region and the pasting: leave out --region and --paste")
+    views = (view_of(convention(options.like)),) if options.like else VIEWS
+    files = prediction_files(predictions)
+    accumulator = Accumulator(views)
+    jobs = [(item, files.get(item.key)) for item in data.items]
+    with bar(len(jobs), "scoring", "images") as progress:
+        for score in run(ScoreImage(options), jobs, min(workers, len(jobs))):
+            accumulator.add(score)
+            progress.update(1)
+    extra = sorted(set(files) - {item.key for item in data.items})
+    return Evaluation(data.name, accumulator.scores, accumulator.table(seed, resamples), extra)

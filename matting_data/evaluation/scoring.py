@@ -1,0 +1,176 @@
+"""Scoring one prediction: reading it, making it comparable as asked, and turning what is wrong with it into a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.errors import RejectedInput, UsageError
+from matting_data.evaluation.conventions import convention
+from matting_data.evaluation.data import Item, matte_of, trimap_of
+from matting_data.metrics.absolute import absolute_sum, squared_sum
+from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
+from matting_data.metrics.gradient import gradient_sum, reference_filter
+from matting_data.metrics.mattes import compose, pair, unknown
+from matting_data.sources.files import read_input
+
+METRICS = ("mse", "mad", "sad", "gradient", "connectivity")
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How predictions are scored.
+
+    Attributes
+    ----------
+    region : {"whole", "unknown"}
+        The pixels that count.
+    paste : bool
+        Set the trimap's known pixels in the prediction first.
+    resize : bool
+        Bring a prediction of another size to the truth's; else it fails.
+    missing : {"fail", "black"}
+        Whether a missing prediction fails, or is scored as all background.
+    like : str
+        Name of a convention that decides everything but the last two; empty for our own.
+    """
+
+    region: Literal["whole", "unknown"] = "whole"
+    paste: bool = False
+    resize: bool = False
+    missing: Literal["fail", "black"] = "fail"
+    like: str = ""
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image, scored or not.
+
+    Attributes
+    ----------
+    key, subset, foreground, background, source : str
+        As the item has them.
+    width, height, pixels : int
+        Size of the truth and the number of its pixels that count; 0 where it was not scored.
+    values : mapping
+        Raw values of ``METRICS`` (means for mse and mad, sums for the others), or those of a convention in its scale;
+        empty where it was not scored.
+    reason, detail : str
+        Why it was not scored: ``missing``, ``size``, ``unknown_region``, ``no_trimap``, ``no_truth``, or what decoding
+        found.
+    note : str
+        What was done to a prediction before it was scored: ``resized``, ``black``.
+    """
+
+    key: str
+    subset: str = ""
+    foreground: str = ""
+    background: str = ""
+    source: str = ""
+    width: int = 0
+    height: int = 0
+    pixels: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    detail: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreImage:
+    """The task of an evaluation's workers: (item, its prediction's file or None) → :class:`ImageScore`."""
+
+    options: ScoringOptions
+
+    def __call__(self, job: tuple[Item, Path | None]) -> ImageScore:
+        """Score one prediction; whatever is wrong with it becomes a reason."""
+        item, path = job
+        about = {name: getattr(item, name) for name in ("key", "subset", "foreground", "background", "source")}
+        try:
+            return ImageScore(**about, **self._score(item, path))
+        except RejectedInput as error:
+            return ImageScore(**about, reason=error.reason, detail=error.detail)
+
+    def _score(self, item: Item, path: Path | None) -> dict[str, Any]:
+        options = self.options
+        members = item.read("alpha", "trimap")
+        if "alpha" not in members:
+            raise RejectedInput("no_truth", "there is no matte of this name to compare with")
+        truth = matte_of(members["alpha"])
+        trimap = self._trimap(members.get("trimap"), truth)
+        height, width = truth.shape
+        prediction, note = self._prediction(path, truth)
+        size = {"width": width, "height": height, "note": note}
+        if options.like:
+            try:
+                values = convention(options.like).score(prediction, truth, trimap)
+            except UsageError as error:
+                raise RejectedInput("unknown_region", str(error)) from None
+            return {**size, "pixels": truth.size, "values": values}
+        if options.paste and trimap is not None:
+            prediction = compose(prediction, trimap)
+        region = unknown(trimap) if options.region == "unknown" and trimap is not None else None
+        if region is not None and not region.any():
+            raise RejectedInput("unknown_region", "the trimap has no unknown pixel")
+        values, pixels = raw_values(prediction, truth, region)
+        return {**size, "pixels": pixels, "values": values}
+
+    def _trimap(self, data: bytes | None, truth: NDArray[Any]) -> NDArray[np.uint8] | None:
+        options = self.options
+        rule = convention(options.like) if options.like else None
+        wanted = rule.uses_trimap if rule else options.paste or options.region == "unknown"
+        if not wanted:
+            return None
+        if data is None:
+            if rule and rule.without_trimap != "refuse":
+                return None
+            raise RejectedInput("no_trimap", "there is no trimap of this name")
+        trimap = trimap_of(data)
+        if trimap.shape != truth.shape:
+            raise RejectedInput("size", f"the trimap is {_size(trimap)} and the truth {_size(truth)}")
+        return trimap
+
+    def _prediction(self, path: Path | None, truth: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        if path is None:
+            if self.options.missing == "black":
+                return np.zeros(truth.shape, np.uint8), "black"
+            raise RejectedInput("missing", "there is no prediction of this name")
+        prediction: NDArray[Any] = matte_of(read_input(path))
+        if prediction.shape == truth.shape:
+            return prediction, ""
+        if not self.options.resize:
+            raise RejectedInput("size", f"the prediction is {_size(prediction)} and the truth {_size(truth)}")
+        return resized(prediction, (truth.shape[1], truth.shape[0])), "resized"
+
+
+def raw_values(
+    prediction: NDArray[Any],
+    truth: NDArray[Any],
+    region: NDArray[np.bool_] | None = None,
+    metrics: Sequence[str] = METRICS,
+) -> tuple[dict[str, float], int]:
+    """Return metrics, unscaled, and the number of pixels that count; the mattes are checked once for all of them."""
+    both = pair(prediction, truth, region)
+    absolute = absolute_sum(both)
+    values = {"mse": squared_sum(both) / both.pixels, "mad": absolute / both.pixels, "sad": absolute}
+    if "gradient" in metrics:
+        values["gradient"] = gradient_sum(both, reference_filter(), scaled=True)
+    if "connectivity" in metrics:
+        values["connectivity"] = connectivity_sum(both, ConnectivityRule())
+    return {name: values[name] for name in metrics}, both.pixels
+
+
+def resized(matte: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Bring a matte to (width, height): by area where it shrinks both ways, else bilinearly."""
+    shrinks = size[0] <= matte.shape[1] and size[1] <= matte.shape[0]
+    return np.asarray(cv2.resize(matte, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+
+
+def _size(matte: NDArray[Any]) -> str:
+    return f"{matte.shape[1]}×{matte.shape[0]}"
