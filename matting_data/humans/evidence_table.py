@@ -1,0 +1,286 @@
+"""The rule of :mod:`matting_data.humans.evidence` on tables: the same verdicts, millions of images at a time.
+
+Rows are plain numbers here: a label is its place in the label set, so that a table of evidence needs 20 bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from matting_data.humans.evidence import (
+    BOXES_WITHOUT_HUMAN,
+    FINDINGS,
+    KINDS,
+    NO_HUMAN_LABEL,
+    SHOWN_ROWS,
+    VERIFIED_ABSENT,
+    EvidencePolicy,
+    LabelRow,
+    base_score,
+    score,
+)
+from matting_data.humans.labels import LabelSet, Role
+
+ROW_SCHEMA: dict[str, Any] = {
+    "image": pl.UInt64,
+    "kind": pl.UInt8,
+    "code": pl.UInt16,
+    "confidence": pl.Float64,
+    "flags": pl.UInt8,
+    "rows": pl.UInt32,
+}
+"""``image``: the id as a number. ``kind``: place in ``KINDS``. ``code``: 1 + place in the label set, 0 for all other
+labels. ``flags``: 1 group, 2 depiction. ``rows``: how many rows of the files this row counts for."""
+
+GROUP, DEPICTION = 1, 2
+BOX, VERIFIED, MACHINE = range(3)
+
+_ROLES: tuple[Role, ...] = ("person", "group", "body_part", "lookalike")
+_REASONS = [finding.reason for finding in FINDINGS]
+_BASES = (VERIFIED_ABSENT, BOXES_WITHOUT_HUMAN, NO_HUMAN_LABEL)
+_BASE_TIERS = ("verified_absent", "boxes_without_human", "no_human_label")
+
+
+def codes(labels: LabelSet) -> dict[str, int]:
+    """Return the code of each MID of a label set."""
+    return {label.mid: number for number, label in enumerate(labels.labels, 1)}
+
+
+def encode_rows(images: Mapping[int, Iterable[LabelRow]], labels: LabelSet) -> pl.DataFrame:
+    """Return the evidence of a few images, given as for :func:`matting_data.humans.evidence.judge`, as a table.
+
+    Parameters
+    ----------
+    images : mapping of int to iterable of LabelRow
+        Rows of each image.
+    labels : LabelSet
+
+    Returns
+    -------
+    DataFrame
+        Of :data:`ROW_SCHEMA`.
+    """
+    code = codes(labels)
+    table = [
+        (
+            image,
+            KINDS.index(row.kind),
+            code.get(row.mid, 0),
+            float(row.confidence),
+            GROUP * row.group + DEPICTION * row.depiction,
+            1,
+        )
+        for image, rows in images.items()
+        for row in rows
+    ]
+    return pl.DataFrame(table, schema=ROW_SCHEMA, orient="row")
+
+
+def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy: EvidencePolicy) -> pl.DataFrame:
+    """Judge many images at once.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of :data:`ROW_SCHEMA`, in any order; all rows about the images, and perhaps about others.
+    images : Series of UInt64
+        Ids to judge, without repetition.
+    labels : LabelSet
+    policy : EvidencePolicy
+
+    Returns
+    -------
+    DataFrame
+        ``image``, ``tier``, ``verdict``, ``reason``, ``decided_by`` and the counts ``boxes``, ``verified``,
+        ``machine``; one row an image, in the order of `images`.
+    """
+    findings, absent = _findings(rows, labels, policy)
+    counts = rows.lazy().group_by("image").agg(_count(BOX), _count(VERIFIED), _count(MACHINE))
+    best = findings.lazy().group_by("image").agg(pl.col("score").max(), pl.col("human").any())
+    judged = (
+        pl.LazyFrame({"image": images}, schema={"image": pl.UInt64})
+        .join(counts, on="image", how="left", maintain_order="left")
+        .join(best, on="image", how="left", maintain_order="left")
+        .join(
+            absent.lazy().select("image", is_absent=True).unique(),
+            on="image",
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            pl.col("box", "verified", "machine").fill_null(0),
+            pl.col("score").fill_null(-1),
+            pl.col("human", "is_absent").fill_null(value=False),
+        )
+        .with_columns(_base_number())
+        .with_columns(_base_scores(policy))
+        .with_columns(pl.col("base_score") > pl.col("score"))
+        .collect()
+    )
+    judged = judged.rename({"base_score": "base_decides"})
+    spelt = _spelt(_deciding(judged, findings, absent), labels)
+    named = _named(judged, policy)
+    return named.join(spelt, on="image", how="left", maintain_order="left").select(
+        "image",
+        "tier",
+        "verdict",
+        "reason",
+        pl.coalesce("decided_by", _counted()).alias("decided_by"),
+        boxes="box",
+        verified="verified",
+        machine="machine",
+    )
+
+
+def _findings(rows: pl.DataFrame, labels: LabelSet, policy: EvidencePolicy) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows that speak of a human, with their score, and the verified absences that count."""
+    listed = pl.DataFrame(
+        {
+            "code": range(1, len(labels.labels) + 1),
+            "role": [_ROLES.index(label.role) for label in labels.labels],
+            "absence": [label.absence for label in labels.labels],
+        },
+        schema={"code": pl.UInt16, "role": pl.UInt8, "absence": pl.Boolean},
+    )
+    known = rows.filter(pl.col("code") > 0).join(listed, on="code")
+    kind, confidence = pl.col("kind"), pl.col("confidence")
+    denied = known.filter((kind == VERIFIED) & (confidence <= 0))
+    certain = policy.machine_threshold
+    counts = pl.when(kind == MACHINE).then(
+        pl.lit(value=False) if certain is None else confidence >= certain
+    ).otherwise(confidence > 0)  # fmt: skip
+    speaking = known.filter(counts)
+    refuted = denied.select("image", "code", kind=pl.lit(MACHINE, pl.UInt8)).unique()
+    speaking = speaking.join(refuted, on=["image", "code", "kind"], how="anti")
+    scores = [score(finding, policy) for finding in FINDINGS]
+    numbers = list(range(len(FINDINGS)))
+    speaking = speaking.with_columns(_finding_number()).with_columns(
+        pl.col("finding").replace_strict(numbers, scores, return_dtype=pl.Int32).alias("score"),
+        pl.col("finding").replace_strict(numbers, [f.human for f in FINDINGS], return_dtype=pl.Boolean).alias("human"),
+    )
+    return speaking, denied.filter("absence")
+
+
+def _finding_number() -> pl.Expr:
+    kind, role, flags = pl.col("kind"), pl.col("role"), pl.col("flags")
+    lookalike = _ROLES.index("lookalike")
+    role = pl.when((kind == BOX) & (flags & GROUP > 0) & (role == 0)).then(1).otherwise(role)
+    depicted = (kind == BOX) & (flags & DEPICTION > 0) & (role != lookalike)
+    places = {
+        3 * r + k: _REASONS.index(f"{role_name}_{kind_name}")
+        for r, role_name in enumerate(_ROLES)
+        for k, kind_name in enumerate(KINDS)
+    }
+    plain = (3 * role + kind).cast(pl.Int32).replace_strict(places, return_dtype=pl.Int32)
+    return pl.when(depicted).then(_REASONS.index("depiction_box")).otherwise(plain).cast(pl.Int32).alias("finding")
+
+
+def _count(kind: int) -> pl.Expr:
+    counted = (pl.col("kind") == kind) & ((pl.col("confidence") > 0) | (kind != BOX))
+    return pl.col("rows").filter(counted).sum().cast(pl.UInt32).alias(KINDS[kind])
+
+
+def _base_number() -> pl.Expr:
+    return (
+        pl.when("human").then(None).when("is_absent").then(0).when(pl.col("box") > 0).then(1).otherwise(2).alias("base")
+    )
+
+
+def _base_scores(policy: EvidencePolicy) -> pl.Expr:
+    scores = [base_score("keep"), base_score(policy.boxes), base_score(policy.weak)]
+    return pl.col("base").replace_strict([0, 1, 2], scores, default=-2, return_dtype=pl.Int32).alias("base_score")
+
+
+def _deciding(judged: pl.DataFrame, findings: pl.DataFrame, absent: pl.DataFrame) -> pl.DataFrame:
+    columns = ["image", "kind", "code", "confidence", "flags"]
+    by_finding = judged.filter(~pl.col("base_decides")).select("image", "score")
+    by_absence = judged.filter(pl.col("base_decides") & (pl.col("base") == 0)).select("image")
+    return pl.concat(
+        [
+            findings.join(by_finding, on=["image", "score"], how="semi").select(columns),
+            absent.join(by_absence, on="image", how="semi").select(columns),
+        ]
+    )
+
+
+def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
+    """Spell out the deciding rows as :func:`matting_data.humans.evidence.spell` does, one text an image."""
+    code = codes(labels)
+    names = {code[label.mid]: f"{label.mid} {label.name}" for label in labels.labels}
+    kind, confidence = pl.col("kind"), pl.col("confidence")
+    thousandths = (confidence * 1000 + 0.5).floor().cast(pl.Int32)
+    rows = (
+        deciding.select(
+            "image",
+            "kind",
+            "code",
+            (pl.col("flags") & DEPICTION > 0).alias("depiction"),
+            (pl.col("flags") & GROUP > 0).alias("group"),
+            pl.when(kind == MACHINE).then(thousandths).otherwise((confidence > 0).cast(pl.Int32)).alias("sure"),
+        )
+        .unique()
+        .sort("image", "kind", "code", "depiction", "group", "sure", descending=[False] * 5 + [True])
+    )
+    total = rows.group_by("image").len()
+    place = pl.int_range(pl.len())
+    first = pl.when(pl.col("image").ne_missing(pl.col("image").shift())).then(place).forward_fill()
+    shown = rows.filter(place - first < SHOWN_ROWS)
+    label = pl.col("code").replace_strict(names, return_dtype=pl.String)
+    box = pl.concat_str(
+        pl.lit("box "), label, pl.when("depiction").then(pl.lit(" depiction")).otherwise(pl.lit("")),
+        pl.when("group").then(pl.lit(" group")).otherwise(pl.lit("")),
+    )  # fmt: skip
+    present = pl.when(pl.col("sure") > 0).then(pl.lit(" present")).otherwise(pl.lit(" absent"))
+    machine = pl.concat_str(
+        pl.lit("machine "), label, pl.lit(" "), (pl.col("sure") // 1000).cast(pl.String), pl.lit("."),
+        (pl.col("sure") % 1000).cast(pl.String).str.zfill(3),
+    )  # fmt: skip
+    text = (
+        pl.when(kind == BOX)
+        .then(box)
+        .when(kind == VERIFIED)
+        .then(pl.concat_str(pl.lit("verified "), label, present))
+        .otherwise(machine)
+    )
+    rest = pl.col("len").cast(pl.Int64) - SHOWN_ROWS
+    more = pl.when(rest > 0).then(pl.concat_str(pl.lit("; +"), rest.cast(pl.String), pl.lit(" more")))
+    spelt = shown.join(total, on="image").select("image", "len", text.alias("text"))
+    alone = pl.col("len") == 1  # as most are; joining texts group by group is slow
+    return pl.concat(
+        [
+            spelt.filter(alone).select("image", pl.col("text").alias("decided_by")),
+            spelt.filter(~alone)
+            .group_by("image", maintain_order=True)
+            .agg(pl.col("text").str.join("; "), pl.col("len").first())
+            .select("image", pl.concat_str("text", more.otherwise(pl.lit(""))).alias("decided_by")),
+        ]
+    )
+
+
+def _named(judged: pl.DataFrame, policy: EvidencePolicy) -> pl.DataFrame:
+    """Turn the numbers of what decided into tier, verdict and reason."""
+    by_score = {score(finding, policy): finding for finding in FINDINGS}
+    bases = ("keep", policy.boxes, policy.weak)
+
+    def column(name: str, base: Sequence[str], finding: Mapping[int, str]) -> pl.Expr:
+        from_base = pl.col("base").replace_strict([0, 1, 2], list(base), default=None, return_dtype=pl.String)
+        from_finding = pl.col("score").replace_strict(
+            list(finding), list(finding.values()), default=None, return_dtype=pl.String
+        )
+        return pl.when("base_decides").then(from_base).otherwise(from_finding).alias(name)
+
+    return judged.with_columns(
+        column("tier", _BASE_TIERS, {number: finding.tier for number, finding in by_score.items()}),
+        column("verdict", bases, {number: finding.outcome(policy) for number, finding in by_score.items()}),
+        column("reason", _BASES, {number: finding.reason for number, finding in by_score.items()}),
+    )
+
+
+def _counted() -> pl.Expr:
+    return pl.concat_str(
+        pl.col("box").cast(pl.String), pl.lit(" boxes, "), pl.col("verified").cast(pl.String),
+        pl.lit(" verified and "), pl.col("machine").cast(pl.String), pl.lit(" machine labels, none human"),
+    )  # fmt: skip

@@ -1,0 +1,239 @@
+"""Reading all tables of a metadata folder once: what they say of humans goes to disk, sorted into parts."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from matting_data.humans.evidence_table import BOX, DEPICTION, GROUP, MACHINE, ROW_SCHEMA, VERIFIED, codes
+from matting_data.humans.labels import LabelSet, load_label_set
+from matting_data.sources.openimages.blocks import BLOCK_BYTES, Block, Layout, open_table
+from matting_data.sources.openimages.classes import known_labels
+from matting_data.sources.openimages.recognise import Metadata, MetadataFile
+from matting_data.sources.openimages.report import EXAMPLES, FileReport, MetadataReport
+from matting_data.sources.openimages.rows import Problems, Rows, ids_to_numbers, parse
+from matting_data.sources.openimages.spill import Spill, parts_for
+
+IMAGE_SCHEMA: dict[str, Any] = {
+    "image": pl.UInt64,
+    "file": pl.UInt16,
+    "split": pl.String,
+    "rotation": pl.Int16,
+    "license": pl.UInt32,
+}
+SPLITS = ("", "train", "validation", "test")
+_KINDS = {"boxes": BOX, "verified": VERIFIED, "machine": MACHINE}
+_MOST_UNKNOWN = 10_000
+
+
+@dataclass
+class Evidence:
+    """All that a metadata folder says, sorted into parts.
+
+    Attributes
+    ----------
+    labels : LabelSet
+        Which labels mean a human, completed by the folder's own hierarchy.
+    rows, images : Spill
+        Evidence as of :data:`ROW_SCHEMA`, where the ``flags`` of rows with code 0 are the place of their file's split
+        in :data:`SPLITS`; and the lists of images.
+    parts : int
+    licenses : list of str
+        What the column ``license`` of `images` numbers.
+    report : MetadataReport
+        Of the reading; verdicts complete it.
+    has_list : bool
+        Whether there is a list of images to hold ids against.
+    """
+
+    labels: LabelSet
+    rows: Spill
+    images: Spill
+    parts: int
+    licenses: list[str] = field(default_factory=list)
+    report: MetadataReport = field(default_factory=MetadataReport)
+    has_list: bool = False
+
+
+def collect(
+    metadata: Metadata,
+    folder: Path,
+    labels: LabelSet | None = None,
+    workers: int | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Evidence:
+    """Read every table of a metadata folder once.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        From :func:`matting_data.sources.openimages.recognise.recognise`.
+    folder : Path
+        Empty folder for the parts, about a tenth of the metadata's size; the caller removes it.
+    labels : LabelSet, optional
+        Default is mattingdata's own.
+    workers : int, optional
+        Threads; default is one a core, at most four.
+    block_bytes : int
+        Size of the blocks in which files are read; memory is some ten times `workers` times this.
+
+    Raises
+    ------
+    UsageError
+        If a table lacks a column, or is damaged or cut short so that it cannot be read on.
+    """
+    labels, described = known_labels(metadata, labels or load_label_set())
+    parts = parts_for(metadata.total_bytes)
+    evidence = Evidence(
+        labels, Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA), parts
+    )
+    evidence.report.ignored = list(metadata.ignored)
+    evidence.report.weaker = list(metadata.missing())
+    evidence.has_list = bool(metadata.of("images"))
+    reader = _Reader(evidence, described, workers or min(4, os.cpu_count() or 1), block_bytes)
+    for number, file in enumerate(metadata.of("images", "boxes", "verified", "machine")):
+        name = file.path.relative_to(metadata.root).as_posix()
+        evidence.report.files.append(reader.read(file, number, FileReport(name, file.kind)))
+    evidence.rows.flush()
+    evidence.images.flush()
+    evidence.report.unknown_labels = dict(reader.unknown.most_common(EXAMPLES))
+    return evidence
+
+
+@dataclass(frozen=True)
+class _Extract:
+    """What a block comes to."""
+
+    table: pl.DataFrame
+    rows: int
+    problems: Problems
+    unknown: pl.DataFrame | None = None
+
+
+class _Reader:
+    def __init__(self, evidence: Evidence, described: frozenset[str] | None, workers: int, block_bytes: int) -> None:
+        self.unknown: Counter[str] = Counter()
+        self._evidence = evidence
+        self._workers = workers
+        self._block_bytes = block_bytes
+        code = codes(evidence.labels)
+        self._mids = list(code)
+        self._codes = list(code.values())
+        label = pl.col("LabelName")
+        self._speaks = label.is_in(self._mids)
+        self._unknown = None if described is None else ~label.is_in(sorted(described))
+        self._licenses: dict[str, int] = {}
+
+    def read(self, file: MetadataFile, number: int, report: FileReport) -> FileReport:
+        table = open_table(file, self._block_bytes)
+
+        def extract(block: Block) -> _Extract:
+            rows = parse(block, table.layout)
+            return self._images(rows) if file.kind == "images" else self._evidence_of(rows, file, table.layout)
+
+        for found in _in_order(extract, table.blocks, self._workers):
+            report.rows += found.rows
+            report.add_problems(found.problems)
+            if found.unknown is not None:
+                self._count_unknown(found.unknown)
+            if file.kind == "images":
+                self._evidence.images.add(self._numbered(found.table, file, number))
+            else:
+                self._evidence.rows.add(found.table)
+        report.unterminated = table.unterminated
+        return report
+
+    def _evidence_of(self, rows: Rows, file: MetadataFile, layout: Layout) -> _Extract:
+        table, kind = rows.table, _KINDS[file.kind]
+        runs = rows.runs
+        if kind == BOX:
+            real = table["Confidence"] > 0
+            if not real.all():
+                kept = table.filter(real)
+                runs = kept.group_by(ids_to_numbers(pl.col("ImageID")).alias("image")).agg(rows=pl.len())
+        by_file = pl.lit(kind, pl.UInt8)
+        by_source = pl.when(pl.col("Source") == "machine").then(pl.lit(MACHINE, pl.UInt8))
+        flags = GROUP * (pl.col("IsGroupOf") == 1).cast(pl.UInt8) + DEPICTION * (pl.col("IsDepiction") == 1).cast(
+            pl.UInt8
+        )
+        speaking = table.filter(self._speaks).select(
+            ids_to_numbers(pl.col("ImageID")).alias("image"),
+            (by_source.otherwise(pl.lit(VERIFIED, pl.UInt8)) if "Source" in table.columns else by_file).alias("kind"),
+            pl.col("LabelName").replace_strict(self._mids, self._codes, return_dtype=pl.UInt16).alias("code"),
+            pl.col("Confidence").alias("confidence"),
+            (flags if kind == BOX else pl.lit(0)).cast(pl.UInt8).alias("flags"),
+            pl.lit(0, pl.UInt32).alias("rows"),  # the runs below count every row
+        )
+        if kind == BOX:
+            speaking = speaking.unique()
+        split = SPLITS.index(file.split) if file.split in SPLITS else 0
+        seen = runs.select(
+            "image",
+            by_file.alias("kind"),
+            pl.lit(0, pl.UInt16).alias("code"),
+            pl.lit(1.0).alias("confidence"),
+            pl.lit(split, pl.UInt8).alias("flags"),
+            pl.col("rows").cast(pl.UInt32),
+        )
+        unknown = None
+        if self._unknown is not None:
+            strangers = table.filter(self._unknown)
+            unknown = strangers.group_by("LabelName").agg(pl.len()) if strangers.height else None
+        return _Extract(pl.concat([speaking, seen]), table.height, rows.problems, unknown)
+
+    @staticmethod
+    def _images(rows: Rows) -> _Extract:
+        table = rows.table
+        empty = pl.lit("")
+        columns = table.columns
+        rotation = (
+            pl.col("Rotation").cast(pl.Float64, strict=False) if "Rotation" in columns else pl.lit(None, pl.Float64)
+        )
+        slim = table.select(
+            ids_to_numbers(pl.col("ImageID")).alias("image"),
+            (pl.col("Subset") if "Subset" in columns else empty).fill_null("").alias("split"),
+            rotation.fill_nan(None).cast(pl.Int16, strict=False).alias("rotation"),
+            (pl.col("License") if "License" in columns else empty).fill_null("").alias("license"),
+        )
+        return _Extract(slim, table.height, rows.problems)
+
+    def _numbered(self, slim: pl.DataFrame, file: MetadataFile, number: int) -> pl.DataFrame:
+        for text in slim["license"].unique().sort().to_list():
+            if text not in self._licenses:
+                self._licenses[text] = len(self._licenses)
+                self._evidence.licenses.append(text)
+        own = "" if file.split == "all" else file.split
+        split = pl.col("split")
+        return slim.select(
+            "image",
+            pl.lit(number, pl.UInt16).alias("file"),
+            pl.when(split == "").then(pl.lit(own)).otherwise(split).alias("split"),
+            "rotation",
+            pl.col("license").replace_strict(self._licenses, return_dtype=pl.UInt32),
+        )
+
+    def _count_unknown(self, unknown: pl.DataFrame) -> None:
+        found: dict[str, int] = dict(unknown.iter_rows())
+        self._evidence.report.unknown_rows += sum(found.values())
+        self.unknown.update(found)
+        if len(self.unknown) > _MOST_UNKNOWN:
+            self.unknown = Counter(dict(self.unknown.most_common(_MOST_UNKNOWN // 2)))
+
+
+def _in_order(extract: Callable[[Block], _Extract], blocks: Iterator[Block], workers: int) -> Iterator[_Extract]:
+    """Apply `extract` in threads (polars leaves the interpreter lock), holding few blocks, in the blocks' order."""
+    waiting: deque[Future[_Extract]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for block in blocks:
+            waiting.append(pool.submit(extract, block))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,202 @@
+"""A verdict for every image of a metadata folder, as Parquet in parts, and how to look one up."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from matting_data.atomic import TEMPORARY, storage_errors, write_bytes
+from matting_data.errors import DamageError, UsageError
+from matting_data.humans.evidence import EvidencePolicy
+from matting_data.humans.evidence_table import judge_table
+from matting_data.humans.labels import LabelSet
+from matting_data.records import PARQUET_ERRORS, write_parquet
+from matting_data.sources.openimages.blocks import BLOCK_BYTES
+from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
+from matting_data.sources.openimages.recognise import Metadata, recognise
+from matting_data.sources.openimages.report import EXAMPLES, MetadataReport
+
+VERDICT_SCHEMA: dict[str, Any] = {
+    "image_id": pl.String,
+    "split": pl.String,
+    "listed": pl.Boolean,
+    "tier": pl.String,
+    "verdict": pl.String,
+    "reason": pl.String,
+    "decided_by": pl.String,
+    "boxes": pl.UInt32,
+    "verified": pl.UInt32,
+    "machine": pl.UInt32,
+    "rotation": pl.Int16,
+    "license": pl.String,
+}
+"""One row an image, sorted by id: 16 hex digits; split (empty if unknown); whether a list of images has it; what
+:class:`matting_data.humans.evidence.Judgement` says; numbers of rows by kind; the rotation in degrees that the list
+gives (null where it gives none) and the licence's address."""
+
+_REPORT = "report.json"
+
+
+def judge_metadata(
+    metadata: Metadata | Path,
+    out: Path,
+    policy: EvidencePolicy | None = None,
+    labels: LabelSet | None = None,
+    workers: int | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> MetadataReport:
+    """Judge every image of a metadata folder.
+
+    Parameters
+    ----------
+    metadata : Metadata or Path
+        The folder, recognised or not.
+    out : Path
+        Folder for ``verdicts-NNN.parquet`` (:data:`VERDICT_SCHEMA`) and ``report.json``, which is written last; what
+        an earlier run left there is replaced. Evidence lies there for the time being, a tenth of the metadata's size.
+    policy : EvidencePolicy, optional
+    labels : LabelSet, optional
+        Default is mattingdata's own lists.
+    workers : int, optional
+        Threads; default is one a core, at most four.
+    block_bytes : int
+        Size of the blocks in which files are read.
+
+    Returns
+    -------
+    MetadataReport
+        What was found, what was malformed, what is weaker, and the counts of verdicts.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no table, or a table cannot be read.
+    StorageError
+        If `out` cannot be written.
+    """
+    if isinstance(metadata, Path):
+        metadata = recognise(metadata)
+    work = out / f"evidence{TEMPORARY}"
+    _clear(out, work)
+    try:
+        evidence = collect(metadata, work, labels, workers, block_bytes)
+        return judge_evidence(evidence, out, policy)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None = None) -> MetadataReport:
+    """Judge what :func:`matting_data.sources.openimages.collect.collect` read; may be repeated for other policies."""
+    report = MetadataReport.from_json(evidence.report.to_json())
+    counts: Counter[str] = Counter()
+    _clear(out)
+    for part in range(evidence.parts):
+        table = _judge_part(evidence, part, policy or EvidencePolicy(), report)
+        for row in table.group_by("split", "tier", "verdict", "reason").len().iter_rows():
+            counts["/".join(row[:-1])] += row[-1]
+        write_parquet(out / f"verdicts-{part:03d}.parquet", table)
+    report.counts = dict(sorted(counts.items()))
+    report.images = sum(counts.values())
+    write_bytes(out / _REPORT, report.to_json().encode())
+    return report
+
+
+def read_report(out: Path) -> MetadataReport:
+    """Return the report of finished verdicts.
+
+    Raises
+    ------
+    DamageError
+        If there are none, or the run that should have written them did not finish.
+    """
+    try:
+        return MetadataReport.from_json((out / _REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError):
+        raise DamageError(f"{out} holds no finished verdicts: judge the metadata again") from None
+
+
+def read_verdicts(out: Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
+    """Look up verdicts.
+
+    Parameters
+    ----------
+    out : Path
+        As given to :func:`judge_metadata`.
+    ids : iterable of str, optional
+        Image ids in lower case; default is all.
+
+    Returns
+    -------
+    DataFrame
+        Of :data:`VERDICT_SCHEMA`, sorted by id; ids without a row are missing: nothing is known of them.
+
+    Raises
+    ------
+    DamageError
+        If the verdicts are unfinished or damaged.
+    """
+    read_report(out)
+    table = pl.scan_parquet(out / "verdicts-*.parquet")
+    if ids is not None:
+        table = table.filter(pl.col("image_id").is_in(sorted(set(ids))))
+    try:
+        return table.collect(engine="streaming").sort("image_id")
+    except PARQUET_ERRORS as error:
+        raise DamageError(f"{out} is damaged ({str(error).splitlines()[0]}): judge the metadata again") from None
+
+
+def _judge_part(evidence: Evidence, part: int, policy: EvidencePolicy, report: MetadataReport) -> pl.DataFrame:
+    rows, images = evidence.rows.read(part), evidence.images.read(part)
+    repeated = images.group_by("image", "file").len().filter(pl.col("len") > 1)
+    report.repeated += int(repeated["len"].sum()) - repeated.height
+    _add_examples(report.repeated_examples, repeated["image"].unique().sort())
+    # where two lists disagree, the one that comes first in the order of paths
+    images = images.unique("image", keep="first", maintain_order=True).with_columns(listed=pl.lit(value=True))
+    seen = rows.filter(pl.col("code") == 0)
+    seen = seen.group_by("image").agg(pl.col("flags").max())
+    unlisted = seen.join(images, on="image", how="anti")
+    report.listed += images.height
+    report.unlabelled += images.join(seen, on="image", how="anti").height
+    if evidence.has_list:
+        report.unlisted += unlisted.height
+        _add_examples(report.unlisted_examples, unlisted["image"].sort())
+    strangers = unlisted.select(
+        "image",
+        split=pl.col("flags").replace_strict(dict(enumerate(SPLITS)), return_dtype=pl.String),
+        rotation=pl.lit(None, pl.Int16),
+        license=pl.lit(None, pl.UInt32),
+        listed=pl.lit(value=False),
+    )
+    known = pl.concat([images.select(strangers.columns), strangers]).sort("image")
+    judged = judge_table(rows, known["image"], evidence.labels, policy)
+    table = known.with_columns(
+        pl.col("license").replace_strict(
+            list(range(len(evidence.licenses))), evidence.licenses, default="", return_dtype=pl.String
+        )
+        if evidence.licenses
+        else pl.lit("").alias("license")
+    )
+    ids = pl.Series("image_id", [f"{number:016x}" for number in known["image"].to_list()], dtype=pl.String)
+    merged = pl.concat([table.drop("image").with_columns(ids), judged.drop("image")], how="horizontal")
+    return merged.select(pl.col(name).cast(kind) for name, kind in VERDICT_SCHEMA.items())
+
+
+def _add_examples(examples: list[str], images: pl.Series) -> None:
+    examples += [f"{number:016x}" for number in images.head(EXAMPLES - len(examples)).to_list()]
+
+
+def _clear(out: Path, work: Path | None = None) -> None:
+    """Remove what an earlier run left; the report first, since it says that the rest is complete."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file: give a folder for the verdicts")
+    with storage_errors(out):
+        (out / _REPORT).unlink(missing_ok=True)
+        for path in out.glob("verdicts-*.parquet"):
+            path.unlink()
+        if work is not None and work.exists():
+            shutil.rmtree(work)

@@ -1,0 +1,136 @@
+"""Images straight from a tar: found once, then read by their place, without unpacking 37 GB."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from matting_data.errors import DamageError, RejectedInput, UsageError
+from matting_data.records import read_table, write_table
+from matting_data.sources.sun.layout import SunImage, parse_path
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+
+
+@dataclass(frozen=True)
+class TarMember:
+    """One image in a tar.
+
+    Attributes
+    ----------
+    path : str
+        Name in the tar, such as ``SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg``.
+    category : str
+        As of :class:`SunImage`.
+    offset, size : int
+        Where its content starts in the tar, and its length, in bytes.
+    """
+
+    path: str
+    category: str
+    offset: int
+    size: int
+
+    @property
+    def image(self) -> SunImage:
+        """Its category and name."""
+        return SunImage(self.category, self.path.rpartition("/")[2])
+
+
+class SunArchive:
+    """A tar of SUN's images; can be pickled, and read by several processes at once.
+
+    Parameters
+    ----------
+    path : Path
+        Uncompressed tar.
+    index : Path, optional
+        Parquet file that keeps where each image lies, so that the tar is walked once; written when missing or when
+        the tar has changed.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is no tar, is compressed (then nothing can be read without what precedes it), or holds
+        no image of SUN.
+    """
+
+    def __init__(self, path: Path, index: Path | None = None) -> None:
+        self.path = path
+        try:
+            status = path.stat()
+            with open(path, "rb") as stream:
+                head = stream.read(6)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read ({error.strerror}): give the tar of SUN397") from None
+        if head.startswith(_COMPRESSED):
+            raise UsageError(f"{path} is compressed, so that images in it cannot be read by place: decompress it first")
+        stamp = f"{status.st_size}:{status.st_mtime_ns}"
+        members = None if index is None else _read_index(index, stamp)
+        if members is None:
+            members = _walk(path)
+            if index is not None:
+                write_table(index, [TarMember(stamp, "", 0, 0), *members.values()], TarMember)
+        if not members:
+            raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
+        self._members = members
+        self._size = status.st_size
+
+    def members(self) -> list[TarMember]:
+        """Return all images, sorted by path."""
+        return [self._members[path] for path in sorted(self._members)]
+
+    def read(self, path: str) -> bytes:
+        """Return an image's bytes.
+
+        Raises
+        ------
+        UsageError
+            If the tar has no such image.
+        RejectedInput
+            ``unreadable`` where the tar ends before the image does.
+        """
+        member = self._members.get(path)
+        if member is None:
+            raise UsageError(f"{self.path} has no image {path!r}: take a path from members()")
+        try:
+            with open(self.path, "rb") as stream:
+                stream.seek(member.offset)
+                data = stream.read(member.size)
+        except OSError as error:
+            raise RejectedInput("unreadable", f"{error.strerror or error}") from None
+        if len(data) < member.size:
+            raise RejectedInput("unreadable", f"the tar ends {member.size - len(data)} bytes before the image does")
+        return data
+
+
+def _walk(path: Path) -> dict[str, TarMember]:
+    """Find every image; of a path that stands there twice the last counts, as it does when unpacking."""
+    members: dict[str, TarMember] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            while (entry := tar.next()) is not None:
+                image = parse_path(entry.name) if entry.isreg() and not entry.issparse() else None
+                if image is not None:
+                    members[entry.name] = TarMember(entry.name, image.category, entry.offset_data, entry.size)
+                tar.members = []  # type: ignore[attr-defined]  # else every header stays in memory
+    except tarfile.ReadError as error:
+        if not members:
+            raise UsageError(f"{path} is no tar ({error}): give the tar of SUN397, decompressed") from None
+        # cut short: what lies before the end is usable, and what does not is rejected when it is read
+    except tarfile.TarError as error:
+        raise UsageError(f"{path} is damaged ({error}): download it again") from None
+    return members
+
+
+def _read_index(index: Path, stamp: str) -> dict[str, TarMember] | None:
+    if not index.exists():
+        return None
+    try:
+        rows = read_table(index, TarMember)
+    except DamageError:
+        return None
+    if not rows or rows[0].path != stamp:
+        return None
+    return {row.path: row for row in rows[1:]}
