@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from matting_data.atomic import write_bytes
 from matting_data.building import workspace
+from matting_data.building.build import PLAN
 from matting_data.building.ledger import summarise
 from matting_data.building.scan import scan_backgrounds
-from matting_data.errors import RejectedInput
+from matting_data.errors import RejectedInput, UsageError
 from matting_data.planning.plan import choose_backgrounds
 from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.contact_sheet import grid, tile, write_sheet
@@ -55,12 +56,20 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
         New, empty, or of an earlier filter or build.
     examples : int
         Pictures for each reason on the sheet.
+
+    Raises
+    ------
+    UsageError
+        `out` holds a built dataset, or something that is not ours.
     """
     with workspace.locked(out):
+        if (out / PLAN).exists():
+            raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
         checked, thresholds = scan_backgrounds(recipe, workspace.work_folder(out), workers)
         backgrounds = choose_backgrounds(checked, recipe.recipe, thresholds)
         rows = ledger_rows(backgrounds)
         result = FilterResult(backgrounds, summarise(rows))
+        workspace.save_recipe(out, recipe)
         write_table(out / BACKGROUNDS, backgrounds, Background)
         write_table(out / LEDGER, rows, LedgerRow)
         write_bytes(out / SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())

@@ -22,7 +22,7 @@ from matting_data.records import LedgerRow, PlannedComposite, Sample, read_table
 from matting_data.shards.members import MEMBERS, sample_json
 from matting_data.shards.reader import read_manifest, read_members, shard_entries
 
-_IGNORED = {"dataset.json", "audit.json", ".work"}
+_IGNORED = {"dataset.json", "audit.json", "filter.json", "reasons.png", ".work"}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from matting_data.building.audit import rates, read_labels, write_sample
 from matting_data.building.filter import filter_backgrounds
+from matting_data.building.verify import verify
 from matting_data.errors import UsageError
 from matting_data.humans.audit import draw_sample, estimate, stratum_of, wilson
 from matting_data.imaging import encode
@@ -62,6 +63,21 @@ def test_a_sample_is_labelled_and_gives_rates(project: Project, tmp_path: Path) 
     assert (whole.stratum, whole.kept, whole.labelled, whole.persons) == ("all", 12, 10, 3)
     assert whole.share == pytest.approx(0.3)
     assert json.loads((project.out / "audit.json").read_text())[-1]["persons"] == 3
+
+
+def test_what_a_filter_kept_can_be_audited_and_built_upon(project: Project, tmp_path: Path) -> None:
+    filter_backgrounds(project.load(), project.out, 1)
+    assert len(write_sample(project.out, tmp_path / "audit", 5, 0)) == 12
+    rates(project.out, {"photos-b00": False})
+    project.build()
+    assert verify(project.out, True, 4, None, 1).problems == []
+
+
+def test_a_filter_does_not_touch_a_built_dataset(project: Project) -> None:
+    project.build()
+    with pytest.raises(UsageError, match="holds a built dataset"):
+        filter_backgrounds(project.load("backgrounds.min_side=41"), project.out, 1)
+    assert verify(project.out, True, 4, None, 1).problems == []
 
 
 def test_mistakes_in_labels_are_one_sentence(project: Project, tmp_path: Path) -> None:
