@@ -13,6 +13,7 @@ with Pillow; it makes no trimap, no shard and no manifest.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe, validate
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
+from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import foreground_files
 
 SIZE = (1366, 1024)
@@ -98,7 +100,7 @@ def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
         alpha = cv2.imdecode(np.frombuffer(alpha_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         encode.matte_png(np.asarray(alpha, dtype=np.uint8))
         for background in composites:
-            simplejpeg.decode_jpeg(background_file(recipe, backgrounds[background]).read_bytes())
+            simplejpeg.decode_jpeg(read_input(background_file(recipe, backgrounds[background])))
             encode.jpeg(image)
 
 
@@ -115,7 +117,7 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
         alpha = np.array(Image.open(alpha_path).convert("L"))[..., None] / 255
         height, width = alpha.shape[:2]
         for number, background in enumerate(composites):
-            photo = Image.open(background_file(recipe, backgrounds[background])).convert("RGB")
+            photo = Image.open(io.BytesIO(read_input(background_file(recipe, backgrounds[background])))).convert("RGB")
             ratio = max(width / photo.width, height / photo.height)
             if ratio > 1:
                 size = (int(np.ceil(photo.width * ratio)), int(np.ceil(photo.height * ratio)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
+from .main import echo_json, echo_notes
 from .options import json_option, out_option, recipe_argument, workers_option
 
 
@@ -50,5 +50,6 @@ def build(
         click.echo(f"{out}: {samples} composites in {shards} shards ({time.monotonic() - started:.1f} s)")
         for line in ledger_lines(index["ledger"]):
             click.echo(line)
+        echo_notes(index["notes"])
         click.echo(f"content {index['content_sha256']}")
     return 1 if result.failed > max_errors else 0

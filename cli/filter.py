@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
+from .main import echo_json, echo_notes
 from .options import json_option, out_option, recipe_argument, workers_option
 
 
@@ -36,4 +36,7 @@ def filter(
     else:
         for line in ledger_lines({"backgrounds": result.summary}):
             click.echo(line.replace("written", "kept"))
+        for stratum, count in result.summary["tiers"].items():
+            click.echo(f"  {stratum}: {count['kept']} of {count['found']} kept")
+        echo_notes(result.summary["notes"])
         click.echo(f"{out / SHEET} shows examples of each reason")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -73,3 +74,9 @@ def main() -> None:
 def echo_json(value: Any) -> None:
     """Print a value as one JSON document."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def echo_notes(notes: Sequence[str]) -> None:
+    """Print what a user should know of the evidence behind a result, a line each."""
+    for note in notes:
+        click.echo(f"note: {note}")

@@ -7,17 +7,16 @@ itself: sources are opened by :mod:`matting_data.sources`, relative to the recip
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid")
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
-Split = Literal["train", "test"]
+from matting_data.recipe_backgrounds import Backgrounds, BackgroundSource
+from matting_data.recipe_parts import STRICT, Name, require_for_layout
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ForegroundSource:
     """One place foregrounds come from.
 
@@ -59,8 +58,8 @@ class ForegroundSource:
 
     def __post_init__(self) -> None:
         """Refuse a layout whose folders are not given."""
-        required = {"pairs": ("image", "alpha"), "rgba": ("root",), "bundled": ()}[self.layout]
-        _require_for_layout(self, self.layout, required, ("image", "alpha", "root"))
+        required: dict[str, tuple[str, ...]] = {"pairs": ("image", "alpha"), "rgba": ("root",), "bundled": ()}
+        require_for_layout(self, required[self.layout], (), ("image", "alpha", "root"))
 
     @property
     def estimates_colour(self) -> bool:
@@ -68,7 +67,7 @@ class ForegroundSource:
         return self.colour == "estimate" or (self.colour == "auto" and self.layout == "pairs")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SplitRule:
     """How foregrounds are divided; always whole persons, never single composites.
 
@@ -84,7 +83,7 @@ class SplitRule:
     from_metadata: bool = False
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Expect:
     """Counts that must come out, or the build stops before the first pixel.
 
@@ -102,7 +101,7 @@ class Expect:
     subsets: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Foregrounds:
     """The people.
 
@@ -130,80 +129,7 @@ class Foregrounds:
     same_person_distance: Annotated[int, Field(ge=0, le=80)] = 40
 
 
-@dataclass(frozen=True, config=_STRICT)
-class BackgroundSource:
-    """One place backgrounds come from.
-
-    Attributes
-    ----------
-    layout : {"folder", "bundled"}
-        ``folder``: every image file in a tree; ``bundled``: the photographs that scikit-image ships.
-    name : str
-        Prefix of the ids; default is the folder's name.
-    root : str
-        Folder of ``folder``.
-    license : str
-        Licence of its photographs.
-    """
-
-    layout: Literal["folder", "bundled"]
-    name: Name | None = None
-    root: str | None = None
-    license: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse a folder layout without a folder."""
-        _require_for_layout(self, self.layout, ("root",) if self.layout == "folder" else (), ("root",))
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Humans:
-    """The filter that keeps people out of backgrounds.
-
-    Attributes
-    ----------
-    detector : str
-        Name in the detector registry, or ``none`` to trust the sources.
-    threshold : float or "auto"
-        Score from which a photograph is rejected; ``auto`` is the detector's own.
-    review_band : float or "auto"
-        How far below the threshold a score is in doubt; ``auto`` is the detector's own.
-    review : {"reject", "keep"}
-        What becomes of those in doubt.
-    """
-
-    detector: str = "default"
-    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
-    review_band: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
-    review: Literal["reject", "keep"] = "reject"
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Backgrounds:
-    """The photographs behind the people.
-
-    Attributes
-    ----------
-    sources : list
-        Where they come from.
-    humans : Humans
-        The human filter.
-    min_side : int
-        Photographs with a shorter side are rejected (``too_small``), in pixels.
-    max_megapixels : float
-        Images whose header claims more are refused undecoded (``too_large``).
-    duplicate_distance : int
-        As for foregrounds.
-    """
-
-    sources: Annotated[tuple[BackgroundSource, ...], Field(min_length=1)]
-    humans: Humans = Humans()
-    min_side: Annotated[int, Field(ge=1)] = 200
-    max_megapixels: Annotated[float, Field(gt=0, le=178)] = 100
-    duplicate_distance: Annotated[int, Field(ge=-1, le=15)] = 15
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Composites:
     """How people and photographs are brought together.
 
@@ -222,7 +148,7 @@ class Composites:
     blend: Literal["gamma", "linear"] = "gamma"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DimTrimap:
     """Ellipse kernels with sides drawn from [low, high), separately for both borders, anew for each composite."""
 
@@ -235,7 +161,7 @@ class DimTrimap:
             raise ValueError(f"kernel {list(self.kernel)} is empty: give [low, high) with low < high")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class FixedTrimap:
     """One ellipse kernel of side `kernel` for all."""
 
@@ -243,7 +169,7 @@ class FixedTrimap:
     kernel: Annotated[int, Field(ge=1, le=400)] = 25
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class AdaptiveTrimap:
     """Discs whose radii are drawn as shares of the person's size (the geometric mean of its box's sides)."""
 
@@ -259,7 +185,7 @@ class AdaptiveTrimap:
 TrimapRule = Annotated[DimTrimap | FixedTrimap | AdaptiveTrimap, Field(discriminator="kind")]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Trimaps:
     """The trimap rule of each split."""
 
@@ -267,7 +193,7 @@ class Trimaps:
     test: TrimapRule = FixedTrimap("fixed")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Store:
     """How samples are stored.
 
@@ -290,7 +216,7 @@ class Store:
     samples_per_shard: Annotated[int, Field(ge=1, le=100_000)] = 500
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """What to build; the root of a recipe file."""
 
@@ -313,23 +239,14 @@ class Recipe:
 
 
 def source_name(source: ForegroundSource | BackgroundSource) -> str:
-    """Return the name of a source: the given one, or its folder's, cleaned to letters, digits, ``-`` and ``_``."""
-    if source.name:
-        return source.name
+    """Return the name of a source: the given one, ``openimages``, or its folder's as letters, digits, ``-``, ``_``."""
+    if source.name or source.layout == "openimages":
+        return source.name or source.layout
     folder = getattr(source, "image", None) or source.root or "bundled"
-    last = folder.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    last = folder.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].removesuffix(".tar")
     return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in last).strip("-_") or "source"
 
 
 def trimap_rule(recipe: Recipe, split: str) -> DimTrimap | FixedTrimap | AdaptiveTrimap:
     """Return the trimap rule of ``train`` or ``test``."""
     return recipe.trimap.test if split == "test" else recipe.trimap.train
-
-
-def _require_for_layout(source: Any, layout: str, required: tuple[str, ...], folders: tuple[str, ...]) -> None:
-    for key in folders:
-        given = getattr(source, key) is not None
-        if key in required and not given:
-            raise ValueError(f"layout {layout!r} needs the key {key!r}")
-        if given and key not in required:
-            raise ValueError(f"layout {layout!r} has no key {key!r}: remove it, or choose another layout")

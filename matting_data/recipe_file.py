@@ -14,6 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from matting_data import recipe as schema
+from matting_data import recipe_backgrounds
 from matting_data.errors import UsageError, nearest
 from matting_data.recipe import Recipe
 
@@ -232,14 +233,18 @@ def _known_keys(parent: str) -> list[str]:
     classes = {
         "": (Recipe,),
         "foregrounds": (schema.Foregrounds,),
-        "backgrounds": (schema.Backgrounds,),
+        "backgrounds": (recipe_backgrounds.Backgrounds,),
         "split": (schema.SplitRule,),
         "expect": (schema.Expect,),
-        "humans": (schema.Humans,),
+        "humans": (recipe_backgrounds.Humans,),
+        "openimages": (recipe_backgrounds.OpenImagesRules,),
+        "sun": (recipe_backgrounds.SunRules,),
         "composites": (schema.Composites,),
         "trimap": (schema.Trimaps,),
         "store": (schema.Store,),
-        "sources": (schema.ForegroundSource if parent.startswith("foregrounds") else schema.BackgroundSource,),
+        "sources": (
+            schema.ForegroundSource if parent.startswith("foregrounds") else recipe_backgrounds.BackgroundSource,
+        ),
         "train": (schema.DimTrimap, schema.FixedTrimap, schema.AdaptiveTrimap),
         "test": (schema.DimTrimap, schema.FixedTrimap, schema.AdaptiveTrimap),
     }.get(group, ())

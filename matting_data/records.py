@@ -91,7 +91,12 @@ class Background:
     Attributes
     ----------
     id, source, path, license : str
-        As for foregrounds; `path` lies below the source's folder.
+        As for foregrounds; `path` lies below the source's folder, or in its tar.
+    offset, bytes : int
+        Where in the tar it lies; 0 bytes for a file of its own.
+    rotation : int
+        Degrees, counterclockwise, that the source's tables say it must be turned by to stand upright; applied when the
+        file itself says nothing of its orientation.
     sha256 : str
         Hash of the file's bytes.
     format, mode, orientation
@@ -108,6 +113,8 @@ class Background:
         JSON list of ``[x0, y0, x1, y1, score, label]`` in pixels.
     tier : str
         How strong the label evidence for its being without people is; empty where its source has no labels.
+    label_verdict, label_reason, label_rows : str
+        What its labels alone lead to, why, and the rows that decided.
     verdict : str
         ``keep``, ``reject`` or ``review``.
     split : str
@@ -120,6 +127,9 @@ class Background:
     source: str
     path: str
     license: str = ""
+    offset: int = 0
+    bytes: int = 0
+    rotation: int = 0
     sha256: str = ""
     format: str = ""
     mode: str = ""
@@ -131,6 +141,9 @@ class Background:
     score: float = 0.0
     boxes: str = "[]"
     tier: str = ""
+    label_verdict: str = ""
+    label_reason: str = ""
+    label_rows: str = ""
     verdict: str = ""
     split: str = ""
     state: str = "ok"
@@ -138,9 +151,9 @@ class Background:
     detail: str = ""
 
     @property
-    def decides(self) -> tuple[str, ...]:
+    def decides(self) -> tuple[str | int, ...]:
         """What of a background decides bytes; its scores and verdict decide only whether it takes part."""
-        return self.id, self.source, self.path, self.sha256, self.split
+        return self.id, self.source, self.path, self.sha256, self.rotation, self.split
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

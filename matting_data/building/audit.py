@@ -119,7 +119,7 @@ def rate_lines(found: Sequence[Rate]) -> list[str]:
 
 def _tile(recipe: LoadedRecipe, record: Background, line: int) -> NDArray[np.uint8]:
     try:
-        picture = load_background(read_input(background_file(recipe, record)))
+        picture = load_background(read_input(background_file(recipe, record)), rotation=record.rotation)
     except RejectedInput as problem:
         raise UsageError(
             f"{record.path} cannot be shown ({problem.detail}): restore the sources, or name --base"

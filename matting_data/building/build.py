@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from matting_data.atomic import sha256_file, storage_errors
 from matting_data.building import workspace
+from matting_data.building.attribution import attribution_of
 from matting_data.building.executor import run
 from matting_data.building.ledger import LEDGERS, make_ledger, summarise
 from matting_data.building.progress import bar
@@ -19,6 +20,8 @@ from matting_data.building.scan import load_detector, scan_backgrounds, scan_for
 from matting_data.building.shard_job import BuildShard, Shard, ShardResult, committed
 from matting_data.errors import UsageError
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
+from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
+from matting_data.publishing.attribution import write_attribution
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import (
     PARQUET_ERRORS,
@@ -82,11 +85,12 @@ def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int) -> Plan:
     cache = workspace.work_folder(out)
     # what is cheap to find out comes before what is not
     load_detector(recipe)
-    photos = len(find_backgrounds(recipe))
+    photos = len(find_backgrounds(recipe, cache))
     foregrounds = scan_foregrounds(recipe, cache, workers)
     require_enough_found(choose_foregrounds(foregrounds, recipe.recipe), photos, recipe.recipe)
-    backgrounds, thresholds = scan_backgrounds(recipe, cache, workers)
-    return make_plan(foregrounds, backgrounds, recipe.recipe, thresholds)
+    scanned = scan_backgrounds(recipe, cache, workers)
+    plan = make_plan(foregrounds, scanned.records, recipe.recipe, scanned.thresholds)
+    return replace(plan, notes=tuple(scanned.notes))
 
 
 def save_plan(out: Path, plan: Plan) -> dict[str, str]:
@@ -147,6 +151,9 @@ def finish(
         relative = f"ledger/{name}.parquet"
         files[relative] = write_table(out / relative, ledger[name], LedgerRow)
     splits = _split_entries(plan, results)
+    written = {row.id for row in ledger["backgrounds"] if row.outcome == "written"}
+    attribution, missing = attribution_of(recipe, [b for b in plan.backgrounds if b.id in written])
+    files[ATTRIBUTION] = write_attribution(out / ATTRIBUTION, attribution)
     index = {
         "format": FORMAT,
         "name": recipe.recipe.name,
@@ -155,6 +162,7 @@ def finish(
         "content_sha256": content_sha256({split: entry["shards"] for split, entry in splits.items()}),
         "splits": splits,
         "ledger": {name: summarise(ledger[name]) for name in LEDGERS},
+        "notes": [*plan.notes, *missing],
         "files": files,
         "tools": tool_versions(),
     }

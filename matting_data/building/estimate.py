@@ -42,6 +42,8 @@ class Estimate:
         Extrapolated from composites made in memory, with this many `workers`.
     ledger : dict
         Summaries as in ``dataset.json``, for the inputs.
+    notes : tuple of str
+        What a user should know of the evidence behind the verdicts.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Estimate:
     seconds: float
     workers: int
     ledger: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the estimate as plain values."""
@@ -66,6 +69,7 @@ class Estimate:
             for split, count in self.composites.items()
         ]
         lines += ledger_lines(self.ledger)
+        lines += [f"note: {note}" for note in self.notes]
         lines.append(
             f"about {self.bytes / 1e9:.2f} GB in {self.shards} shards, "
             f"about {self.seconds / 60:.1f} minutes with {self.workers} workers"
@@ -90,6 +94,7 @@ def estimate(recipe: LoadedRecipe, out: Path, workers: int) -> Estimate:
         seconds=round(seconds * count / workers, 1),
         workers=workers,
         ledger={name: summarise(ledger[name]) for name in ("foregrounds", "backgrounds")},
+        notes=plan.notes,
     )
 
 

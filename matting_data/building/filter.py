@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from matting_data.building.build import PLAN
 from matting_data.building.ledger import summarise
 from matting_data.building.scan import scan_backgrounds
 from matting_data.errors import RejectedInput, UsageError
+from matting_data.humans.audit import stratum_of
 from matting_data.planning.plan import choose_backgrounds
 from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.contact_sheet import grid, tile, write_sheet
@@ -35,7 +36,11 @@ SHEET = "reasons.png"
 
 @dataclass(frozen=True)
 class FilterResult:
-    """All backgrounds of a recipe with their verdicts; `summary` counts them by outcome and reason."""
+    """All backgrounds of a recipe with their verdicts.
+
+    `summary` counts them by outcome and reason, and by source and tier of evidence (found and kept), and has the
+    notes on that evidence.
+    """
 
     backgrounds: list[Background]
     summary: dict[str, Any]
@@ -65,10 +70,12 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
     with workspace.locked(out):
         if (out / PLAN).exists():
             raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
-        checked, thresholds = scan_backgrounds(recipe, workspace.work_folder(out), workers)
-        backgrounds = choose_backgrounds(checked, recipe.recipe, thresholds)
+        scanned = scan_backgrounds(recipe, workspace.work_folder(out), workers)
+        backgrounds = choose_backgrounds(scanned.records, recipe.recipe, scanned.thresholds)
         rows = ledger_rows(backgrounds)
-        result = FilterResult(backgrounds, summarise(rows))
+        result = FilterResult(
+            backgrounds, {**summarise(rows), "tiers": tier_counts(backgrounds), "notes": scanned.notes}
+        )
         workspace.save_recipe(out, recipe)
         write_table(out / BACKGROUNDS, backgrounds, Background)
         write_table(out / LEDGER, rows, LedgerRow)
@@ -94,7 +101,7 @@ def reasons_sheet(recipe: LoadedRecipe, backgrounds: Sequence[Background], examp
         tiles = []
         for record in records[:examples]:
             try:
-                picture = load_background(read_input(background_file(recipe, record)))
+                picture = load_background(read_input(background_file(recipe, record)), rotation=record.rotation)
             except RejectedInput:
                 continue
             tiles.append(tile([picture], f"{reason} {record.score:.3f} {record.id}"))
@@ -102,6 +109,13 @@ def reasons_sheet(recipe: LoadedRecipe, backgrounds: Sequence[Background], examp
             blank = np.full_like(tiles[0], 250)
             rows.append(grid([*tiles, *[blank] * (examples - len(tiles))], columns=examples))
     return np.concatenate(rows) if rows else None
+
+
+def tier_counts(backgrounds: Sequence[Background]) -> dict[str, dict[str, int]]:
+    """Count by stratum (source, or source/tier): ``{"SUN397/no_polygons": {"found": n, "kept": n}}``."""
+    found = Counter(stratum_of(record) for record in backgrounds)
+    kept = Counter(stratum_of(record) for record in backgrounds if record.state == "ok")
+    return {name: {"found": found[name], "kept": kept[name]} for name in sorted(found)}
 
 
 def ledger_rows(backgrounds: Sequence[Background]) -> list[LedgerRow]:

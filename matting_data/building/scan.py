@@ -13,16 +13,19 @@ import polars as pl
 
 from matting_data import __version__
 from matting_data.building.executor import run
+from matting_data.building.label_evidence import add_label_evidence
 from matting_data.building.progress import track
 from matting_data.errors import MattingDataError
 from matting_data.humans import registry
 from matting_data.humans.detector import Detector, Thresholds
 from matting_data.planning.plan import human_policy
+from matting_data.planning.selection import judge_found
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import PARQUET_ERRORS, Background, Foreground, from_table, to_table, write_parquet
 from matting_data.sources.backgrounds import FoundBackground, find_backgrounds
 from matting_data.sources.check import check_background, check_foreground
 from matting_data.sources.colours import ColourCache
+from matting_data.sources.files import InputFile
 from matting_data.sources.foregrounds import FoundForeground, find_foregrounds
 
 Input = TypeVar("Input", Foreground, Background)
@@ -35,13 +38,35 @@ _SAVE_EVERY = 20.0
 
 _PROVENANCE = {
     Foreground: ("id", "source", "image", "alpha", "split", "subset", "person", "license", "author", "url"),
-    Background: ("id", "source", "path", "license"),
+    Background: (
+        *("id", "source", "path", "license", "offset", "bytes", "rotation", "split"),
+        *("tier", "label_verdict", "label_reason", "label_rows"),
+    ),
 }
 """Fields that finding an input sets; checking sets the others."""
 
 
-def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> tuple[list[Background], Thresholds | None]:
-    """Find, check and score the backgrounds of a recipe.
+@dataclass(frozen=True)
+class ScannedBackgrounds:
+    """All backgrounds of a recipe with their evidence.
+
+    Attributes
+    ----------
+    records : list of Background
+        In the order they were found, without verdicts; those that :func:`judge_found` rejects are as found.
+    thresholds : Thresholds or None
+        Those that the detector recommends.
+    notes : list of str
+        What a user should know of the evidence: tables that are missing, malformed rows, and the like.
+    """
+
+    records: list[Background]
+    thresholds: Thresholds | None
+    notes: list[str]
+
+
+def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> ScannedBackgrounds:
+    """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
     Parameters
     ----------
@@ -51,22 +76,21 @@ def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> tuple[l
         Folder for check results.
     workers : int
         Processes.
-
-    Returns
-    -------
-    (list of Background, Thresholds or None)
-        In the order they were found, with evidence but no verdict; and the detector's recommended thresholds.
     """
     detector = load_detector(recipe)
     options = recipe.recipe.backgrounds
     max_pixels = round(options.max_megapixels * 1e6)
     check = _CheckBackground(options.min_side, max_pixels, options.humans.detector)
     identity = f"{detector.name} {detector.version}" if detector else "none"
+    labelled = add_label_evidence(recipe, find_backgrounds(recipe, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
-    found = find_backgrounds(recipe)
-    items = [_Item(f, f.record, _stamp([f.path], settings)) for f in found]
-    backgrounds = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
-    return backgrounds, detector.thresholds if detector else None
+    judged = judge_found([found.record for found in labelled.found], options)
+    items = [
+        _Item(found, found.record, _stamp([found.file], f"{found.record.rotation} {settings}"), verdict.state == "ok")
+        for found, verdict in zip(labelled.found, judged, strict=True)
+    ]
+    records = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
+    return ScannedBackgrounds(records, detector.thresholds if detector else None, labelled.notes)
 
 
 def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
@@ -101,6 +125,7 @@ class _Item(Generic[Input]):
     found: FoundForeground | FoundBackground
     record: Input
     stamp: str
+    examined: bool = True
 
 
 @dataclass
@@ -156,13 +181,14 @@ class _Scan(Generic[Input]):
 
     def checked(self, items: Sequence[_Item[Input]]) -> list[Input]:
         known = self._read()
-        missing = [item for item in items if known.get(item.record.id, ("",))[0] != item.stamp]
+        examined = [item for item in items if item.examined]
+        missing = [item for item in examined if known.get(item.record.id, ("",))[0] != item.stamp]
         batch: list[tuple[str, Input]] = []
         saved = time.monotonic()
         results = run(_Guarded(self.check), missing, self.workers)
         try:
-            done = len(items) - len(missing)
-            for stamp, result in track(results, len(items), self.label, "images", done):
+            done = len(examined) - len(missing)
+            for stamp, result in track(results, len(examined), self.label, "images", done):
                 known[result.id] = (stamp, result)
                 if result.state != "failed":
                     batch.append((stamp, result))
@@ -171,7 +197,10 @@ class _Scan(Generic[Input]):
                     batch, saved = [], time.monotonic()
         finally:
             self._save(batch)
-        return [self._with_provenance(item.record, known[item.record.id][1]) for item in items]
+        return [
+            self._with_provenance(item.record, known[item.record.id][1]) if item.examined else item.record
+            for item in items
+        ]
 
     def _with_provenance(self, found: Input, result: Input) -> Input:
         return replace(result, **{name: getattr(found, name) for name in _PROVENANCE[self.record]})
@@ -199,13 +228,15 @@ class _Scan(Generic[Input]):
         write_parquet(self.folder / f"{number:06d}.parquet", table)
 
 
-def _stamp(paths: Sequence[Path], settings: str) -> str:
+def _stamp(files: Sequence[Path | InputFile], settings: str) -> str:
     """Say which state of the files, and which settings, a check result belongs to."""
     parts = []
-    for path in paths:
+    for file in files:
+        place = file if isinstance(file, InputFile) else InputFile(file)
         try:
-            status = path.stat()
-            parts.append(f"{path} {status.st_size}:{status.st_mtime_ns}")
+            status = place.path.stat()
+            part = "" if place.size is None else f" {place.offset}+{place.size}"
+            parts.append(f"{place.path} {status.st_size}:{status.st_mtime_ns}{part}")
         except OSError:
             parts.append("missing")
     return " ".join([*parts, settings, _CHECKS])

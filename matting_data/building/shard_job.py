@@ -35,7 +35,7 @@ from matting_data.shards.members import with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import read_input
+from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
 
@@ -92,7 +92,7 @@ class Inputs:
     def background(self, record: Background) -> NDArray[np.uint8]:
         """Return the photograph, H×W×3 uint8; raise RejectedInput where that is impossible."""
         data = _read_unchanged(background_file(self._recipe, record), record.sha256)
-        return load_background(data, record.width * record.height)
+        return load_background(data, record.width * record.height, record.rotation)
 
 
 @dataclass
@@ -194,9 +194,10 @@ def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
     return digest.hexdigest()
 
 
-def _read_unchanged(path: Path, sha256: str) -> bytes:
-    data = read_input(path)
+def _read_unchanged(file: Path | InputFile, sha256: str) -> bytes:
+    data = read_input(file)
     if hashlib.sha256(data).hexdigest() != sha256:
+        path = file if isinstance(file, Path) else file.path
         raise RejectedInput("changed", f"{path.name} is no longer the file that was checked")
     return data
 

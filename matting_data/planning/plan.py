@@ -12,7 +12,7 @@ from matting_data.humans.detector import Thresholds
 from matting_data.humans.policy import HumanPolicy
 from matting_data.planning.pairing import pair
 from matting_data.planning.seeds import derive_seed
-from matting_data.planning.selection import judge_humans, reject_duplicates
+from matting_data.planning.selection import judge_found, judge_humans, reject_duplicates
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
 from matting_data.recipe import Expect, Recipe
 from matting_data.records import Background, Foreground, PlannedComposite
@@ -28,11 +28,14 @@ class Plan:
         All inputs with their verdicts and splits, in the order they were found.
     composites : list of PlannedComposite
         Ordered by split, shard and position in the shard.
+    notes : tuple of str
+        What a user should know of the evidence behind the verdicts.
     """
 
     foregrounds: list[Foreground]
     backgrounds: list[Background]
     composites: list[PlannedComposite]
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -120,8 +123,9 @@ def require_enough_found(people: Sequence[Foreground], photos: int, recipe: Reci
 def choose_backgrounds(
     backgrounds: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
 ) -> list[Background]:
-    """Judge checked backgrounds for humans, then reject those that repeat a kept one."""
-    judged = judge_humans(backgrounds, human_policy(recipe), recommended)
+    """Judge checked backgrounds by licence, labels and score, then reject those that repeat a kept one."""
+    found = judge_found(backgrounds, recipe.backgrounds)
+    judged = judge_humans(found, human_policy(recipe), recommended, recipe.backgrounds.humans.labels)
     return reject_duplicates(judged, recipe.backgrounds.duplicate_distance)
 
 

@@ -57,6 +57,8 @@ def split_backgrounds(
 ) -> list[Background]:
     """Divide the usable backgrounds among the splits in proportion to their composites, none in both.
 
+    Those whose source fixes their split (an official partition) keep it; the others fill up the proportion.
+
     Parameters
     ----------
     composites : dict
@@ -79,16 +81,26 @@ def split_backgrounds(
             f"the plan needs at least {needed} backgrounds ({parts}) and {len(usable)} passed the checks{rejects}: "
             f"add {needed - len(usable)} more, or lower composites.per_foreground"
         )
-    order = sorted(usable, key=lambda index: derive_seed(seed, "background split", records[index].id))
     result = list(records)
+    free = [index for index in usable if not records[index].split]
+    fixed = Counter(records[index].split for index in usable)
+    order = sorted(free, key=lambda index: derive_seed(seed, "background split", records[index].id))
     test_count = 0
     if len(composites) == 2:
         share = composites["test"] / sum(composites.values())
-        test_count = min(max(round(share * len(usable)), per_foreground), len(usable) - per_foreground)
+        test_count = min(max(round(share * len(usable)), per_foreground), len(usable) - per_foreground) - fixed["test"]
     elif "test" in composites:
-        test_count = len(usable)
+        test_count = len(free)
     for rank, index in enumerate(order):
         result[index] = replace(records[index], split="test" if rank < test_count else "train")
+    sides = Counter(result[index].split for index in usable)
+    for split in composites:
+        if sides[split] < per_foreground:
+            raise UsageError(
+                f"{split} needs at least {per_foreground} backgrounds and has {sides[split]}, since the official "
+                f"partition fixes the side of {sum(fixed[side] for side in ('train', 'test'))}: add others, "
+                "lower composites.per_foreground, or leave 'partitions' out of the recipe"
+            )
     return result
 
 

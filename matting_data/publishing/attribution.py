@@ -35,16 +35,23 @@ class UsedBackground:
     Attributes
     ----------
     id : str
-        OpenImages' image id, 16 hex digits.
+        OpenImages' image id, 16 hex digits; of other sources, the path below the source's folder.
     sha256 : str
         Of the file's bytes, hex.
     retrieved : str
         When it was fetched, as the ledger of ``mattingdata fetch`` says; empty where unknown.
+    license : str
+        As the recipe gives it, for want of a row that does.
+    background, source : str
+        The dataset's own id of it, and the source it comes from.
     """
 
     id: str
     sha256: str
     retrieved: str = ""
+    license: str = ""
+    background: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class AttributionRow:
     license: str
     sha256: str
     retrieved: str
+    background: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Attribution:
     Attributes
     ----------
     rows : list of AttributionRow
-        One for each background used, ordered by id.
+        One for each background used, ordered by source and id.
     missing : mapping
         Id → what is not known of it: ``metadata`` (no row at all), or any of ``author``, ``landing_page``,
         ``license``. Who publishes the dataset has to find out, or leave those backgrounds out.
@@ -93,14 +102,16 @@ def attribute(used: Iterable[UsedBackground], metadata: Iterable[Mapping[str, st
     Attribution
         A row also for a background of which nothing is known, so that the file is complete.
     """
-    wanted = {background.id.lower(): background for background in used}
+    wanted = {(background.source, background.id): background for background in used}
+    ids = {background.id.lower() for background in wanted.values()}
     known: dict[str, Mapping[str, str]] = {}
     for row in metadata:
         identity = _clean(row.get("ImageID")).lower()
-        if identity in wanted:
+        if identity in ids:
             known.setdefault(identity, {name: _clean(row.get(name)) for name in METADATA_COLUMNS})
     rows, missing = [], {}
-    for identity, background in sorted(wanted.items()):
+    for background in sorted(wanted.values(), key=lambda background: (background.source, background.id.lower())):
+        identity = background.id.lower() if background.id.lower() in known else background.id
         of = known.get(identity, {})
         rows.append(
             AttributionRow(
@@ -109,9 +120,11 @@ def attribute(used: Iterable[UsedBackground], metadata: Iterable[Mapping[str, st
                 of.get("AuthorProfileURL", ""),
                 of.get("Title", ""),
                 of.get("OriginalLandingURL", ""),
-                of.get("License", ""),
+                of.get("License", "") or background.license,
                 background.sha256,
                 background.retrieved,
+                background.background,
+                background.source,
             )
         )
         lacking = tuple(name for name, column in _NEEDED.items() if not of.get(column))

@@ -20,7 +20,7 @@ from matting_data.sources.backgrounds import FoundBackground
 from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import FoundForeground
-from matting_data.sources.load import load_foreground
+from matting_data.sources.load import load_foreground, upright
 
 _LONGEST_SIDE = 65_500
 """libjpeg's limit."""
@@ -78,15 +78,18 @@ def check_background(found: FoundBackground, min_side: int, max_pixels: int, det
     Returns
     -------
     Background
-        With evidence but no verdict yet; ``state`` is ``rejected`` for ``unreadable``, ``too_large``,
+        With evidence but no verdict yet; ``state`` is ``rejected`` as found, or for ``unreadable``, ``too_large``,
         ``wrong_mode`` or ``too_small``.
     """
     record = found.record
+    if record.state != "ok":
+        return record
     try:
-        data = read_input(found.path)
+        data = read_input(found.file)
         record = replace(record, sha256=hashlib.sha256(data).hexdigest())
         raster = decode(data, max_pixels)
-        width, height = raster.size
+        image = upright(to_rgb8(raster), raster.orientation, record.rotation)
+        height, width = image.shape[:2]
         record = replace(
             record,
             format=raster.format,
@@ -98,7 +101,6 @@ def check_background(found: FoundBackground, min_side: int, max_pixels: int, det
         require_side(width, height, min_side)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=problem.reason, detail=problem.detail)
-    image = to_rgb8(raster)
     record = replace(record, fingerprint=fingerprint(image))
     if detector is None:
         return record

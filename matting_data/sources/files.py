@@ -8,6 +8,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
@@ -178,17 +179,42 @@ def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def read_input(path: Path) -> bytes:
-    """Return a file's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
+@dataclass(frozen=True)
+class InputFile:
+    """Where an input's bytes lie.
+
+    Attributes
+    ----------
+    path : Path
+        The file, or the tar that holds it.
+    offset, size : int, int or None
+        The part of `path` that is the input, in bytes; without a size, all of it.
+    """
+
+    path: Path
+    offset: int = 0
+    size: int | None = None
+
+
+def read_input(file: Path | InputFile) -> bytes:
+    """Return an input's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
 
     Only regular files are opened: a pipe would wait for ever, a device never end.
     """
+    if isinstance(file, Path):
+        file = InputFile(file)
     try:
-        status = path.stat()
+        status = file.path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise RejectedInput("unreadable", "it is no regular file")
-        if status.st_size > _MAX_BYTES:
-            raise RejectedInput("too_large", f"its {status.st_size:,} bytes are more than any photograph has")
-        return path.read_bytes()
+        size = status.st_size if file.size is None else file.size
+        if size > _MAX_BYTES:
+            raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
+        with open(file.path, "rb") as stream:
+            stream.seek(file.offset)
+            data = stream.read(size)
     except OSError as error:
         raise RejectedInput("unreadable", f"{error.strerror or error}") from None
+    if file.size is not None and len(data) < size:
+        raise RejectedInput("unreadable", f"{file.path.name} ends {size - len(data)} bytes before the image does")
+    return data

@@ -49,12 +49,24 @@ def load_foreground(
     return to_rgb8(raster), np.ascontiguousarray(matte)
 
 
-def load_background(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def load_background(data: bytes, max_pixels: int = MAX_PIXELS, rotation: int = 0) -> NDArray[np.uint8]:
     """Decode a background to H×W×3 uint8 RGB in display orientation; transparency is dropped.
+
+    Parameters
+    ----------
+    rotation : int
+        Degrees counterclockwise, a multiple of 90, by which to turn a file that names no orientation of its own.
 
     Raises
     ------
     RejectedInput
         ``unreadable``, ``too_large`` or ``wrong_mode``.
     """
-    return to_rgb8(decode(data, max_pixels))
+    raster = decode(data, max_pixels)
+    return upright(to_rgb8(raster), raster.orientation, rotation)
+
+
+def upright(image: NDArray[np.uint8], orientation: int, rotation: int) -> NDArray[np.uint8]:
+    """Turn a decoded image by what its source's tables say, unless its EXIF orientation was applied already."""
+    turns = rotation // 90 % 4 if orientation == 1 else 0
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

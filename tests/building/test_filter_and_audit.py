@@ -26,7 +26,14 @@ def kept(count: int, source: str = "a", tier: str = "") -> list[Background]:
 def test_a_filter_judges_every_background_and_shows_each_reason(project: Project) -> None:
     (project.root / "photos" / "tiny.jpg").write_bytes(encode.jpeg(draw_photo(1, (20, 20))))
     result = filter_backgrounds(project.load(), project.out, 1)
-    assert result.summary == {"total": 13, "written": 12, "rejected": {"too_small": 1}, "failed": {}}
+    assert result.summary == {
+        "total": 13,
+        "written": 12,
+        "rejected": {"too_small": 1},
+        "failed": {},
+        "tiers": {"photos": {"found": 13, "kept": 12}},
+        "notes": [],
+    }
     assert json.loads((project.out / "filter.json").read_text()) == result.summary
     table = pl.read_parquet(project.out / "backgrounds.parquet")
     assert table.filter(pl.col("state") == "ok")["reason"].unique().to_list() == ["not_examined"]

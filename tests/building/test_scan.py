@@ -27,7 +27,8 @@ class ScanResult(NamedTuple):
 
 
 def scan(loaded: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
-    return ScanResult(scan_foregrounds(loaded, cache, workers), *scan_backgrounds(loaded, cache, workers))
+    scanned = scan_backgrounds(loaded, cache, workers)
+    return ScanResult(scan_foregrounds(loaded, cache, workers), scanned.records, scanned.thresholds)
 
 
 def recipe(base: Path, **changes: Any) -> LoadedRecipe:

@@ -36,8 +36,8 @@ def test_people_labelled_in_the_backgrounds_do_not_end_up_behind_people(shared_d
     from matting_data.planning.selection import judge_humans
 
     recipe = load(RECIPE)
-    backgrounds, thresholds = scan_backgrounds(recipe, tmp_path, 2)
-    judged = judge_humans(backgrounds, human_policy(recipe.recipe), thresholds)
+    scanned = scan_backgrounds(recipe, tmp_path, 2)
+    judged = judge_humans(scanned.records, human_policy(recipe.recipe), scanned.thresholds)
     labels = pl.read_csv(shared_data / "person_filter" / "labels.csv").filter(pl.col("person") == 1)
     with_person = {path.rpartition("/")[2] for path in labels["path"] if path.startswith("backgrounds/")}
     found = [record for record in judged if record.path.rpartition("/")[2] in with_person]

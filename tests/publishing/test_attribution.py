@@ -64,7 +64,9 @@ def test_the_file_is_written_whole_and_always_the_same(tmp_path: Path) -> None:
     path = tmp_path / "ATTRIBUTION.csv"
     assert write_attribution(path, rows) == write_attribution(path, rows)
     assert path.read_bytes() == to_csv(rows)
-    assert path.read_text().splitlines()[0] == ("id,author,author_profile,title,landing_page,license,sha256,retrieved")
+    assert path.read_text().splitlines()[0] == (
+        "id,author,author_profile,title,landing_page,license,sha256,retrieved,background,source"
+    )
     assert [entry.name for entry in tmp_path.iterdir()] == ["ATTRIBUTION.csv"]
 
 

@@ -32,8 +32,8 @@ def test_a_folder_gives_every_image_of_its_tree_with_the_licence_of_its_source(t
         ("b.jpg", "my-photos", "CC-BY-4.0"),
     ]
     assert found[1].record.id == "my-photos-b"
-    assert [background_file(recipe, f.record) for f in found] == [f.path for f in found]
-    assert found[0].path == tmp_path / "my photos" / "a" / "c.gif"
+    assert [background_file(recipe, f.record) for f in found] == [f.file for f in found]
+    assert found[0].file.path == tmp_path / "my photos" / "a" / "c.gif"
 
 
 def test_sources_keep_the_order_of_the_recipe_and_a_missing_one_is_named(tmp_path: Path) -> None:
@@ -56,4 +56,4 @@ def test_the_bundled_photographs_exist_with_a_licence_each(tmp_path: Path) -> No
     recipe = loaded(tmp_path, {"layout": "bundled", "name": "photos"})
     found = find_backgrounds(recipe)
     assert {f.record.path: f.record.license for f in found} == BUNDLED_PHOTOS
-    assert all(f.path.is_file() and background_file(recipe, f.record) == f.path for f in found)
+    assert all(f.file.path.is_file() and background_file(recipe, f.record) == f.file for f in found)

@@ -25,6 +25,7 @@ from matting_data.sources.check import (
     require_usable_matte,
 )
 from matting_data.sources.colours import ColourCache
+from matting_data.sources.files import InputFile
 from matting_data.sources.foregrounds import FoundForeground
 
 IMAGE, ALPHA = person(60, 80)
@@ -142,7 +143,7 @@ class BrightnessDetector:
 
 
 def background(root: Path, data: bytes, min_side: int = 40, max_pixels: int = 10**6) -> Background:
-    item = FoundBackground(Background("s-a", "s", "a.jpg", "CC0"), write(root / "a.jpg", data))
+    item = FoundBackground(Background("s-a", "s", "a.jpg", "CC0"), InputFile(write(root / "a.jpg", data)))
     return check_background(item, min_side, max_pixels, None)
 
 
@@ -160,7 +161,7 @@ def test_a_sound_background_is_described_as_it_is_displayed(tmp_path: Path) -> N
 
 def test_a_detector_leaves_its_name_score_and_boxes(tmp_path: Path) -> None:
     image = photo(90, 70)
-    item = FoundBackground(Background("s-a", "s", "a.png"), write(tmp_path / "a.png", png_file(image)))
+    item = FoundBackground(Background("s-a", "s", "a.png"), InputFile(write(tmp_path / "a.png", png_file(image))))
     record = check_background(item, 40, 10**6, BrightnessDetector())
     assert record.detector == "brightness 3"
     assert record.score == pytest.approx(image.mean() / 255, abs=1e-4)

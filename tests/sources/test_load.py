@@ -85,3 +85,11 @@ def test_a_background_is_rgb_of_8_bits_whatever_was_stored() -> None:
     np.testing.assert_array_equal(load_background(png_file(ALPHA)), np.dstack([ALPHA] * 3))
     with pytest.raises(RejectedInput, match="more than 1,199 pixels"):
         load_background(png_file(IMAGE), 1199)
+
+
+def test_a_background_is_turned_counterclockwise_unless_its_file_says_how_it_stands() -> None:
+    png = png_file(IMAGE)
+    np.testing.assert_array_equal(load_background(png, rotation=90)[0], IMAGE[:, -1])  # the right edge comes to the top
+    np.testing.assert_array_equal(load_background(png, rotation=180), IMAGE[::-1, ::-1])
+    orientated = jpeg_with_exif(encoded(IMAGE, "JPEG"), exif(3))
+    np.testing.assert_array_equal(load_background(orientated, rotation=90), load_background(orientated))

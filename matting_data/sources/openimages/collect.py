@@ -68,6 +68,7 @@ def collect(
     labels: LabelSet | None = None,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
+    advance: Callable[[int], object] | None = None,
 ) -> Evidence:
     """Read every table of a metadata folder once.
 
@@ -83,6 +84,8 @@ def collect(
         Threads; default is one a core, at most four.
     block_bytes : int
         Size of the blocks in which files are read; memory is some ten times `workers` times this.
+    advance : callable, optional
+        Called with the size in bytes of each block that is begun; all come to about ``metadata.total_bytes``.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def collect(
     evidence.report.ignored = list(metadata.ignored)
     evidence.report.weaker = list(metadata.missing())
     evidence.has_list = bool(metadata.of("images"))
-    reader = _Reader(evidence, described, workers or min(4, os.cpu_count() or 1), block_bytes)
+    reader = _Reader(evidence, described, workers or min(4, os.cpu_count() or 1), block_bytes, advance)
     for number, file in enumerate(metadata.of("images", "boxes", "verified", "machine")):
         name = file.path.relative_to(metadata.root).as_posix()
         evidence.report.files.append(reader.read(file, number, FileReport(name, file.kind)))
@@ -118,11 +121,19 @@ class _Extract:
 
 
 class _Reader:
-    def __init__(self, evidence: Evidence, described: frozenset[str] | None, workers: int, block_bytes: int) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        described: frozenset[str] | None,
+        workers: int,
+        block_bytes: int,
+        advance: Callable[[int], object] | None,
+    ) -> None:
         self.unknown: Counter[str] = Counter()
         self._evidence = evidence
         self._workers = workers
         self._block_bytes = block_bytes
+        self._advance = advance
         code = codes(evidence.labels)
         self._mids = list(code)
         self._codes = list(code.values())
@@ -138,7 +149,7 @@ class _Reader:
             rows = parse(block, table.layout)
             return self._images(rows) if file.kind == "images" else self._evidence_of(rows, file, table.layout)
 
-        for found in _in_order(extract, table.blocks, self._workers):
+        for found in _in_order(extract, self._counted(table.blocks), self._workers):
             report.rows += found.rows
             report.add_problems(found.problems)
             if found.unknown is not None:
@@ -149,6 +160,13 @@ class _Reader:
                 self._evidence.rows.add(found.table)
         report.unterminated = table.unterminated
         return report
+
+    def _counted(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in blocks:
+            if self._advance is not None:
+                data = block.data
+                self._advance(len(data) if isinstance(data, bytes) else int(data.estimated_size()))
+            yield block
 
     def _evidence_of(self, rows: Rows, file: MetadataFile, layout: Layout) -> _Extract:
         table, kind = rows.table, _KINDS[file.kind]

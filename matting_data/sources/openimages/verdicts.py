@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def judge_metadata(
     labels: LabelSet | None = None,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
+    advance: Callable[[int], object] | None = None,
 ) -> MetadataReport:
     """Judge every image of a metadata folder.
 
@@ -66,6 +67,8 @@ def judge_metadata(
         Threads; default is one a core, at most four.
     block_bytes : int
         Size of the blocks in which files are read.
+    advance : callable, optional
+        As for :func:`matting_data.sources.openimages.collect.collect`.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def judge_metadata(
     work = out / f"evidence{TEMPORARY}"
     _clear(out, work)
     try:
-        evidence = collect(metadata, work, labels, workers, block_bytes)
+        evidence = collect(metadata, work, labels, workers, block_bytes, advance)
         return judge_evidence(evidence, out, policy)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -7,7 +7,7 @@ from matting_data.sources.sun.annotations import (
     judge_polygons,
     parse_annotation,
 )
-from matting_data.sources.sun.archive import SunArchive, TarMember
+from matting_data.sources.sun.archive import TarMember, find_tar_images
 from matting_data.sources.sun.layout import (
     UNDECODABLE,
     SunImage,
@@ -21,12 +21,12 @@ from matting_data.sources.sun.layout import (
 __all__ = [
     "UNDECODABLE",
     "Polygon",
-    "SunArchive",
     "SunImage",
     "SunJudgement",
     "SunPolicy",
     "TarMember",
     "find_images",
+    "find_tar_images",
     "judge_polygons",
     "parse_annotation",
     "parse_path",

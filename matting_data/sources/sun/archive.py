@@ -1,4 +1,4 @@
-"""Images straight from a tar: found once, then read by their place, without unpacking 37 GB."""
+"""Images straight from a tar: found once, then read by their place (``InputFile``), without unpacking 37 GB."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from matting_data.errors import DamageError, RejectedInput, UsageError
+from matting_data.errors import DamageError, UsageError
 from matting_data.records import read_table, write_table
-from matting_data.sources.sun.layout import SunImage, parse_path
+from matting_data.sources.sun.layout import parse_path
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
@@ -32,19 +32,14 @@ class TarMember:
     offset: int
     size: int
 
-    @property
-    def image(self) -> SunImage:
-        """Its category and name."""
-        return SunImage(self.category, self.path.rpartition("/")[2])
 
-
-class SunArchive:
-    """A tar of SUN's images; can be pickled, and read by several processes at once.
+def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
+    """List the images of a tar, sorted by path; of a path that stands there twice the last, as when unpacking.
 
     Parameters
     ----------
     path : Path
-        Uncompressed tar.
+        Uncompressed tar of SUN397 or the full database.
     index : Path, optional
         Parquet file that keeps where each image lies, so that the tar is walked once; written when missing or when
         the tar has changed.
@@ -55,58 +50,27 @@ class SunArchive:
         If the file is missing, is no tar, is compressed (then nothing can be read without what precedes it), or holds
         no image of SUN.
     """
-
-    def __init__(self, path: Path, index: Path | None = None) -> None:
-        self.path = path
-        try:
-            status = path.stat()
-            with open(path, "rb") as stream:
-                head = stream.read(6)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read ({error.strerror}): give the tar of SUN397") from None
-        if head.startswith(_COMPRESSED):
-            raise UsageError(f"{path} is compressed, so that images in it cannot be read by place: decompress it first")
-        stamp = f"{status.st_size}:{status.st_mtime_ns}"
-        members = None if index is None else _read_index(index, stamp)
-        if members is None:
-            members = _walk(path)
-            if index is not None:
-                write_table(index, [TarMember(stamp, "", 0, 0), *members.values()], TarMember)
-        if not members:
-            raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
-        self._members = members
-        self._size = status.st_size
-
-    def members(self) -> list[TarMember]:
-        """Return all images, sorted by path."""
-        return [self._members[path] for path in sorted(self._members)]
-
-    def read(self, path: str) -> bytes:
-        """Return an image's bytes.
-
-        Raises
-        ------
-        UsageError
-            If the tar has no such image.
-        RejectedInput
-            ``unreadable`` where the tar ends before the image does.
-        """
-        member = self._members.get(path)
-        if member is None:
-            raise UsageError(f"{self.path} has no image {path!r}: take a path from members()")
-        try:
-            with open(self.path, "rb") as stream:
-                stream.seek(member.offset)
-                data = stream.read(member.size)
-        except OSError as error:
-            raise RejectedInput("unreadable", f"{error.strerror or error}") from None
-        if len(data) < member.size:
-            raise RejectedInput("unreadable", f"the tar ends {member.size - len(data)} bytes before the image does")
-        return data
+    try:
+        status = path.stat()
+        with open(path, "rb") as stream:
+            head = stream.read(6)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): give the tar of SUN397") from None
+    if head.startswith(_COMPRESSED):
+        raise UsageError(f"{path} is compressed, so that images in it cannot be read by place: decompress it first")
+    stamp = f"{status.st_size}:{status.st_mtime_ns}"
+    members = None if index is None else _read_index(index, stamp)
+    if members is None:
+        members = _walk(path)
+        if index is not None:
+            write_table(index, [TarMember(stamp, "", 0, 0), *members.values()], TarMember)
+    if not members:
+        raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
+    return [members[name] for name in sorted(members)]
 
 
 def _walk(path: Path) -> dict[str, TarMember]:
-    """Find every image; of a path that stands there twice the last counts, as it does when unpacking."""
+    """Find every image."""
     members: dict[str, TarMember] = {}
     try:
         with tarfile.open(path, "r:") as tar:
