@@ -126,7 +126,7 @@ def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Pat
         index = cache / f"tar-{source_name(source)}.parquet" if cache else None
         yield from (_Place(m.path, m.path, m.offset, m.size) for m in find_tar_images(root, index))
     else:
-        yield from (_Place(path, path) for path, _ in find_images(root))
+        yield from (_Place(path, path) for path in find_images(root))
 
 
 def _listed(recipe: LoadedRecipe, source: BackgroundSource, records: list[Background]) -> Iterator[Background]:
@@ -137,17 +137,17 @@ def _listed(recipe: LoadedRecipe, source: BackgroundSource, records: list[Backgr
         partition = read_partitions(recipe.resolve(source.partitions), source.partition or 1)
         sides = {image.path: side for side, images in partition.items() for image in images}
     for record in records:
-        image = parse_path(record.path)
-        assert image is not None, record.path
-        if image.undecodable:
+        image = parse_path(record.path)  # None for other photographs that lie in the tree
+        path = image.path if image else record.path
+        if image and image.undecodable:
             detail = "decoders are known to disagree on this file of SUN or to refuse it"
             yield _rejected(record, "known_damaged", detail)
-        elif classes is not None and image.category not in classes:
-            yield _rejected(record, "not_in_classes", f"{image.category} is no category of {source.classes}")
-        elif sides is not None and image.path not in sides:
+        elif classes is not None and (image is None or image.category not in classes):
+            yield _rejected(record, "not_in_classes", f"{path} is of no category of {source.classes}")
+        elif sides is not None and path not in sides:
             yield _rejected(record, "not_in_partition", f"no list of partition {source.partition or 1} has it")
         else:
-            yield record if sides is None else replace(record, split=sides[image.path])
+            yield record if sides is None else replace(record, split=sides[path])
 
 
 def _rejected(record: Background, reason: str, detail: str) -> Background:

@@ -79,15 +79,17 @@ def image_tree(root: Path, key: str) -> list[str]:
     for folder, folders, files in os.walk(root, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = Path(folder).relative_to(root)
-        found += [
-            (relative / name).as_posix()
-            for name in files
-            if not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
+        found += [(relative / name).as_posix() for name in files if is_image_name(name)]
     for path in found:
         if not path.isascii() and any("\ud800" <= character <= "\udfff" for character in path):
             raise UsageError(f"{key}: the name {path!a} below {root} is not UTF-8: rename it")
     return sorted(found)
+
+
+def is_image_name(path: str) -> bool:
+    """Tell whether a file's name promises an image; hidden files do not count."""
+    name = PurePosixPath(path)
+    return not name.name.startswith(".") and name.suffix.lower() in IMAGE_SUFFIXES
 
 
 def make_id(source: str, path: str) -> str:

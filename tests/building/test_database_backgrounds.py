@@ -216,7 +216,8 @@ def sun(project: Project) -> Project:
         (root / category / sun_name(letter)).write_bytes(data)
     (root / "c" / "church" / "outdoor").mkdir(parents=True)
     (root / "c" / "church" / "outdoor" / "sun_bhenjvsvrtumjuri.jpg").write_bytes(encode.jpeg(draw_photo(9, (90, 70))))
-    (root / "README.jpg").write_bytes(b"no image of SUN")
+    (root / "a" / "abbey" / "labelme_x.jpg").write_bytes(encode.jpeg(draw_photo(8, (90, 70))))
+    (root / "README.txt").write_bytes(b"no image")
     notes = project.root / "Annotations"
     said = {
         "a/abbey/sun_" + "a" * 16: "<object><name>tree</name></object>",
@@ -247,7 +248,8 @@ def test_a_sun_tree_is_filtered_end_to_end(sun: Project) -> None:
     assert outcome["g"][:2] == ("no_polygons", "ok") and "annotation_refused" in found["sun_" + "g" * 16].label_rows
     assert outcome["h"] == ("no_polygons", "rejected", "unreadable")
     assert outcome["church"] == ("", "rejected", "known_damaged")
-    assert len(found) == 11
+    assert (found["labelme_x"].tier, found["labelme_x"].state) == ("no_polygons", "ok")
+    assert len(found) == 12
     notes = json.loads((sun.out / "filter.json").read_text())["notes"]
     assert any("1 annotations cannot be read, such as b/beach" in note for note in notes)
 
@@ -276,6 +278,7 @@ def test_classes_and_official_partitions_choose_and_divide(sun: Project) -> None
     kept = {path[-5]: split for path, split in table.filter(state="ok").select("path", "split").iter_rows()}
     assert kept == {"a": "train", "d": "train", "g": "train", "c": "train", "f": "test", "i": "test"}
     assert set(table.filter(reason="not_in_partition")["path"].str.slice(-5, 1)) == {"e", "h", "j"}
+    assert table.filter(reason="not_in_classes")["path"].to_list() == ["a/abbey/labelme_x.jpg"]
     (sun.root / "ClassName.txt").write_text("/a/abbey\n")
     with pytest.raises(UsageError, match=r"passed the checks.*not_in_classes"):
         sun.build(out=sun.root / "other")
@@ -331,7 +334,7 @@ def test_real_openimages_and_sun_folders_build_with_attribution(shared_data: Pat
     ]  # fmt: skip
     project.build(workers=2)
     tiers = pl.read_parquet(project.out / "backgrounds.parquet").group_by("source", "tier").len()
-    assert dict(zip(tiers["source"], tiers["len"], strict=True)) == {"openimages": 15, "SUN397": 135}
+    assert dict(zip(tiers["source"], tiers["len"], strict=True)) == {"openimages": 15, "SUN397": 142}
     rows = list(csv.DictReader(io.StringIO((project.out / "ATTRIBUTION.csv").read_text())))
     used = pl.read_parquet(project.out / "ledger" / "backgrounds.parquet").filter(outcome="written")
     assert {row["background"] for row in rows} == set(used["id"])

@@ -21,7 +21,7 @@ def test_real_photographs_become_a_sound_dataset_with_every_input_explained(tmp_
     assert ledger["foregrounds"] == {"total": 146, "written": 145, "rejected": {"near_duplicate": 1}, "failed": {}}
     assert ledger["composites"] == {"total": 1450, "written": 1450, "rejected": {}, "failed": {}}
     backgrounds = ledger["backgrounds"]
-    assert backgrounds["total"] == backgrounds["written"] + sum(backgrounds["rejected"].values()) == 284
+    assert backgrounds["total"] == backgrounds["written"] + sum(backgrounds["rejected"].values()) == 299
     rows = pl.read_parquet(out / "ledger" / "foregrounds.parquet").filter(pl.col("outcome") == "rejected")
     assert rows["id"].to_list() == ["fine-boy_1518482"]
     assert "fine-boy-1518482_1920_12" in rows["detail"][0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.records import read_table, write_table
+from matting_data.sources.files import is_image_name
 from matting_data.sources.sun.layout import parse_path
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -21,20 +22,17 @@ class TarMember:
     ----------
     path : str
         Name in the tar, such as ``SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg``.
-    category : str
-        As of :class:`SunImage`.
     offset, size : int
         Where its content starts in the tar, and its length, in bytes.
     """
 
     path: str
-    category: str
     offset: int
     size: int
 
 
 def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
-    """List the images of a tar, sorted by path; of a path that stands there twice the last, as when unpacking.
+    """List the images of a tar, also those not named as SUN does, sorted by path; of one path twice, the last.
 
     Parameters
     ----------
@@ -63,8 +61,8 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     if members is None:
         members = _walk(path)
         if index is not None:
-            write_table(index, [TarMember(stamp, "", 0, 0), *members.values()], TarMember)
-    if not members:
+            write_table(index, [TarMember(stamp, 0, 0), *members.values()], TarMember)
+    if not any(parse_path(name) for name in members):
         raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
     return [members[name] for name in sorted(members)]
 
@@ -75,9 +73,8 @@ def _walk(path: Path) -> dict[str, TarMember]:
     try:
         with tarfile.open(path, "r:") as tar:
             while (entry := tar.next()) is not None:
-                image = parse_path(entry.name) if entry.isreg() and not entry.issparse() else None
-                if image is not None:
-                    members[entry.name] = TarMember(entry.name, image.category, entry.offset_data, entry.size)
+                if entry.isreg() and not entry.issparse() and is_image_name(entry.name):
+                    members[entry.name] = TarMember(entry.name, entry.offset_data, entry.size)
                 tar.members = []  # type: ignore[attr-defined]  # else every header stays in memory
     except tarfile.ReadError as error:
         if not members:

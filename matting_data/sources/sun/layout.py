@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from matting_data.errors import UsageError, nearest
+from matting_data.sources.files import image_tree
 
 UNDECODABLE = frozenset(
     [
@@ -79,7 +80,7 @@ def parse_path(path: str) -> SunImage | None:
     return None
 
 
-def find_images(root: Path) -> list[tuple[str, SunImage]]:
+def find_images(root: Path) -> list[str]:
     """List the images of a tree, of SUN397, the full database, or SUN2012's ``Images``.
 
     Parameters
@@ -89,24 +90,20 @@ def find_images(root: Path) -> list[tuple[str, SunImage]]:
 
     Returns
     -------
-    list of (str, SunImage)
-        Path below `root`, sorted; other files are left out.
+    list of str
+        Paths below `root`, sorted; also of images that are not named as SUN does (``p/park/labelme_….jpg``).
 
     Raises
     ------
     UsageError
         If `root` is no folder or holds no image of SUN.
     """
-    if not root.is_dir():
-        siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-        raise UsageError(f"there is no folder {root}{nearest(root.name, siblings) or '; give the folder SUN397'}")
-    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("sun_*") if path.is_file())
-    found = [(path, image) for path in paths if (image := parse_path(path)) is not None]
-    if not found:
+    paths = image_tree(root, "the folder of SUN")
+    if not any(parse_path(path) for path in paths):
         raise UsageError(
             f"{root} holds no file such as a/abbey/sun_aaalbzqrimafwbiv.jpg: give the folder above the letters a to z"
         )
-    return found
+    return paths
 
 
 def read_class_names(path: Path) -> list[str]:
