@@ -29,8 +29,9 @@ import simplejpeg
 from PIL import Image
 
 from benchmarks.inputs import write_backgrounds, write_foregrounds
-from matting_data.building.build import build, build_shards, saved_plan
-from matting_data.building.shard_job import Inputs
+from matting_data.building.build import build, saved_plan
+from matting_data.building.make_shards import build_shards
+from matting_data.building.shard_job import SourceInputs
 from matting_data.imaging import composite as compositing
 from matting_data.imaging import encode, geometry, trimap
 from matting_data.planning.plan import Plan
@@ -131,7 +132,7 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
 
 def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, float]:
     """Time the build's stages one by one, on all composites."""
-    inputs = Inputs(recipe, ColourCache(out / ".work" / "colours"))
+    inputs = SourceInputs(recipe, ColourCache(out / ".work" / "colours"))
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     seconds: dict[str, float] = {}
@@ -170,7 +171,7 @@ def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, floa
 def _rebuild(recipe: LoadedRecipe, plan: Plan, out: Path) -> None:
     for split in ("train", "test"):
         shutil.rmtree(out / split, ignore_errors=True)
-    build_shards(recipe, out, plan, 1)
+    build_shards(recipe, out, plan, SourceInputs(recipe, ColourCache(out / ".work" / "colours")), 1)
 
 
 def _by_foreground(plan: Plan) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ _VERBS = (
     "fetch",
     "filter",
     "foregrounds",
+    "materialize",
     "plan",
     "predict",
     "preview",
@@ -28,7 +29,7 @@ _VERBS = (
     "verify",
 )
 
-_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"])
+_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"])
 
 
 class _LazyGroup(click.Group):

@@ -199,8 +199,12 @@ class Store:
 
     Attributes
     ----------
-    kind : {"composites"}
-        Every composite as its own files.
+    kind : {"composites", "layers"}
+        ``composites``: every composite as its own files; ``layers``: each foreground, its alpha and each background
+        once, composed when read, a fraction of the size (``mattingdata materialize`` makes composites of them).
+    epoch_backgrounds : bool
+        With ``layers``: store every kept background, also those that no composite needs, so that each epoch of a
+        training can draw pairs of its own.
     image : {"jpeg", "png"}
         Codec of the composite; mattes and trimaps are always PNG.
     quality, subsampling
@@ -209,11 +213,17 @@ class Store:
         Largest number of samples in one tar.
     """
 
-    kind: Literal["composites"] = "composites"
+    kind: Literal["composites", "layers"] = "composites"
+    epoch_backgrounds: bool = False
     image: Literal["jpeg", "png"] = "jpeg"
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     subsampling: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:4:4"
     samples_per_shard: Annotated[int, Field(ge=1, le=100_000)] = 500
+
+    def __post_init__(self) -> None:
+        """Refuse what only layers can do."""
+        if self.epoch_backgrounds and self.kind != "layers":
+            raise ValueError("'epoch_backgrounds' needs 'kind: layers': composites are fixed when they are built")
 
 
 @dataclass(frozen=True, config=STRICT)

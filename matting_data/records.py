@@ -209,6 +209,7 @@ class Sample:
         Kernel sides (``dim``, ``fixed``) or radii (``adaptive``) in pixels.
     image, image_offset, image_bytes, ...
         Name of each tar member, and where its content starts in the tar, and its length: random access without tar.
+        In a store of layers `image` is the foreground in colour, and there is no trimap.
     """
 
     key: str
@@ -247,6 +248,32 @@ class Sample:
     json: str = ""
     json_offset: int = 0
     json_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredBackground:
+    """One background in a store of layers; a row of its tar's manifest.
+
+    Attributes
+    ----------
+    id, split : str
+        As planned.
+    width, height : int
+        In pixels, as displayed.
+    rotation : int
+        Degrees counterclockwise, as for :class:`Background`.
+    background, background_offset, background_bytes
+        Name of the tar member, an image file as its source had it; where its content starts, and its length.
+    """
+
+    id: str
+    split: str
+    width: int
+    height: int
+    rotation: int
+    background: str
+    background_offset: int
+    background_bytes: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from matting_data.building import workspace
 from matting_data.building.build import scan_and_plan
 from matting_data.building.ledger import make_ledger, summarise
 from matting_data.building.render import ForegroundRenderer
-from matting_data.building.shard_job import Inputs
+from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.planning.seeds import derive_seed
@@ -100,7 +100,7 @@ def estimate(recipe: LoadedRecipe, out: Path, workers: int) -> Estimate:
 
 def _measure(recipe: LoadedRecipe, plan: Plan, out: Path) -> tuple[float, float]:
     """Return bytes and seconds of one composite, averaged over all of some foregrounds."""
-    inputs = Inputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
+    inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     chosen = sorted({c.foreground for c in plan.composites}, key=lambda identity: derive_seed("estimate", identity))

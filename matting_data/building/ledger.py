@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from matting_data.building.shard_job import ShardResult
@@ -16,7 +16,9 @@ NOT_DRAWN = "not_drawn"
 """Reason of a background that passed every check, but that no composite needed."""
 
 
-def make_ledger(plan: Plan, results: Iterable[ShardResult]) -> dict[str, list[LedgerRow]]:
+def make_ledger(
+    plan: Plan, results: Iterable[ShardResult], stored: Set[str] = frozenset()
+) -> dict[str, list[LedgerRow]]:
     """Return the rows of each ledger.
 
     Parameters
@@ -25,12 +27,14 @@ def make_ledger(plan: Plan, results: Iterable[ShardResult]) -> dict[str, list[Le
         With all inputs, usable or not.
     results : iterable of ShardResult
         Of all shards.
+    stored : set of str
+        Backgrounds that the dataset holds whether or not a composite needs them.
     """
     failures = {key: (reason, detail) for result in results for key, reason, detail in result.failed}
     made = [composite for composite in plan.composites if composite.key not in failures]
     return {
-        "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground"),
-        "backgrounds": _used(plan.backgrounds, plan.composites, made, "background"),
+        "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground", frozenset()),
+        "backgrounds": _used(plan.backgrounds, plan.composites, made, "background", stored),
         "composites": [
             LedgerRow(c.key, c.split, f"{c.foreground} + {c.background}", "failed", *failures[c.key])
             if c.key in failures
@@ -59,8 +63,9 @@ def _used(
     planned: Sequence[PlannedComposite],
     made: Sequence[PlannedComposite],
     role: str,
+    stored: Set[str],
 ) -> list[LedgerRow]:
-    drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made}
+    drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made} | stored
     rows = []
     for record in inputs:
         path = record.path if isinstance(record, Background) else record.image or record.alpha

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.imaging import encode
-from matting_data.imaging.composite import over, over_linear, premultiply
-from matting_data.imaging.geometry import cut, place
-from matting_data.imaging.trimap import Radii, Trimapper, adaptive_radii, dim_radii, fixed_radii, person_extent
+from matting_data.imaging.compose import Composer
+from matting_data.imaging.geometry import place
+from matting_data.imaging.trimap import Radii, adaptive_radii, dim_radii, fixed_radii
 from matting_data.planning.seeds import generator
 from matting_data.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
 from matting_data.records import Foreground, PlannedComposite, Sample
-from matting_data.shards.members import sample_json
+from matting_data.shards.members import placement_of, radii_of, sample_json
 
 
 @dataclass(frozen=True)
@@ -41,57 +41,15 @@ class ForegroundRenderer:
 
     def __init__(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe) -> None:
         self._record, self._recipe = record, recipe
-        self._image, self._alpha = image, alpha
-        self._premultiplied = premultiply(image, alpha) if recipe.composites.blend == "gamma" else None
-        self._trimapper = Trimapper(alpha)
-        self._extent = person_extent(alpha)
+        self._composer = Composer(image, alpha, recipe.composites.blend)
         self._alpha_png = encode.matte_png(alpha)
         self._trimap_pngs: dict[Radii, bytes] = {}
 
     def render(self, planned: PlannedComposite, background: NDArray[np.uint8]) -> Rendered:
         """Composite onto `background` (H×W×3 uint8 RGB, of any size) and encode all members."""
-        record, composites = self._record, self._recipe.composites
-        height, width = self._alpha.shape
-        rng = generator(planned.seed, "crop")
-        placement = place(
-            (width, height),
-            (background.shape[1], background.shape[0]),
-            composites.crop,
-            (float(rng.random()), float(rng.random())),
-        )
-        canvas = cut(background, placement, (width, height))
-        if self._premultiplied is not None:
-            image = over(self._premultiplied, canvas)
-        else:
-            image = over_linear(self._image, self._alpha, canvas)
-        rule = trimap_rule(self._recipe, planned.split)
-        radii = draw_radii(rule, self._extent, planned.seed)
-        row = Sample(
-            key=planned.key,
-            split=planned.split,
-            shard=planned.shard,
-            foreground=planned.foreground,
-            background=planned.background,
-            index=planned.index,
-            seed=planned.seed,
-            subset=record.subset,
-            license=record.license,
-            width=width,
-            height=height,
-            x0=record.x0,
-            y0=record.y0,
-            x1=record.x1,
-            y1=record.y1,
-            coverage=record.coverage,
-            soft=record.soft,
-            background_width=placement.width,
-            background_height=placement.height,
-            background_x=placement.x,
-            background_y=placement.y,
-            trimap_kind=rule.kind,
-            trimap_dilate=radii.dilate,
-            trimap_erode=radii.erode,
-        )
+        size = background.shape[1], background.shape[0]
+        row = sample_row(planned, self._record, self._composer.extent, size, self._recipe)
+        image = self._composer.over(background, placement_of(row))
         store = self._recipe.store
         if store.image == "jpeg":
             image_field, image_bytes = "image.jpg", encode.jpeg(image, store.quality, store.subsampling)
@@ -100,15 +58,65 @@ class ForegroundRenderer:
         members = {
             image_field: image_bytes,
             "alpha.png": self._alpha_png,
-            "trimap.png": self._trimap_png(radii),
+            "trimap.png": self._trimap_png(radii_of(row)),
             "json": sample_json(row),
         }
         return Rendered(members, row)
 
     def _trimap_png(self, radii: Radii) -> bytes:
         if radii not in self._trimap_pngs:
-            self._trimap_pngs[radii] = encode.matte_png(self._trimapper.draw(radii))
+            self._trimap_pngs[radii] = encode.matte_png(self._composer.trimap(radii))
         return self._trimap_pngs[radii]
+
+
+def sample_row(
+    planned: PlannedComposite, record: Foreground, extent: float, background: tuple[int, int], recipe: Recipe
+) -> Sample:
+    """Return the manifest row of a composite, without places in a tar; what is random comes from its seed.
+
+    Parameters
+    ----------
+    planned : PlannedComposite
+    record : Foreground
+        The checked record.
+    extent : float
+        The person's size, from :func:`matting_data.imaging.trimap.person_extent`.
+    background : (int, int)
+        Width and height of the background.
+    recipe : Recipe
+        Rules of window and trimap.
+    """
+    rng = generator(planned.seed, "crop")
+    at = (float(rng.random()), float(rng.random()))
+    placement = place((record.width, record.height), background, recipe.composites.crop, at)
+    rule = trimap_rule(recipe, planned.split)
+    radii = draw_radii(rule, extent, planned.seed)
+    return Sample(
+        key=planned.key,
+        split=planned.split,
+        shard=planned.shard,
+        foreground=planned.foreground,
+        background=planned.background,
+        index=planned.index,
+        seed=planned.seed,
+        subset=record.subset,
+        license=record.license,
+        width=record.width,
+        height=record.height,
+        x0=record.x0,
+        y0=record.y0,
+        x1=record.x1,
+        y1=record.y1,
+        coverage=record.coverage,
+        soft=record.soft,
+        background_width=placement.width,
+        background_height=placement.height,
+        background_x=placement.x,
+        background_y=placement.y,
+        trimap_kind=rule.kind,
+        trimap_dilate=radii.dilate,
+        trimap_erode=radii.erode,
+    )
 
 
 def draw_radii(rule: DimTrimap | FixedTrimap | AdaptiveTrimap, extent: float, seed: int) -> Radii:

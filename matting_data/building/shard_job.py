@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
-from functools import cached_property
+from dataclasses import astuple, dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from matting_data.atomic import atomic_file, sha256_file, storage_errors
-from matting_data.building.render import ForegroundRenderer
-from matting_data.errors import DamageError, MattingDataError, RejectedInput
+from matting_data.atomic import atomic_file, storage_errors
+from matting_data.building.commit import Commit, Failures, commit
+from matting_data.building.commit import committed as committed_shard
+from matting_data.building.render import ForegroundRenderer, sample_row
+from matting_data.errors import MattingDataError, RejectedInput
+from matting_data.imaging import encode
+from matting_data.imaging.trimap import person_extent
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import (
-    PARQUET_ERRORS,
-    Background,
-    Foreground,
-    PlannedComposite,
-    Sample,
-    parquet_bytes,
-    read_table,
-    to_table,
-    write_table,
-)
+from matting_data.records import Background, Foreground, PlannedComposite, Sample
 from matting_data.shards.index import tool_versions
 from matting_data.shards.layout import manifest_path, tar_path
-from matting_data.shards.members import with_places
+from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
@@ -39,19 +31,20 @@ from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
 
-_METADATA = ("inputs_sha256", "tar_sha256", "tar_bytes", "rows_sha256", "failed")
-"""What a manifest says of its shard, in its file's own metadata."""
-
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard to build, with the records its composites need."""
+    """One shard to build, with the records its composites need.
+
+    `lost` says, in a store of layers, which backgrounds could not be stored: id → (reason, detail).
+    """
 
     split: str
     number: int
     composites: tuple[PlannedComposite, ...]
     foregrounds: Mapping[str, Foreground]
     backgrounds: Mapping[str, Background]
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,11 +57,29 @@ class ShardResult:
     tar_bytes: int
     tar_sha256: str
     manifest_sha256: str
-    failed: tuple[tuple[str, str, str], ...]
+    failed: Failures
+
+    @classmethod
+    def of(cls, shard: Shard, done: Commit[Sample]) -> ShardResult:
+        """Describe a committed shard."""
+        made = len(done.rows)
+        return cls(shard.split, shard.number, made, done.tar_bytes, done.tar_sha256, done.manifest_sha256, done.failed)
 
 
-class Inputs:
-    """Reads what a shard's records point to, refusing files that are not those that were checked.
+class Inputs(Protocol):
+    """What reads the pixels that a plan's records stand for; raises RejectedInput where that is impossible."""
+
+    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return clean colours H×W×3 and alpha H×W, uint8."""
+        ...
+
+    def background(self, record: Background) -> NDArray[np.uint8]:
+        """Return the photograph, H×W×3 uint8."""
+        ...
+
+
+class SourceInputs:
+    """Reads the files that records point to, refusing those that are not what was checked.
 
     Parameters
     ----------
@@ -82,7 +93,7 @@ class Inputs:
         self._recipe, self._colours = recipe, colours
 
     def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return clean colours H×W×3 and alpha H×W, uint8; raise RejectedInput where that is impossible."""
+        """Return clean colours and alpha."""
         image_path, alpha_path = foreground_files(self._recipe, record)
         image_bytes = _read_unchanged(image_path, record.image_sha256)
         alpha_bytes = _read_unchanged(alpha_path, record.alpha_sha256) if alpha_path else None
@@ -90,97 +101,112 @@ class Inputs:
         return self._colours.clean(record, image, alpha), alpha
 
     def background(self, record: Background) -> NDArray[np.uint8]:
-        """Return the photograph, H×W×3 uint8; raise RejectedInput where that is impossible."""
-        data = _read_unchanged(background_file(self._recipe, record), record.sha256)
-        return load_background(data, record.width * record.height, record.rotation)
+        """Return the photograph."""
+        return load_background(self.background_bytes(record), record.width * record.height, record.rotation)
+
+    def background_bytes(self, record: Background) -> bytes:
+        """Return the photograph's file."""
+        return _read_unchanged(background_file(self._recipe, record), record.sha256)
 
 
 @dataclass
 class BuildShard:
-    """The task of a build's workers: builds a :class:`Shard` below `out` and commits it."""
+    """The task of a build's workers: builds a :class:`Shard` below `out` and commits it.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        What to build, and into which kind of store.
+    out : Path
+        The dataset.
+    inputs : Inputs
+        Where pixels come from: the recipe's sources, or the layers of another dataset.
+    """
 
     recipe: LoadedRecipe
     out: Path
-    cache: Path
-
-    @cached_property
-    def inputs(self) -> Inputs:
-        """What reads the sources, set up once a process."""
-        return Inputs(self.recipe, ColourCache(self.cache / "colours"))
+    inputs: Inputs
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Write the tar, then the manifest that makes it count."""
         rows: list[Sample] = []
         failed: list[tuple[str, str, str]] = []
+        manifest = manifest_path(self.out, shard.split, shard.number)
         with storage_errors(self.out):  # what is replaced must not count while it is
-            manifest_path(self.out, shard.split, shard.number).unlink(missing_ok=True)
+            manifest.unlink(missing_ok=True)
+        add = self._add_layers if self.recipe.recipe.store.kind == "layers" else self._add_composites
         with atomic_file(tar_path(self.out, shard.split, shard.number)) as file:
             writer = ShardWriter(file)
             for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
                 composites = list(group)
                 try:
                     record = shard.foregrounds[identity]
-                    renderer = ForegroundRenderer(record, *self.inputs.foreground(record), self.recipe.recipe)
+                    image, alpha = self.inputs.foreground(record)
                 except Exception as error:
-                    failed += [(composite.key, *_failure(error)) for composite in composites]
+                    failed += [(composite.key, *failure(error)) for composite in composites]
                     continue
-                for composite in composites:
-                    try:
-                        background = self.inputs.background(shard.backgrounds[composite.background])
-                        rendered = renderer.render(composite, background)
-                    except Exception as error:
-                        failed.append((composite.key, *_failure(error)))
-                        continue
-                    rows.append(with_places(rendered.row, writer.add(composite.key, rendered.members)))
+                add(writer, shard, composites, (record, image, alpha), rows, failed)
             writer.close()
-        metadata = {
-            "inputs_sha256": inputs_sha256(self.recipe, shard),
-            "tar_sha256": file.sha256,
-            "tar_bytes": str(file.bytes_written),
-            "rows_sha256": rows_sha256(rows),
-            "failed": json.dumps(failed),
+        tar = file.bytes_written, file.sha256
+        return ShardResult.of(shard, commit(manifest, rows, Sample, inputs_sha256(self.recipe, shard), tar, failed))
+
+    def _add_composites(
+        self,
+        writer: ShardWriter,
+        shard: Shard,
+        composites: Sequence[PlannedComposite],
+        foreground: tuple[Foreground, NDArray[np.uint8], NDArray[np.uint8]],
+        rows: list[Sample],
+        failed: list[tuple[str, str, str]],
+    ) -> None:
+        """Append a sample for each composite of a foreground."""
+        try:
+            renderer = ForegroundRenderer(*foreground, self.recipe.recipe)
+        except Exception as error:
+            failed += [(composite.key, *failure(error)) for composite in composites]
+            return
+        for composite in composites:
+            try:
+                background = self.inputs.background(shard.backgrounds[composite.background])
+                rendered = renderer.render(composite, background)
+            except Exception as error:
+                failed.append((composite.key, *failure(error)))
+                continue
+            rows.append(with_places(rendered.row, writer.add(composite.key, rendered.members)))
+
+    def _add_layers(
+        self,
+        writer: ShardWriter,
+        shard: Shard,
+        composites: Sequence[PlannedComposite],
+        foreground: tuple[Foreground, NDArray[np.uint8], NDArray[np.uint8]],
+        rows: list[Sample],
+        failed: list[tuple[str, str, str]],
+    ) -> None:
+        """Append a foreground once, and a row for each of its composites."""
+        record, image, alpha = foreground
+        suffix, content = encode.lossless(np.where(alpha[..., None] > 0, image, np.uint8(0)))
+        members = {
+            f"foreground.{suffix}": content,
+            "alpha.png": encode.matte_png(alpha),
+            "json": foreground_json(record),
         }
-        manifest_sha256 = write_table(manifest_path(self.out, shard.split, shard.number), rows, Sample, metadata)
-        return ShardResult(
-            shard.split, shard.number, len(rows), file.bytes_written, file.sha256, manifest_sha256, tuple(failed)
-        )
+        places = writer.add(record.id, members)
+        extent = person_extent(alpha)
+        for composite in composites:
+            if composite.background in shard.lost:
+                failed.append((composite.key, *shard.lost[composite.background]))
+                continue
+            background = shard.backgrounds[composite.background]
+            row = sample_row(composite, record, extent, (background.width, background.height), self.recipe.recipe)
+            rows.append(with_places(row, places))
 
 
 def committed(out: Path, recipe: LoadedRecipe, shard: Shard) -> ShardResult | None:
-    """Return the result of a shard that an earlier run finished, or None where it has to be built (again).
-
-    A shard counts when it was made of the same inputs by the same tools, none of its composites failed, and every
-    byte of its tar and every row of its manifest is as written.
-    """
+    """Return the result of a shard that an earlier run finished, or None where it has to be built (again)."""
     manifest, tar = manifest_path(out, shard.split, shard.number), tar_path(out, shard.split, shard.number)
-    try:
-        metadata = pl.read_parquet_metadata(manifest)
-        if metadata["inputs_sha256"] != inputs_sha256(recipe, shard) or json.loads(metadata["failed"]):
-            return None
-        if tar.stat().st_size != int(metadata["tar_bytes"]) or sha256_file(tar) != metadata["tar_sha256"]:
-            return None
-        rows = read_table(manifest, Sample)
-        own = {key: metadata[key] for key in _METADATA}
-        if rows_sha256(rows) != metadata["rows_sha256"] or manifest.read_bytes() != parquet_bytes(
-            to_table(rows, Sample), own
-        ):
-            return None
-    except (*PARQUET_ERRORS, KeyError, ValueError, DamageError):
-        return None
-    return ShardResult(
-        shard.split,
-        shard.number,
-        len(rows),
-        int(metadata["tar_bytes"]),
-        metadata["tar_sha256"],
-        sha256_file(manifest),
-        (),
-    )
-
-
-def rows_sha256(rows: Sequence[Sample]) -> str:
-    """Hash the rows of a manifest."""
-    return hashlib.sha256("\n".join(repr(astuple(row)) for row in rows).encode()).hexdigest()
+    done = committed_shard(manifest, tar, Sample, inputs_sha256(recipe, shard))
+    return ShardResult.of(shard, done) if done else None
 
 
 def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
@@ -202,7 +228,7 @@ def _read_unchanged(file: Path | InputFile, sha256: str) -> bytes:
     return data
 
 
-def _failure(error: Exception) -> tuple[str, str]:
+def failure(error: Exception) -> tuple[str, str]:
     """Return reason and detail for the ledger; errors that concern the whole build are raised again."""
     if isinstance(error, RejectedInput):
         return error.reason, error.detail

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from matting_data.building.build import saved_plan
 from matting_data.building.executor import run
+from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.progress import bar
 from matting_data.building.render import ForegroundRenderer
-from matting_data.building.shard_job import Inputs
+from matting_data.building.shard_job import Inputs, SourceInputs
 from matting_data.building.workspace import saved_recipe, work_folder
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.planning.plan import Plan
@@ -19,9 +19,10 @@ from matting_data.planning.seeds import derive_seed
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Sample
 from matting_data.shards.index import content_sha256, read_index
+from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS, member_of
-from matting_data.shards.reader import read_manifest, read_members, shard_entries
-from matting_data.shards.verify import Problem, VerifyShard, check_keys, check_tables
+from matting_data.shards.reader import background_entries, read_manifest, read_members, shard_entries
+from matting_data.shards.verify import Problem, VerifyBackgrounds, VerifyShard, check_keys, check_tables
 from matting_data.sources.colours import ColourCache
 
 
@@ -68,16 +69,22 @@ def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: in
     """
     index = read_index(out)
     problems = check_tables(out, index)
+    layers = index["store"] == "layers"
     listed = {split: entry["shards"] for split, entry in index["splits"].items()}
+    if layers:
+        listed[BACKGROUNDS] = background_entries(index)
     if content_sha256(listed) != index["content_sha256"]:
         problems.append(Problem("dataset.json", "content_sha256 does not follow from the shards' hashes"))
     entries = [entry for _, entry in shard_entries(index)]
     keys: list[str] = []
     with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
-        for found in run(VerifyShard(out, deep), entries, min(workers, max(1, len(entries)))):
+        for found in run(VerifyShard(out, deep, layers), entries, min(workers, max(1, len(entries)))):
             keys += found.keys
             problems += found.problems
             progress.update(len(found.keys))
+    backgrounds = background_entries(index)
+    for found in run(VerifyBackgrounds(out, deep), backgrounds, min(workers, max(1, len(backgrounds)))):
+        problems += found.problems
     if not problems:
         problems += check_keys(out, keys)
     samples = len(keys)
@@ -88,7 +95,7 @@ def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: in
 
 
 def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: Inputs) -> dict[str, bytes]:
-    """Make one composite again from its sources; return its members by name as in :data:`MEMBERS`."""
+    """Make one composite again from `inputs`; return its members by name as in :data:`MEMBERS`."""
     composite = next(c for c in plan.composites if c.key == row.key)
     foreground = next(f for f in plan.foregrounds if f.id == row.foreground)
     background = next(b for b in plan.backgrounds if b.id == row.background)
@@ -97,11 +104,12 @@ def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: In
     return {member_of(field): content for field, content in rendered.members.items()}
 
 
-def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
+def _recomposed(out: Path, index: dict[str, Any], count: int, base: Path | None, samples: int) -> Verification:
     recipe, plan = saved_recipe(out, base), saved_plan(out)
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
-    inputs = Inputs(recipe, ColourCache(work_folder(out) / "colours", keep=False))
+    inputs = SourceInputs(recipe, ColourCache(work_folder(out) / "colours", keep=False))
+    layers = LayerInputs(out, index) if index["store"] == "layers" else None
     problems: list[Problem] = []
     done, skipped = 0, ""
     for tar, row in rows[:count]:
@@ -112,11 +120,11 @@ def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | No
             continue
         done += 1
         try:
-            stored = read_members(out / tar, row)
-        except DamageError as error:
+            stored = recomposed_members(row, plan, recipe, layers) if layers else read_members(out / tar, row)
+        except (DamageError, RejectedInput) as error:
             problems.append(Problem(tar, str(error)))
             continue
-        differing = [getattr(row, member) for member in MEMBERS if made[member] != stored[member]]
+        differing = [member for member in MEMBERS if made[member] != stored[member]]
         if differing:
-            problems.append(Problem(tar, f"made again from the sources, {', '.join(differing)} come out different"))
+            problems.append(Problem(tar, f"{row.key}, made again from the sources, differs in {', '.join(differing)}"))
     return Verification(samples, done, problems, skipped)

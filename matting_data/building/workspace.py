@@ -20,7 +20,7 @@ from matting_data.errors import StorageError, UsageError
 from matting_data.recipe_file import LoadedRecipe, as_mapping, load, to_yaml
 from matting_data.records import PARQUET_ERRORS
 from matting_data.shards.index import INDEX
-from matting_data.shards.layout import SPLITS
+from matting_data.shards.layout import BACKGROUNDS, SPLITS
 
 RECIPE = "recipe.yaml"
 WORK = ".work"
@@ -66,7 +66,7 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(out: Path) -> None:
-    for folder in (out, out / "ledger", *(out / split for split in SPLITS)):
+    for folder in (out, out / "ledger", out / BACKGROUNDS, *(out / split for split in SPLITS)):
         remove_leftovers(folder, deep=False)
     remove_leftovers(work_folder(out), deep=True)
 

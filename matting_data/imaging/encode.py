@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 from matting_data.errors import MattingDataError
 from matting_data.imaging.run_png import run_png
+
+_WEBP_SIDE = 16_383
 
 _SUBSAMPLING = {"4:4:4": "444", "4:2:2": "422", "4:2:0": "420"}
 
@@ -39,6 +44,19 @@ def png(image: NDArray[np.uint8]) -> bytes:
     if not done:
         raise MattingDataError(f"OpenCV could not encode an image of shape {image.shape} as PNG")
     return data.tobytes()
+
+
+def lossless(image: NDArray[np.uint8]) -> tuple[str, bytes]:
+    """Encode RGB (H×W×3 uint8) small and without loss; return the suffix of the format and the file.
+
+    Lossless WebP takes two thirds of PNG's bytes for people on black; beyond its 16,383 pixels a side, PNG.
+    """
+    if max(image.shape[:2]) > _WEBP_SIDE:
+        return "png", png(image)
+    stream = io.BytesIO()
+    # effort 1 of 6 has nine tenths of the gain at a third of the time
+    Image.fromarray(np.ascontiguousarray(image)).save(stream, "WEBP", lossless=True, method=1, quality=20, exact=True)
+    return "webp", stream.getvalue()
 
 
 def matte_png(plane: NDArray[np.uint8]) -> bytes:

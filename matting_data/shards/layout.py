@@ -6,6 +6,9 @@ from pathlib import Path
 
 SPLITS = ("train", "test")
 
+BACKGROUNDS = "backgrounds"
+"""Folder of the backgrounds of a store of layers."""
+
 
 def shard_name(split: str, number: int) -> str:
     """Return a shard's path below the dataset, without suffix: ``train/000000``."""
@@ -20,3 +23,13 @@ def tar_path(out: Path, split: str, number: int) -> Path:
 def manifest_path(out: Path, split: str, number: int) -> Path:
     """Return the file of a shard's manifest."""
     return out / f"{shard_name(split, number)}.parquet"
+
+
+def background_tar_path(out: Path, number: int) -> Path:
+    """Return the file of a shard of backgrounds in a store of layers."""
+    return tar_path(out, BACKGROUNDS, number)
+
+
+def background_manifest_path(out: Path, number: int) -> Path:
+    """Return the manifest of such a shard."""
+    return manifest_path(out, BACKGROUNDS, number)

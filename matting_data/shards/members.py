@@ -6,21 +6,34 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from matting_data.records import Sample
+from matting_data.imaging.geometry import Placement
+from matting_data.imaging.trimap import Radii
+from matting_data.records import Foreground, Sample
 
 MEMBERS = ("image", "alpha", "trimap", "json")
 """The members of every sample, in their order in the tar; their fields add an extension (``image.jpg``)."""
 
+LAYER_MEMBERS = ("image", "alpha", "json")
+"""In a store of layers: a foreground's colours, its alpha, and what it says of itself, for all its composites."""
+
 
 def member_of(field: str) -> str:
-    """Return the member that a field with extension belongs to: ``image.jpg`` → ``image``."""
-    return field.partition(".")[0]
+    """Return the member that a field with extension belongs to: ``image.jpg`` and ``foreground.webp`` → ``image``."""
+    name = field.partition(".")[0]
+    return "image" if name == "foreground" else name
 
 
 def sample_json(row: Sample) -> bytes:
     """Return what a sample says of itself: its manifest row without the places in the tar."""
     places = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
     values = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in places}
+    return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
+
+
+def foreground_json(record: Foreground) -> bytes:
+    """Return what a foreground in a store of layers says of itself."""
+    names = ("id", "split", "subset", "license", "author", "url", "width", "height", "x0", "y0", "x1", "y1", "coverage")
+    values = {name: getattr(record, name) for name in names}
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -31,3 +44,13 @@ def with_places(row: Sample, places: Mapping[str, tuple[str, int, int]]) -> Samp
         member = member_of(field)
         values |= {member: name, f"{member}_offset": offset, f"{member}_bytes": length}
     return replace(row, **values)  # type: ignore[arg-type]
+
+
+def placement_of(row: Sample) -> Placement:
+    """Return how a manifest row's background is enlarged and cut."""
+    return Placement(row.background_width, row.background_height, row.background_x, row.background_y)
+
+
+def radii_of(row: Sample) -> Radii:
+    """Return the elements of a manifest row's trimap."""
+    return Radii("disc" if row.trimap_kind == "adaptive" else "ellipse", row.trimap_dilate, row.trimap_erode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.records import Sample, read_table
+from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS
 
 
@@ -25,7 +26,7 @@ class Arrays:
     trimap: NDArray[np.uint8]
 
 
-def read_members(tar: Path, row: Sample) -> dict[str, bytes]:
+def read_members(tar: Path, row: Sample, wanted: Sequence[str] = MEMBERS) -> dict[str, bytes]:
     """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
 
     Raises
@@ -36,7 +37,7 @@ def read_members(tar: Path, row: Sample) -> dict[str, bytes]:
     members = {}
     try:
         with open(tar, "rb") as stream:
-            for member in MEMBERS:
+            for member in wanted:
                 length = getattr(row, f"{member}_bytes")
                 stream.seek(getattr(row, f"{member}_offset"))
                 members[member] = stream.read(length)
@@ -65,6 +66,11 @@ def shard_entries(
         if splits is None or split in splits:
             for shard in entry["shards"]:
                 yield split, shard
+
+
+def background_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of the tars of backgrounds that a store of layers has; none otherwise."""
+    return list(index.get(BACKGROUNDS, {}).get("shards", ()))
 
 
 def read_manifest(out: Path, entry: Mapping[str, Any]) -> list[Sample]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from matting_data.atomic import TEMPORARY, sha256_file
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import Raster, decode
-from matting_data.records import LedgerRow, PlannedComposite, Sample, read_table
-from matting_data.shards.members import MEMBERS, sample_json
-from matting_data.shards.reader import read_manifest, read_members, shard_entries
+from matting_data.records import LedgerRow, PlannedComposite, Sample, StoredBackground, read_table
+from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
+from matting_data.shards.reader import background_entries, read_manifest, read_members, shard_entries
+from matting_data.sources.files import InputFile, read_input
+from matting_data.sources.load import load_background
 
 _IGNORED = {"dataset.json", "audit.json", "filter.json", "reasons.png", ".work"}
 
@@ -47,21 +49,58 @@ class VerifyShard:
 
     out: Path
     deep: bool
+    layers: bool = False
 
     def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
         """Check the shard of an index entry."""
-        problems = check_hash(self.out, entry["manifest"], entry["manifest_sha256"])
-        problems += check_hash(self.out, entry["tar"], entry["sha256"], entry["bytes"])
+        problems = check_shard_hashes(self.out, entry)
         if problems:
             return ShardCheck([], problems)  # what was altered is not worth reading, nor safe to
         rows = read_manifest(self.out, entry)
         if len(rows) != entry["num_samples"]:
             problems.append(Problem(entry["manifest"], f"has {len(rows)} rows, the index says {entry['num_samples']}"))
         if self.deep:
-            problems += check_members(self.out, entry["tar"], rows)
-            for row in rows:
-                problems += [Problem(entry["tar"], what) for what in check_sample(self.out / entry["tar"], row)]
+            stored = list({row.foreground: row for row in rows}.values()) if self.layers else rows
+            names = LAYER_MEMBERS if self.layers else MEMBERS
+            check = check_foreground if self.layers else check_sample
+            problems += check_members(self.out, entry["tar"], [place for row in stored for place in places(row, names)])
+            for row in stored:
+                problems += [Problem(entry["tar"], what) for what in check(self.out / entry["tar"], row)]
         return ShardCheck([row.key for row in rows], problems)
+
+
+@dataclass
+class VerifyBackgrounds:
+    """The task of verifying one tar of backgrounds of a store of layers."""
+
+    out: Path
+    deep: bool
+
+    def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
+        """Check the tar of an index entry; `keys` are the backgrounds its manifest names."""
+        problems = check_shard_hashes(self.out, entry)
+        if problems:
+            return ShardCheck([], problems)
+        rows = read_table(self.out / entry["manifest"], StoredBackground)
+        if self.deep:
+            problems += check_members(
+                self.out, entry["tar"], [(r.background, r.background_offset, r.background_bytes) for r in rows]
+            )
+            for row in rows:
+                place = InputFile(self.out / entry["tar"], row.background_offset, row.background_bytes)
+                problems += [Problem(entry["tar"], what) for what in _check_background(place, row)]
+        return ShardCheck([row.id for row in rows], problems)
+
+
+def check_shard_hashes(out: Path, entry: Mapping[str, Any]) -> list[Problem]:
+    """Compare tar and manifest of an index entry with their hashes."""
+    problems = check_hash(out, entry["manifest"], entry["manifest_sha256"])
+    return problems + check_hash(out, entry["tar"], entry["sha256"], entry["bytes"])
+
+
+def places(row: Sample, members: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Return name, offset and length of a row's members."""
+    return [(getattr(row, m), getattr(row, f"{m}_offset"), getattr(row, f"{m}_bytes")) for m in members]
 
 
 def check_hash(out: Path, name: str, sha256: str, size: int | None = None) -> list[Problem]:
@@ -107,11 +146,8 @@ def check_keys(out: Path, keys: Iterable[str]) -> list[Problem]:
     return []
 
 
-def check_members(out: Path, tar: str, rows: Iterable[Sample]) -> list[Problem]:
-    """Check that a tar holds exactly the members its manifest names, in order, and lies where it says."""
-    expected = [
-        (getattr(row, m), getattr(row, f"{m}_offset"), getattr(row, f"{m}_bytes")) for row in rows for m in MEMBERS
-    ]
+def check_members(out: Path, tar: str, expected: Sequence[tuple[str, int, int]]) -> list[Problem]:
+    """Check that a tar holds exactly the members its manifest names (name, offset, length), in order."""
     try:
         with tarfile.open(out / tar, "r:") as archive:
             found = [(member.name, member.offset_data, member.size) for member in archive]
@@ -143,6 +179,32 @@ def check_sample(tar: Path, row: Sample) -> list[str]:
     return wrong
 
 
+def check_foreground(tar: Path, row: Sample) -> list[str]:
+    """Return what is wrong with one foreground of a store of layers."""
+    try:
+        members = read_members(tar, row, LAYER_MEMBERS)
+        image, alpha = decode(members["image"]), decode(members["alpha"])
+    except (RejectedInput, DamageError) as error:
+        return [f"{row.foreground} does not decode: {error}"]
+    wrong = []
+    if image.size != (row.width, row.height) or image.mode != "RGB":
+        wrong.append(f"{row.image} is {image.mode} {image.size}, not RGB {(row.width, row.height)}")
+    if alpha.size != (row.width, row.height) or alpha.pixels.ndim != 2 or alpha.pixels.dtype != np.uint8:
+        wrong.append(f"{row.alpha} is {alpha.mode} {alpha.size}, not 8-bit gray {(row.width, row.height)}")
+    elif alpha.pixels.max() < 128:
+        wrong.append(f"{row.alpha} is empty")
+    return wrong
+
+
+def _check_background(place: InputFile, row: StoredBackground) -> list[str]:
+    try:
+        image = load_background(read_input(place), row.width * row.height, row.rotation)
+    except RejectedInput as problem:
+        return [f"{row.background} does not decode: {problem.detail}"]
+    size = image.shape[1], image.shape[0]
+    return [] if size == (row.width, row.height) else [f"{row.background} is {size}, not {(row.width, row.height)}"]
+
+
 def check_planes(alpha: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> list[str]:
     """Return what is wrong with an alpha and a trimap, both H×W uint8."""
     wrong = []
@@ -164,7 +226,7 @@ def _plane(raster: Raster) -> NDArray[np.uint8]:
 
 def _unknown_files(out: Path, index: Mapping[str, Any]) -> list[Problem]:
     known = set(index["files"])
-    for _, entry in shard_entries(index):
+    for entry in [*(entry for _, entry in shard_entries(index)), *background_entries(index)]:
         known |= {entry["tar"], entry["manifest"]}
     problems = []
     for path in sorted(out.rglob("*")):

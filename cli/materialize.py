@@ -1,0 +1,36 @@
+"""``mattingdata materialize``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from .main import echo_json
+from .options import dataset_argument, json_option, workers_option
+
+
+@click.command()
+@dataset_argument
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the composites.")
+@workers_option
+@json_option
+def materialize(dataset: Path, out: Path, workers: int, as_json: bool) -> int:
+    """Make composites of DATASET, a store of layers, without its sources.
+
+    The result is what a build with 'store: {kind: composites}' makes, to the byte. The same command on the same folder
+    continues.
+    """
+    from matting_data.building.materialize import materialize as run_materialize
+
+    started = time.monotonic()
+    result = run_materialize(dataset, out, workers)
+    index = result.index
+    if as_json:
+        echo_json({"out": str(out), "seconds": round(time.monotonic() - started, 2), **index})
+    else:
+        samples = sum(split["num_samples"] for split in index["splits"].values())
+        click.echo(f"{out}: {samples} composites ({time.monotonic() - started:.1f} s)")
+        click.echo(f"content {index['content_sha256']}")
+    return 1 if result.failed else 0

@@ -1,0 +1,121 @@
+"""Finishing a dataset: the ledger, who took what, and, last, the index."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matting_data.atomic import sha256_file, write_bytes
+from matting_data.building.ledger import LEDGERS, make_ledger, summarise
+from matting_data.building.make_shards import BuiltShards
+from matting_data.building.shard_job import ShardResult
+from matting_data.planning.plan import Plan
+from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
+from matting_data.recipe_file import LoadedRecipe
+from matting_data.records import Background, LedgerRow, write_table
+from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
+from matting_data.shards.layout import BACKGROUNDS, shard_name
+
+
+def finish(
+    recipe: LoadedRecipe,
+    out: Path,
+    plan: Plan,
+    built: BuiltShards,
+    tables: Mapping[str, str],
+    attribution: bytes,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Write ledger, attribution and, last, the index; return the index.
+
+    Parameters
+    ----------
+    tables : mapping
+        File name → SHA-256 of the tables that are there already.
+    attribution : bytes
+        ATTRIBUTION.csv of :func:`used_backgrounds`.
+    notes : sequence of str
+        What a user should know of the evidence behind the verdicts.
+    """
+    ledger = make_ledger(plan, built.samples, built.stored)
+    files = {"recipe.yaml": sha256_file(out / "recipe.yaml"), **tables}
+    for name in LEDGERS:
+        relative = f"ledger/{name}.parquet"
+        files[relative] = write_table(out / relative, ledger[name], LedgerRow)
+    files[ATTRIBUTION] = write_bytes(out / ATTRIBUTION, attribution)
+    splits = _split_entries(plan, built.samples)
+    shards = {split: entry["shards"] for split, entry in splits.items()}
+    index = {
+        "format": FORMAT,
+        "name": recipe.recipe.name,
+        "version": recipe.recipe.version,
+        "store": recipe.recipe.store.kind,
+        "recipe_sha256": recipe.sha256,
+        "splits": splits,
+    }
+    if built.backgrounds is not None:
+        entries = _background_entries(built)
+        index[BACKGROUNDS] = {"num_backgrounds": len(built.stored), "shards": entries}
+        shards[BACKGROUNDS] = entries
+    index |= {
+        "content_sha256": content_sha256(shards),
+        "ledger": {name: summarise(ledger[name]) for name in LEDGERS},
+        "notes": list(notes),
+        "files": files,
+        "tools": tool_versions(),
+    }
+    write_index(out, index)
+    return index
+
+
+def used_backgrounds(plan: Plan, built: BuiltShards) -> list[Background]:
+    """Return the backgrounds that the dataset holds, in composites or in layers."""
+    failed = {key for result in built.samples for key, _, _ in result.failed}
+    used = {composite.background for composite in plan.composites if composite.key not in failed} | built.stored
+    return [record for record in plan.backgrounds if record.id in used]
+
+
+def _background_entries(built: BuiltShards) -> list[dict[str, Any]]:
+    entries = []
+    for number, done in enumerate(built.backgrounds or ()):
+        name = shard_name(BACKGROUNDS, number)
+        entries.append(
+            {
+                "tar": f"{name}.tar",
+                "manifest": f"{name}.parquet",
+                "num_backgrounds": len(done.rows),
+                "bytes": done.tar_bytes,
+                "sha256": done.tar_sha256,
+                "manifest_sha256": done.manifest_sha256,
+            }
+        )
+    return entries
+
+
+def _split_entries(plan: Plan, results: Sequence[ShardResult]) -> dict[str, Any]:
+    failed = {key for result in results for key, _, _ in result.failed}
+    made = [composite for composite in plan.composites if composite.key not in failed]
+    shards: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for result in results:
+        name = shard_name(result.split, result.number)
+        shards[result.split].append(
+            {
+                "tar": f"{name}.tar",
+                "manifest": f"{name}.parquet",
+                "num_samples": result.num_samples,
+                "bytes": result.tar_bytes,
+                "sha256": result.tar_sha256,
+                "manifest_sha256": result.manifest_sha256,
+            }
+        )
+    return {
+        split: {
+            "num_samples": sum(entry["num_samples"] for entry in entries),
+            "num_foregrounds": len({c.foreground for c in made if c.split == split}),
+            "num_backgrounds": len({c.background for c in made if c.split == split}),
+            "shards": entries,
+        }
+        for split, entries in shards.items()
+    }

@@ -1,0 +1,41 @@
+"""One foreground on any backgrounds: what its composites share is computed once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.imaging.composite import over, over_linear, premultiply
+from matting_data.imaging.geometry import Placement, cut
+from matting_data.imaging.trimap import Radii, Trimapper, person_extent
+
+
+class Composer:
+    """Makes the pixels of a foreground's composites.
+
+    Parameters
+    ----------
+    image, alpha : ndarray
+        Clean colours H×W×3 and alpha H×W, uint8. Colours where alpha is 0 have no effect.
+    blend : {"gamma", "linear"}
+        Mix encoded values, or linear light.
+    """
+
+    def __init__(self, image: NDArray[np.uint8], alpha: NDArray[np.uint8], blend: str) -> None:
+        self.alpha = alpha
+        self._image = image
+        self._premultiplied = premultiply(image, alpha) if blend == "gamma" else None
+        self._trimapper = Trimapper(alpha)
+        self.extent = person_extent(alpha)
+
+    def over(self, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
+        """Return the composite, H×W×3 uint8, over `background` (h×w×3 uint8 of any size) as placed."""
+        height, width = self.alpha.shape
+        canvas = cut(background, placement, (width, height))
+        if self._premultiplied is not None:
+            return over(self._premultiplied, canvas)
+        return over_linear(self._image, self.alpha, canvas)
+
+    def trimap(self, radii: Radii) -> NDArray[np.uint8]:
+        """Return the trimap for `radii`, H×W uint8 in {0, 128, 255}."""
+        return self._trimapper.draw(radii)
