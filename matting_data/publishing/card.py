@@ -76,10 +76,21 @@ def _splits(facts: Facts) -> str:
         rows.append([split, plain(subset) or "–", *counts, sizes, f"{s['coverage']:.1%}", f"{s['soft']:.1%}"])
     header = ["split", "subset", "composites", "foregrounds", "backgrounds", "megapixels", "mean alpha", "soft pixels"]
     return (
-        f"## Splits\n\n{table(header, rows, right=2)}\n\n"
-        "Foregrounds are split by person and no background serves two splits. Soft pixels are those with "
-        "0 < alpha < 255."
+        f"## Splits\n\n{table(header, rows, right=2)}\n\n{_shared(facts)} Soft pixels are those with 0 < alpha < 255."
     )
+
+
+def _shared(facts: Facts) -> str:
+    """Say what serves several splits, counted from the samples themselves."""
+    person = {record.id: record.person for record in facts.used_foregrounds if record.person}
+    where: dict[str, dict[str, set[str]]] = {"foregrounds": {}, "backgrounds": {}, "named persons": {}}
+    for row in facts.samples:
+        where["foregrounds"].setdefault(row.foreground, set()).add(row.split)
+        where["backgrounds"].setdefault(row.background, set()).add(row.split)
+        if row.foreground in person:
+            where["named persons"].setdefault(person[row.foreground], set()).add(row.split)
+    counts = {kind: sum(len(splits) > 1 for splits in found.values()) for kind, found in where.items() if found}
+    return f"In more than one split: {', '.join(f'{count} {kind}' for kind, count in counts.items()) or 'nothing'}."
 
 
 def _making(facts: Facts) -> str:
@@ -198,7 +209,7 @@ def _residual(audit: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _loading(facts: Facts) -> str:
-    split = next(iter(facts.index["splits"]))
+    split = next(iter(facts.index["splits"]), "train")
     suffix = facts.image_suffix
     return f"""## Reading it
 

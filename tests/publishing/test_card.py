@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from matting_data.publishing.card import card
+from matting_data.publishing.facts import Publication, read_facts
 from matting_data.publishing.front_matter import size_category
 from matting_data.publishing.publication import publication_files, rewrite
 from matting_data.shards.index import read_index
@@ -94,6 +97,20 @@ def test_the_front_matter_names_shards_sizes_and_counts(built: Path) -> None:
     ]
     tars = sum(path.stat().st_size for path in built.glob("*/*.tar"))
     assert matter["dataset_info"]["download_size"] == tars  # type: ignore[index]
+
+
+def test_what_serves_two_splits_is_counted_from_the_samples(built: Path) -> None:
+    facts = read_facts(built, read_index(built), Publication())
+    assert "In more than one split: 0 foregrounds, 0 backgrounds." in card(facts).decode()
+    moved = [replace(row, split="test") if row.index == 0 else row for row in facts.samples]
+    assert "In more than one split: 4 foregrounds, " in card(replace(facts, samples=moved)).decode()
+
+
+def test_a_dataset_without_a_composite_has_a_card_too(built: Path) -> None:
+    facts = replace(read_facts(built, read_index(built), Publication()), samples=[])
+    text = card(facts).decode()
+    assert "0 composites" in text and "There is no composite to pass on." in text
+    assert front_matter_of(text)["size_categories"] == ["n<1K"]
 
 
 @pytest.mark.parametrize(
