@@ -58,12 +58,14 @@ def test_what_the_publisher_said_stays(built: Path) -> None:
 
 
 def test_a_date_that_is_none_is_refused(built: Path) -> None:
+    (built / "README.md").unlink(missing_ok=True)
     with pytest.raises(UsageError, match="2026-01-31"):
         rewrite(built, Publication(date="31.1.2026"))
     assert not (built / "README.md").exists()
 
 
 def test_an_unfinished_dataset_gets_no_card(built: Path) -> None:
+    (built / "README.md").unlink(missing_ok=True)
     (built / "dataset.json").unlink()
     with pytest.raises(DamageError, match="unfinished"):
         rewrite(built)
