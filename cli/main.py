@@ -16,7 +16,9 @@ from matting_data.errors import MattingDataError
 _VERBS = (
     "audit",
     "build",
+    "card",
     "eval",
+    "export",
     "fetch",
     "filter",
     "foregrounds",

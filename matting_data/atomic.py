@@ -8,10 +8,12 @@ A download is the exception: what there is of it waits under ``PARTIAL`` for the
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -190,6 +192,45 @@ def write_bytes(path: Path, data: bytes) -> str:
 
 
 @contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears under its name, complete, when the block ends without an exception.
+
+    Parameters
+    ----------
+    path : Path
+        Target: absent or an empty folder; the folder above it is created.
+
+    Yields
+    ------
+    Path
+        An empty folder beside the target, to be filled by any means; it is removed when the block fails.
+
+    Raises
+    ------
+    StorageError
+        When the target holds something, or the disk refuses.
+    """
+    with storage_errors(path):
+        path = path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise StorageError(f"{path} exists and is not an empty folder: name a new one")
+        for left in path.parent.glob(f"{glob.escape(path.name)}{TEMPORARY}*"):
+            if _LEFTOVER.search(left.name) and left.is_dir() and not _alive(left):
+                shutil.rmtree(left)
+        temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+        temporary.mkdir()
+    try:
+        yield temporary
+        with storage_errors(path):
+            os.sync()  # one for all: a folder may hold a hundred thousand files
+            temporary.rename(path)
+            _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn an ``OSError`` of the block into a :class:`StorageError` that names `path` and the remedy."""
     try:
@@ -219,6 +260,17 @@ def sha256_file(path: Path) -> str:
 def _storage_error(path: Path, error: OSError) -> StorageError:
     reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk and run the same command again")
     return StorageError(f"cannot write {path}: {reason}")
+
+
+def _alive(temporary: Path) -> bool:
+    """Tell whether the process that a temporary name carries still runs."""
+    try:
+        os.kill(int(temporary.name.rpartition("-")[2]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from matting_data.atomic import (
     TEMPORARY,
     atomic_file,
+    atomic_folder,
     remove_leftovers,
     sha256_file,
     storage_errors,
@@ -186,3 +187,36 @@ def test_only_unfinished_files_are_leftovers(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.tar", "b.tmp", f"notes{TEMPORARY}backup.txt", "sub"]
     assert names(tmp_path / "sub") == [f"d{TEMPORARY}9"]
     assert remove_leftovers(tmp_path, deep=True) == 1
+
+
+def test_a_folder_appears_when_it_is_full(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "new" / "folder") as folder:
+        (folder / "a").write_bytes(b"1")
+        assert not (tmp_path / "new" / "folder").exists()
+    assert names(tmp_path / "new") == ["folder"] and names(tmp_path / "new" / "folder") == ["a"]
+
+
+def test_a_folder_that_could_not_be_filled_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder") as folder:
+        (folder / "a").write_bytes(b"1")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["folder"] and names(tmp_path / "folder") == []
+
+
+def test_a_folder_never_replaces_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine").write_bytes(b"1")
+    (tmp_path / "file").write_bytes(b"2")
+    for taken in ("folder", "file"):
+        with pytest.raises(StorageError, match="not an empty folder"), atomic_folder(tmp_path / taken):
+            pytest.fail("the block must not run")
+    assert names(tmp_path) == ["file", "folder"] and names(tmp_path / "folder") == ["mine"]
+
+
+def test_what_came_while_a_folder_was_filled_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(StorageError), atomic_folder(tmp_path / "folder") as folder:
+        (folder / "a").write_bytes(b"1")
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "theirs").write_bytes(b"2")
+    assert names(tmp_path) == ["folder"] and names(tmp_path / "folder") == ["theirs"]

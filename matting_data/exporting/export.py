@@ -1,0 +1,151 @@
+"""Exporting: a finished dataset into a new folder of another layout, all of it or nothing."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from matting_data.atomic import atomic_folder, storage_errors
+from matting_data.building.progress import bar
+from matting_data.errors import StorageError, UsageError, nearest
+from matting_data.exporting.source import Source
+from matting_data.exporting.staging import Staging
+from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
+from matting_data.publishing.card import FILE_NAME as CARD
+from matting_data.publishing.card import export_card
+
+FORMATS = MappingProxyType(
+    {
+        "hf-webdataset": "hub_webdataset",
+        "hf-imagefolder": "hub_imagefolder",
+        "composition-1k": "composition_1k",
+        "coco": "coco",
+        "mds": "mds",
+    }
+)
+"""Formats, and the module of this package that writes each."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an exporter may be told.
+
+    Attributes
+    ----------
+    link : bool
+        Hard links instead of copies where bytes are the same.
+    sources : bool
+        Also write what only the recipe's sources hold (``composition-1k``: foregrounds and backgrounds).
+    """
+
+    link: bool = False
+    sources: bool = True
+
+
+class Tick(Protocol):
+    """What an exporter tells how far it has come."""
+
+    def update(self, n: int = 1, /) -> object:
+        """Count `n` more samples as done."""
+
+
+class Exporter(Protocol):
+    """What a module of :data:`FORMATS` holds."""
+
+    def estimate(self, source: Source, options: Options) -> int:
+        """Return about how many bytes the export takes."""
+
+    def write(self, source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+        """Write the files of all splits of `source`."""
+
+    def layout(self, source: Source, options: Options) -> str:
+        """Say in Markdown what lies where and how to read it."""
+
+    def data_files(self, source: Source) -> dict[str, str]:
+        """Return split → pattern for the Hugging Face hub; empty where its loader has no use for it."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A finished export; `bytes` counts what was written, `linked` the files that took no space."""
+
+    out: Path
+    format: str
+    splits: tuple[str, ...]
+    samples: int
+    files: int
+    bytes: int
+    linked: int
+
+
+def export(
+    dataset: Path,
+    form: str,
+    out: Path,
+    splits: Sequence[str] = (),
+    options: Options | None = None,
+    base: Path | None = None,
+) -> ExportResult:
+    """Write a dataset in another layout.
+
+    A card with the licence terms goes with every export, and ATTRIBUTION.csv where there is one.
+
+    Parameters
+    ----------
+    dataset : Path
+        A finished dataset.
+    form : str
+        A key of :data:`FORMATS`.
+    out : Path
+        New or empty; it appears when everything is written.
+    splits : sequence of str
+        Splits to export; all by default.
+    options : Options, optional
+        As above.
+    base : Path, optional
+        Folder where the recipe's relative paths start, where the dataset came without its ``.work``.
+
+    Raises
+    ------
+    DamageError
+        The dataset is unfinished or damaged.
+    StorageError
+        `out` is taken, or there is too little space.
+    UsageError
+        No such format or split, `out` lies inside the dataset, or sources that are needed are not at hand.
+    """
+    options = options or Options()
+    if form not in FORMATS:
+        raise UsageError(f"format {form!r} is not one of {', '.join(FORMATS)}{nearest(form, FORMATS)}")
+    exporter: Exporter = importlib.import_module(f"matting_data.exporting.{FORMATS[form]}")
+    source = Source.open(dataset, splits, base)
+    if out.resolve().is_relative_to(dataset.resolve()):
+        raise UsageError(
+            f"{out} lies inside the dataset {dataset}, which holds nothing but its own files: name another"
+        )
+    samples = len(source.rows())
+    with atomic_folder(out) as folder:
+        _require_space(folder, exporter.estimate(source, options), out)
+        staging = Staging(folder, options.link)
+        with bar(samples, "exporting", "samples") as progress:
+            exporter.write(source, staging, options, progress)
+        staging.add(CARD, export_card(source.facts, exporter.layout(source, options), exporter.data_files(source)))
+        if source.facts.attributed is not None:
+            with storage_errors(dataset / ATTRIBUTION):
+                staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
+    return ExportResult(out, form, source.splits, samples, staging.files, staging.bytes, staging.linked)
+
+
+def _require_space(folder: Path, needed: int, out: Path) -> None:
+    with storage_errors(folder):
+        free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageError(
+            f"the export to {out} needs about {needed / 1e9:.2f} GB and {free / 1e9:.2f} GB are free: free some space, "
+            "name another place, or export one --split"
+        )

@@ -1,0 +1,59 @@
+"""``hf-imagefolder``: loose files with ``metadata.parquet``, as Hugging Face's imagefolder loader reads them.
+
+A column called ``NAME_file_name`` links a row to a file and becomes the image column ``NAME``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from matting_data.exporting.export import Options, Tick
+from matting_data.exporting.source import COLUMNS, Source
+from matting_data.exporting.staging import Staging
+from matting_data.records import Sample, parquet_bytes, to_table
+
+_PLANES = ("image", "alpha", "trimap")
+_METADATA_BYTES = 200
+"""About what a row takes in ``metadata.parquet``."""
+
+
+def estimate(source: Source, options: Options) -> int:
+    """Return the bytes of the members, and of the table."""
+    rows = source.rows()
+    return sum(row.image_bytes + row.alpha_bytes + row.trimap_bytes for row in rows) + _METADATA_BYTES * len(rows)
+
+
+def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+    """Write the members as they are, a folder a plane, and one table a split."""
+    for split in source.splits:
+        rows: list[Sample] = []
+        for row, members in source.samples(split):
+            names = {plane: file_name(row, plane) for plane in _PLANES}
+            for plane, name in names.items():
+                staging.add(f"{split}/{name}", members[plane])
+            rows.append(dataclasses.replace(row, **names))  # type: ignore[arg-type]
+            progress.update(1)
+        table = to_table(rows, Sample).select(*_PLANES, *COLUMNS)
+        linked = table.rename({plane: f"{plane}_file_name" for plane in _PLANES})
+        staging.add(f"{split}/metadata.parquet", parquet_bytes(linked))
+
+
+def file_name(row: Sample, plane: str) -> str:
+    """Return where a plane of a sample lies below its split: ``alpha/KEY.png``."""
+    suffix = getattr(row, plane).rpartition(".")[2]
+    return f"{plane}/{row.key}.{suffix}"
+
+
+def layout(source: Source, options: Options) -> str:
+    """Describe the export."""
+    return (
+        "One folder a split, with `image`, `alpha` and `trimap`, and `metadata.parquet`, whose columns "
+        "`image_file_name`, `alpha_file_name` and `trimap_file_name` lead to them.\n\n"
+        "```python\nimport datasets\n\n"
+        f'dataset = datasets.load_dataset("imagefolder", data_dir=DIR, split="{source.splits[0]}")\n```'
+    )
+
+
+def data_files(source: Source) -> dict[str, str]:
+    """Return nothing: the loader finds splits by their folders."""
+    return {}

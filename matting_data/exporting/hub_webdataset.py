@@ -1,0 +1,34 @@
+"""``hf-webdataset``: the shards as they are, with a card, ready to be uploaded to the Hugging Face hub."""
+
+from __future__ import annotations
+
+from matting_data.exporting.export import Options, Tick
+from matting_data.exporting.source import Source
+from matting_data.exporting.staging import Staging
+
+
+def estimate(source: Source, options: Options) -> int:
+    """Return the bytes of the shards."""
+    return 0 if options.link else sum(entry["bytes"] for entry in source.shards())
+
+
+def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+    """Copy or link every tar, having checked its hash."""
+    for entry in source.shards():
+        staging.take(entry["tar"], source.root / entry["tar"], entry["sha256"])
+        progress.update(entry["num_samples"])
+
+
+def layout(source: Source, options: Options) -> str:
+    """Describe the export."""
+    split, suffix = source.splits[0], source.facts.image_suffix
+    return (
+        f"WebDataset shards: {', '.join(f'`{split}/*.tar`' for split in source.splits)}. Each sample has the fields "
+        f"`image.{suffix}`, `alpha.png`, `trimap.png` and `json`.\n\n"
+        f'```python\nimport datasets\n\ndataset = datasets.load_dataset(DIR, split="{split}")\n```'
+    )
+
+
+def data_files(source: Source) -> dict[str, str]:
+    """Return the shards of every split."""
+    return {split: f"{split}/*.tar" for split in source.splits}

@@ -1,0 +1,128 @@
+"""What an export reads: the samples of some splits of a finished dataset, and, where asked for, their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.building.shard_job import Inputs
+from matting_data.building.workspace import saved_recipe, work_folder
+from matting_data.errors import RejectedInput, UsageError
+from matting_data.imaging.geometry import Placement, cut
+from matting_data.publishing.facts import Facts, read_facts
+from matting_data.publishing.publication import said_before
+from matting_data.records import Background, Foreground, Sample
+from matting_data.shards.index import read_index
+from matting_data.shards.members import MEMBERS
+from matting_data.shards.reader import read_members, shard_entries
+from matting_data.sources.colours import ColourCache
+
+_PLACES = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
+
+COLUMNS = tuple(field.name for field in fields(Sample) if field.name not in _PLACES)
+"""Columns of a manifest that mean something outside the tar."""
+
+
+@dataclass
+class Source:
+    """Some splits of a finished dataset.
+
+    Attributes
+    ----------
+    root : Path
+        The dataset.
+    facts : Facts
+        Of the whole dataset.
+    splits : tuple of str
+        Those to export, in the dataset's order.
+    base : Path, optional
+        Folder where the recipe's relative paths start, for :meth:`foreground` and :meth:`background`.
+    """
+
+    root: Path
+    facts: Facts
+    splits: tuple[str, ...]
+    base: Path | None = None
+
+    @classmethod
+    def open(cls, root: Path, splits: Sequence[str] = (), base: Path | None = None) -> Source:
+        """Read the tables of a dataset; all its splits where none is named.
+
+        Raises
+        ------
+        DamageError
+            It is unfinished or damaged.
+        UsageError
+            It has no such split, or there is no dataset.
+        """
+        index = read_index(root)
+        for split in splits:
+            if split not in index["splits"]:
+                raise UsageError(f"{root} has no split {split!r}: it has {' and '.join(index['splits'])}")
+        chosen = tuple(split for split in index["splits"] if split in splits or not splits)
+        return cls(root, read_facts(root, index, said_before(root)), chosen, base)
+
+    def shards(self, split: str | None = None) -> list[dict[str, Any]]:
+        """Return the index entries of the shards of one split, or of all that are exported."""
+        return [entry for _, entry in shard_entries(self.facts.index, (split,) if split else self.splits)]
+
+    def rows(self, split: str | None = None) -> list[Sample]:
+        """Return the manifest rows of one split, or of all that are exported, in order."""
+        wanted = (split,) if split else self.splits
+        return [row for row in self.facts.samples if row.split in wanted]
+
+    def samples(self, split: str) -> Iterator[tuple[Sample, dict[str, bytes]]]:
+        """Yield the rows of a split with the bytes of their members; DamageError where a tar is damaged."""
+        for row in self.rows(split):
+            yield row, self.members(row)
+
+    def members(self, row: Sample) -> dict[str, bytes]:
+        """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``."""
+        return read_members(self.root / self._tars[row.split, row.shard], row)
+
+    def foreground(self, row: Sample) -> NDArray[np.uint8]:
+        """Return the clean colours of a sample's foreground, H×W×3 uint8, from the recipe's sources."""
+        return self._from_sources(lambda: self._inputs.foreground(self._foregrounds[row.foreground])[0], row.foreground)
+
+    def background(self, row: Sample) -> NDArray[np.uint8]:
+        """Return the window of the photograph that lies behind a sample, H×W×3 uint8, from the recipe's sources."""
+        record = self._backgrounds[row.background]
+        picture = self._from_sources(lambda: self._inputs.background(record), row.background)
+        placement = Placement(row.background_width, row.background_height, row.background_x, row.background_y)
+        return cut(picture, placement, (row.width, row.height))
+
+    def background_path(self, row: Sample) -> str:
+        """Return where the photograph lies below its source."""
+        return self._backgrounds[row.background].path
+
+    @cached_property
+    def _tars(self) -> dict[tuple[str, int], str]:
+        # a manifest says which shard it is; the index says where that lies
+        return {(split, int(Path(entry["tar"]).stem)): entry["tar"] for split, entry in shard_entries(self.facts.index)}
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(saved_recipe(self.root, self.base), ColourCache(work_folder(self.root) / "colours", keep=False))
+
+    @cached_property
+    def _foregrounds(self) -> dict[str, Foreground]:
+        return {record.id: record for record in self.facts.foregrounds}
+
+    @cached_property
+    def _backgrounds(self) -> dict[str, Background]:
+        return {record.id: record for record in self.facts.backgrounds}
+
+    def _from_sources(self, read: Any, identity: str) -> NDArray[np.uint8]:
+        try:
+            return read()  # type: ignore[no-any-return]
+        except (RejectedInput, OSError) as problem:
+            raise UsageError(
+                f"the source of {identity} is not at hand ({problem}): name --base, or leave foregrounds and "
+                "backgrounds out with --no-sources"
+            ) from None

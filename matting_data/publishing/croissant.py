@@ -1,0 +1,211 @@
+"""``croissant.json``: the dataset in the vocabulary of MLCommons Croissant 1.1.
+
+Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html. The reference reader, mlcroissant
+1.1, performs one join a record set only, so image, alpha and trimap are record sets of their own with a common key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from typing import Any
+
+from matting_data.publishing.facts import Facts
+from matting_data.publishing.licenses import recognise
+from matting_data.records import Sample
+from matting_data.shards.members import MEMBERS
+from matting_data.shards.reader import shard_entries
+
+FILE_NAME = "croissant.json"
+
+CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
+
+CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "arrayShape": "cr:arrayShape",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "excludes": "cr:excludes",
+    "isArray": "cr:isArray",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+
+_PLANES = {
+    "image": "The composite: RGB, 8 bits.",
+    "alpha": "How much of each pixel the person covers: gray, 8 bits, 0 to 255.",
+    "trimap": "0 surely not person, 128 unknown, 255 surely person.",
+}
+_DATA_TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
+_SPLIT_TYPES = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
+_FORMATS = {"jpg": "image/jpeg", "png": "image/png", "csv": "text/csv", "yaml": "application/yaml"}
+_PARQUET = "application/x-parquet"
+_KEY_OF_MEMBER = r"^(?:.*/)?([^./]+)\."
+
+
+def croissant_json(facts: Facts) -> bytes:
+    """Return ``croissant.json``; the same bytes for the same facts."""
+    return (json.dumps(croissant(facts), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def croissant(facts: Facts) -> dict[str, Any]:
+    """Describe a dataset in Croissant 1.1.
+
+    Parameters
+    ----------
+    facts : Facts
+        Shards, manifests and tables appear with their SHA-256. What the publisher did not say (``url``, ``creator``,
+        ``datePublished``) is left out: mlcroissant then warns, and no more.
+    """
+    index, publication = facts.index, facts.publication
+    counts = {split: entry["num_samples"] for split, entry in index["splits"].items()}
+    said = {
+        "url": publication.url,
+        "creator": {"@type": "Organization", "name": publication.creator} if publication.creator else "",
+        "datePublished": publication.date,
+    }
+    return {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "name": index["name"],
+        "description": (
+            f"{sum(counts.values())} composites of people on photographs, with alpha mattes and trimaps "
+            f"({', '.join(f'{count} {split}' for split, count in counts.items())}). README.md tells how it was made, "
+            "what was left out, and under which terms."
+        ),
+        "conformsTo": CONFORMS_TO,
+        "license": license_addresses(facts),
+        **{key: value for key, value in said.items() if value},
+        "version": index["version"],
+        "keywords": ["image matting", "human matting", "alpha matte", "trimap"],
+        "distribution": _file_objects(facts) + _file_sets(facts),
+        "recordSet": [_splits(facts), _samples(), *(_plane(member, text) for member, text in _PLANES.items())],
+    }
+
+
+def license_addresses(facts: Facts) -> list[str]:
+    """Return the address of every licence used; one without an address, or unknown, as it was stated."""
+    found = []
+    for text in facts.terms.stated:
+        known = recognise(text)
+        found.append((known and known.url) or text or "unknown")
+    return list(dict.fromkeys(found))
+
+
+def _file_objects(facts: Facts) -> list[dict[str, Any]]:
+    objects = []
+    for _, entry in shard_entries(facts.index):
+        objects.append(_file_object(entry["tar"], "application/x-tar", entry["sha256"], entry["bytes"]))
+        objects.append(_file_object(entry["manifest"], _PARQUET, entry["manifest_sha256"]))
+    for name, sha256 in sorted(facts.index.get("files", {}).items()):
+        suffix = name.rpartition(".")[2]
+        if suffix == "parquet" or suffix in _FORMATS:
+            objects.append(_file_object(name, _FORMATS.get(suffix, _PARQUET), sha256))
+    return objects
+
+
+def _file_object(name: str, form: str, sha256: str, size: int | None = None) -> dict[str, Any]:
+    described = {"@type": "cr:FileObject", "@id": name, "name": name.replace("/", "-"), "contentUrl": name}
+    if size is not None:
+        described["contentSize"] = f"{size} B"
+    return {**described, "encodingFormat": form, "sha256": sha256}
+
+
+def _file_sets(facts: Facts) -> list[dict[str, Any]]:
+    tars = [{"@id": entry["tar"]} for _, entry in shard_entries(facts.index)]
+    manifests = [f"{split}/*.parquet" for split in facts.index["splits"]]
+    sets: list[dict[str, Any]] = [
+        {"@type": "cr:FileSet", "@id": "manifests", "encodingFormat": _PARQUET, "includes": manifests}
+    ]
+    for member in _PLANES:
+        suffix = facts.image_suffix if member == "image" else "png"
+        sets.append(
+            {
+                "@type": "cr:FileSet",
+                "@id": f"{member}-files",
+                "containedIn": tars,
+                "encodingFormat": _FORMATS[suffix],
+                "includes": f"*.{member}.{suffix}",
+            }
+        )
+    return sets
+
+
+def _splits(facts: Facts) -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "splits",
+        "dataType": "cr:Split",
+        "key": {"@id": "splits/name"},
+        "field": [
+            {"@type": "cr:Field", "@id": "splits/name", "dataType": "sc:Text"},
+            {"@type": "cr:Field", "@id": "splits/url", "dataType": "sc:URL"},
+        ],
+        "data": [{"splits/name": split, "splits/url": _SPLIT_TYPES[split]} for split in facts.index["splits"]],
+    }
+
+
+def _samples() -> dict[str, Any]:
+    hints = typing.get_type_hints(Sample)
+    fields = []
+    for column in dataclasses.fields(Sample):
+        source = {"fileSet": {"@id": "manifests"}, "extract": {"column": column.name}}
+        name = f"{column.name}_member" if column.name in MEMBERS else column.name
+        described = {"@type": "cr:Field", "@id": f"samples/{name}", "dataType": _DATA_TYPES[hints[column.name]]}
+        fields.append({**described, "source": source})
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "samples",
+        "description": "One record a composite: the rows of the manifests.",
+        "key": {"@id": "samples/key"},
+        "field": fields,
+    }
+
+
+def _plane(member: str, text: str) -> dict[str, Any]:
+    name, files = f"{member}s", {"@id": f"{member}-files"}
+    key = {"fileSet": files, "extract": {"fileProperty": "fullpath"}, "transform": {"regex": _KEY_OF_MEMBER}}
+    content = {"fileSet": files, "extract": {"fileProperty": "content"}}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "description": f"{text} The key is that of samples.",
+        "key": {"@id": f"{name}/key"},
+        "field": [
+            {"@type": "cr:Field", "@id": f"{name}/key", "dataType": "sc:Text", "source": key},
+            {"@type": "cr:Field", "@id": f"{name}/{member}", "dataType": "sc:ImageObject", "source": content},
+        ],
+    }

@@ -1,0 +1,108 @@
+"""What goes with a dataset when it is published: the card, ``croissant.json`` and ``_info.json``.
+
+None of them names the hash of ``dataset.json``, which lists theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matting_data.atomic import write_bytes
+from matting_data.building import workspace
+from matting_data.errors import UsageError
+from matting_data.publishing import card, croissant
+from matting_data.publishing.facts import Publication, read_facts
+from matting_data.shards.index import read_index, write_index
+
+INFO = "_info.json"
+
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+
+
+def publication_files(out: Path, index: Mapping[str, Any], publication: Publication | None = None) -> dict[str, bytes]:
+    """Return the files of a publication, by name below the dataset.
+
+    Parameters
+    ----------
+    out : Path
+        Where recipe, tables, ledger and manifests lie already; also ``ATTRIBUTION.csv`` and ``audit.json`` if any.
+    index : mapping
+        What ``dataset.json`` holds or is about to, with its other ``files``; needs no hash of its own.
+    publication : Publication, optional
+        What the publisher says; by default what an earlier card of this folder says.
+
+    Returns
+    -------
+    dict
+        ``README.md``, ``croissant.json``, ``_info.json``; the same bytes for the same tables.
+
+    Raises
+    ------
+    DamageError
+        A table is missing or damaged.
+    """
+    facts = read_facts(out, index, said_before(out) if publication is None else publication)
+    return {
+        card.FILE_NAME: card.card(facts),
+        croissant.FILE_NAME: croissant.croissant_json(facts),
+        INFO: shard_info(index),
+    }
+
+
+def shard_info(index: Mapping[str, Any]) -> bytes:
+    """Return ``_info.json``: the shards and their lengths by split, as timm's reader of WebDatasets expects them."""
+    splits = {
+        split: {
+            "name": split,
+            "filenames": [shard["tar"] for shard in entry["shards"]],
+            "shard_lengths": [shard["num_samples"] for shard in entry["shards"]],
+            "num_samples": entry["num_samples"],
+        }
+        for split, entry in index["splits"].items()
+    }
+    return (json.dumps({"splits": splits}, indent=1) + "\n").encode()
+
+
+def rewrite(out: Path, publication: Publication | None = None) -> dict[str, str]:
+    """Write the files of a finished dataset anew, and their hashes into its index.
+
+    The index comes last: a run that is killed leaves hashes that ``verify`` finds wrong, and the same command mends.
+
+    Returns
+    -------
+    dict
+        File name → SHA-256.
+
+    Raises
+    ------
+    DamageError
+        The dataset is unfinished or damaged.
+    StorageError
+        Somebody else is writing to it, or the disk refuses.
+    UsageError
+        There is no dataset, or the date is none.
+    """
+    if publication is not None and publication.date and not _DATE.fullmatch(publication.date):
+        raise UsageError(f"date {publication.date!r} is not a day: write it as 2026-01-31")
+    read_index(out)  # an unfinished dataset is refused before anything is created in it
+    with workspace.locked(out):
+        index = read_index(out)
+        content = publication_files(out, index, publication)
+        written = {name: write_bytes(out / name, data) for name, data in content.items()}
+        write_index(out, {**index, "files": {**index["files"], **written}})
+    return written
+
+
+def said_before(out: Path) -> Publication:
+    """Return what the ``croissant.json`` of a folder says of its publisher; nothing where there is none to read."""
+    try:
+        described = json.loads((out / croissant.FILE_NAME).read_text(encoding="utf-8"))
+        creator = described.get("creator", {}).get("name", "")
+        found = [described.get("url", ""), creator, described.get("datePublished", "")]
+    except (OSError, ValueError, AttributeError):
+        return Publication()
+    return Publication(*(text if isinstance(text, str) else "" for text in found))
