@@ -13,6 +13,7 @@ from matting_data.building.make_shards import BuiltShards
 from matting_data.building.shard_job import ShardResult
 from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
+from matting_data.publishing.publication import publication_files
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, LedgerRow, write_table
 from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
@@ -47,7 +48,7 @@ def finish(
     files[ATTRIBUTION] = write_bytes(out / ATTRIBUTION, attribution)
     splits = _split_entries(plan, built.samples)
     shards = {split: entry["shards"] for split, entry in splits.items()}
-    index = {
+    index: dict[str, Any] = {
         "format": FORMAT,
         "name": recipe.recipe.name,
         "version": recipe.recipe.version,
@@ -63,9 +64,10 @@ def finish(
         "content_sha256": content_sha256(shards),
         "ledger": {name: summarise(ledger[name]) for name in LEDGERS},
         "notes": list(notes),
-        "files": files,
         "tools": tool_versions(),
     }
+    published = publication_files(out, {**index, "files": files})
+    index["files"] = files | {name: write_bytes(out / name, data) for name, data in published.items()}
     write_index(out, index)
     return index
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class LayerInputs:
         Its ``dataset.json``.
     """
 
-    def __init__(self, root: Path, index: dict[str, Any]) -> None:
+    def __init__(self, root: Path, index: Mapping[str, Any]) -> None:
         self._foregrounds: dict[str, tuple[InputFile, InputFile]] = {}
         self._backgrounds: dict[str, InputFile] = {}
         for _, entry in shard_entries(index):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from matting_data.errors import UsageError
 from matting_data.exporting.export import Options, Tick
 from matting_data.exporting.source import Source
 from matting_data.exporting.staging import Staging
 
 
 def estimate(source: Source, options: Options) -> int:
-    """Return the bytes of the shards."""
+    """Return the bytes of the shards; UsageError for a store of layers, whose shards hold no composites."""
+    if source.facts.layers:
+        raise UsageError(
+            f"{source.root} is a store of layers, whose shards hold no composites: "
+            "run 'mattingdata materialize' and export its result"
+        )
     return 0 if options.link else sum(entry["bytes"] for entry in source.shards())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.building.shard_job import Inputs
+from matting_data.building.layer_inputs import LayerInputs
+from matting_data.building.render import ForegroundRenderer
+from matting_data.building.shard_job import Inputs, SourceInputs
 from matting_data.building.workspace import saved_recipe, work_folder
 from matting_data.errors import RejectedInput, UsageError
-from matting_data.imaging.geometry import Placement, cut
+from matting_data.imaging.geometry import cut
 from matting_data.publishing.facts import Facts, read_facts
 from matting_data.publishing.publication import said_before
-from matting_data.records import Background, Foreground, Sample
+from matting_data.records import Background, Foreground, PlannedComposite, Sample
 from matting_data.shards.index import read_index
-from matting_data.shards.members import MEMBERS
+from matting_data.shards.members import MEMBERS, member_of, placement_of
 from matting_data.shards.reader import read_members, shard_entries
 from matting_data.sources.colours import ColourCache
 
@@ -49,6 +51,7 @@ class Source:
     facts: Facts
     splits: tuple[str, ...]
     base: Path | None = None
+    _renderer: tuple[str, ForegroundRenderer] | None = None
 
     @classmethod
     def open(cls, root: Path, splits: Sequence[str] = (), base: Path | None = None) -> Source:
@@ -75,7 +78,7 @@ class Source:
     def rows(self, split: str | None = None) -> list[Sample]:
         """Return the manifest rows of one split, or of all that are exported, in order."""
         wanted = (split,) if split else self.splits
-        return [row for row in self.facts.samples if row.split in wanted]
+        return [self._named(row) for row in self.facts.samples if row.split in wanted]
 
     def samples(self, split: str) -> Iterator[tuple[Sample, dict[str, bytes]]]:
         """Yield the rows of a split with the bytes of their members; DamageError where a tar is damaged."""
@@ -83,7 +86,12 @@ class Source:
             yield row, self.members(row)
 
     def members(self, row: Sample) -> dict[str, bytes]:
-        """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``."""
+        """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
+
+        Those of a store of layers are made as a store of composites would hold them.
+        """
+        if self.facts.layers:
+            return self._composed(row)
         return read_members(self.root / self._tars[row.split, row.shard], row)
 
     def foreground(self, row: Sample) -> NDArray[np.uint8]:
@@ -94,8 +102,7 @@ class Source:
         """Return the window of the photograph that lies behind a sample, H×W×3 uint8, from the recipe's sources."""
         record = self._backgrounds[row.background]
         picture = self._from_sources(lambda: self._inputs.background(record), row.background)
-        placement = Placement(row.background_width, row.background_height, row.background_x, row.background_y)
-        return cut(picture, placement, (row.width, row.height))
+        return cut(picture, placement_of(row), (row.width, row.height))
 
     def background_path(self, row: Sample) -> str:
         """Return where the photograph lies below its source."""
@@ -108,7 +115,26 @@ class Source:
 
     @cached_property
     def _inputs(self) -> Inputs:
-        return Inputs(saved_recipe(self.root, self.base), ColourCache(work_folder(self.root) / "colours", keep=False))
+        if self.facts.layers:
+            return LayerInputs(self.root, self.facts.index)
+        recipe = saved_recipe(self.root, self.base)
+        return SourceInputs(recipe, ColourCache(work_folder(self.root) / "colours", keep=False))
+
+    def _named(self, row: Sample) -> Sample:
+        """Return a row whose members are called as in a store of composites."""
+        if not self.facts.layers:
+            return row
+        image = f"{row.key}.image.{self.facts.image_suffix}"
+        return replace(row, image=image, alpha=f"{row.key}.alpha.png", trimap=f"{row.key}.trimap.png")
+
+    def _composed(self, row: Sample) -> dict[str, bytes]:
+        if self._renderer is None or self._renderer[0] != row.foreground:
+            record = self._foregrounds[row.foreground]
+            renderer = ForegroundRenderer(record, *self._inputs.foreground(record), self.facts.recipe)
+            self._renderer = row.foreground, renderer  # of the last foreground: its samples follow each other
+        planned = PlannedComposite(row.key, row.split, row.shard, row.foreground, row.background, row.index, row.seed)
+        rendered = self._renderer[1].render(planned, self._inputs.background(self._backgrounds[row.background]))
+        return {member_of(field): content for field, content in rendered.members.items()}
 
     @cached_property
     def _foregrounds(self) -> dict[str, Foreground]:

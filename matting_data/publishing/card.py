@@ -22,6 +22,8 @@ FILE_NAME = "README.md"
 
 def card(facts: Facts) -> bytes:
     """Return the card; the same bytes for the same facts."""
+    if facts.layers:
+        return _render(facts, None, [_introduction(facts)], [_layers()], [_LOADING_LAYERS, _files(facts)])
     files = {split: f"{split}/*.tar" for split in facts.index["splits"]}
     return _render(facts, files, [_introduction(facts)], [_sample(facts)], [_loading(facts), _files(facts)])
 
@@ -150,6 +152,34 @@ def _sample(facts: Facts) -> str:
     )
 
 
+def _layers() -> str:
+    rows = [
+        ["`FOREGROUND.foreground.webp` (`.png` if very large)", "RGB, 8 bits, lossless", "0 where alpha is 0"],
+        ["`FOREGROUND.alpha.png`", "gray, 8 bits, lossless", "0 clear, 255 opaque"],
+        ["`FOREGROUND.json`", "what is known of the foreground", "id, subset, licence, size, box"],
+        ["`BACKGROUND.background.*`", "the photograph's file, unchanged", "any image format"],
+    ]
+    return (
+        "## Layers\n\nEach foreground and each background is stored once; a composite is made of them when it is read, "
+        "as its row of the manifest says, and its trimap of its alpha.\n\n"
+        f"{table(['member', 'what', 'values'], rows)}"
+    )
+
+
+_LOADING_LAYERS = """## Reading it
+
+With `DIR` as this folder:
+
+```python
+import matting_data
+
+dataset = matting_data.open(DIR)
+```
+
+`mattingdata materialize DIR --out OUT` writes the composites as files that every tool reads; `mattingdata verify DIR`
+checks every file against `dataset.json`; `mattingdata export` writes other layouts."""
+
+
 def _left_out(facts: Facts) -> str:
     ledger: Mapping[str, Mapping[str, Any]] = facts.index["ledger"]
     rows = []
@@ -254,8 +284,10 @@ records = mlcroissant.Dataset(f"{{DIR}}/croissant.json").records("samples")  # a
 
 def _files(facts: Facts) -> str:
     tars, manifests = (", ".join(f"`{split}/*.{x}`" for split in facts.index["splits"]) for x in ("tar", "parquet"))
+    held = "foregrounds and their alpha" if facts.layers else "the samples"
     rows = [
-        [tars, "the samples"],
+        [tars, held],
+        *([["`backgrounds/*.tar`", "the photographs"]] if facts.layers else []),
         [manifests, "the manifests: a row a sample, with its place in the tar"],
         ["`foregrounds.parquet`, `backgrounds.parquet`", "every input found, with its checks and licence"],
         ["`plan.parquet`, `recipe.yaml`", "what was planned, and from which recipe"],
@@ -263,8 +295,7 @@ def _files(facts: Facts) -> str:
         ["`dataset.json`", "the index: every file's SHA-256"],
         ["`croissant.json`, `_info.json`", "the same for Croissant 1.1 and for timm's WebDataset reader"],
     ]
-    if facts.attributed is not None:
-        rows.append([f"`{ATTRIBUTION}`", f"who took the photographs: {facts.attributed:,} rows"])
+    rows.append([f"`{ATTRIBUTION}`", f"whose the photographs are; {facts.attributed:,} authors are named"])
     if facts.audit:
         rows.append([f"`{AUDIT}`", "the rates of the audit"])
     return f"## Files\n\n{table(['file', 'what'], rows)}"

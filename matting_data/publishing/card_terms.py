@@ -69,13 +69,13 @@ def _verdict(terms: LicenseTerms) -> str:
     )  # fmt: skip
 
 
-def _conditions(terms: LicenseTerms, attributed: int | None) -> list[str]:
+def _conditions(terms: LicenseTerms, attributed: int) -> list[str]:
     found = []
     if terms.attribution:
         named = (
-            f"`{ATTRIBUTION}` names {attributed:,} authors' works and has to go with them"
-            if attributed is not None
-            else f"there is no `{ATTRIBUTION}` here, so who passes them on has to find the names"
+            f"`{ATTRIBUTION}` names the authors of {attributed:,} photographs and has to go with them"
+            if attributed
+            else f"`{ATTRIBUTION}` names no author, so who passes them on has to find the names"
         )
         found.append(f"{terms.attribution:,} need their authors' names, the licence and a link; {named}")
     if terms.non_commercial:

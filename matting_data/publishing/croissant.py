@@ -15,7 +15,7 @@ from matting_data.publishing.facts import Facts
 from matting_data.publishing.licenses import recognise
 from matting_data.records import Sample
 from matting_data.shards.members import MEMBERS
-from matting_data.shards.reader import shard_entries
+from matting_data.shards.reader import background_entries, shard_entries
 
 FILE_NAME = "croissant.json"
 
@@ -69,6 +69,13 @@ _PLANES = {
     "alpha": "How much of each pixel the person covers: gray, 8 bits, 0 to 255.",
     "trimap": "0 surely not person, 128 unknown, 255 surely person.",
 }
+_LAYERS = {
+    "foreground": "The person in colour, 0 where alpha is 0: RGB, 8 bits.",
+    "alpha": "How much of each pixel the person covers: gray, 8 bits, 0 to 255.",
+    "background": "A photograph that shows nobody, as its source had it.",
+}
+"""Of a store of layers; keys are those of foregrounds and backgrounds, which the records of samples name."""
+
 _DATA_TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
 _FORMATS = {"jpg": "image/jpeg", "png": "image/png", "csv": "text/csv", "yaml": "application/yaml"}
@@ -112,7 +119,7 @@ def croissant(facts: Facts) -> dict[str, Any]:
         "version": index["version"],
         "keywords": ["image matting", "human matting", "alpha matte", "trimap"],
         "distribution": _file_objects(facts) + _file_sets(facts),
-        "recordSet": [_splits(facts), _samples(), *(_plane(member, text) for member, text in _PLANES.items())],
+        "recordSet": [_splits(facts), _samples(), *(_plane(member, text) for member, text in _planes(facts).items())],
     }
 
 
@@ -127,7 +134,7 @@ def license_addresses(facts: Facts) -> list[str]:
 
 def _file_objects(facts: Facts) -> list[dict[str, Any]]:
     objects = []
-    for _, entry in shard_entries(facts.index):
+    for entry in [*(entry for _, entry in shard_entries(facts.index)), *background_entries(facts.index)]:
         objects.append(_file_object(entry["tar"], "application/x-tar", entry["sha256"], entry["bytes"]))
         objects.append(_file_object(entry["manifest"], _PARQUET, entry["manifest_sha256"]))
     for name, sha256 in sorted(facts.index.get("files", {}).items()):
@@ -150,18 +157,23 @@ def _file_sets(facts: Facts) -> list[dict[str, Any]]:
     sets: list[dict[str, Any]] = [
         {"@type": "cr:FileSet", "@id": "manifests", "encodingFormat": _PARQUET, "includes": manifests}
     ]
-    for member in _PLANES:
-        suffix = facts.image_suffix if member == "image" else "png"
+    photographs = [{"@id": entry["tar"]} for entry in background_entries(facts.index)]
+    for member in _planes(facts):
+        suffix = {"image": facts.image_suffix, "foreground": "*", "background": "*"}.get(member, "png")
         sets.append(
             {
                 "@type": "cr:FileSet",
                 "@id": f"{member}-files",
-                "containedIn": tars,
-                "encodingFormat": _FORMATS[suffix],
+                "containedIn": photographs if member == "background" else tars,
+                "encodingFormat": _FORMATS.get(suffix, "image/*"),
                 "includes": f"*.{member}.{suffix}",
             }
         )
     return sets
+
+
+def _planes(facts: Facts) -> dict[str, str]:
+    return _LAYERS if facts.layers else _PLANES
 
 
 def _splits(facts: Facts) -> dict[str, Any]:
@@ -202,7 +214,7 @@ def _plane(member: str, text: str) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": name,
-        "description": f"{text} The key is that of samples.",
+        "description": text,
         "key": {"@id": f"{name}/key"},
         "field": [
             {"@type": "cr:Field", "@id": f"{name}/key", "dataType": "sc:Text", "source": key},

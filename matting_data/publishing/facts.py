@@ -59,8 +59,8 @@ class Facts:
         The rows of all manifests.
     audit : sequence of mapping
         The rates of ``audit.json``; empty where nobody audited.
-    attributed : int or None
-        Rows of ATTRIBUTION.csv; None where there is no such file.
+    attributed : int
+        Rows of ATTRIBUTION.csv that name an author.
     publication : Publication
         What the publisher said.
     """
@@ -71,7 +71,7 @@ class Facts:
     backgrounds: Sequence[Background]
     samples: Sequence[Sample]
     audit: Sequence[Mapping[str, Any]] = ()
-    attributed: int | None = None
+    attributed: int = 0
     publication: Publication = field(default_factory=Publication)
 
     @cached_property
@@ -98,6 +98,11 @@ class Facts:
         backgrounds = {record.id: record.license for record in self.used_backgrounds}
         pairs = Counter((foregrounds[row.foreground], backgrounds[row.background]) for row in self.samples)
         return license_terms(Counter(foregrounds.values()), Counter(backgrounds.values()), pairs)
+
+    @property
+    def layers(self) -> bool:
+        """Whether foregrounds and backgrounds are stored apart, and composed when read."""
+        return bool(self.index["store"] == "layers")
 
     @property
     def image_suffix(self) -> str:
@@ -128,7 +133,7 @@ def read_facts(out: Path, index: Mapping[str, Any], publication: Publication) ->
         read_table(out / "backgrounds.parquet", Background),
         samples,
         _audit(out / AUDIT),
-        _count_rows(out / ATTRIBUTION),
+        _count_authors(out / ATTRIBUTION),
         publication,
     )
     for kind, shown, known in (
@@ -151,11 +156,9 @@ def _audit(path: Path) -> list[Mapping[str, Any]]:
         raise DamageError(f"{path} cannot be read: run 'mattingdata audit' again, or remove it") from None
 
 
-def _count_rows(path: Path) -> int | None:
+def _count_authors(path: Path) -> int:
     try:
         with open(path, newline="", encoding="utf-8") as stream:
-            return sum(1 for _ in csv.DictReader(stream))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, csv.Error) as error:
+            return sum(bool(row["author"]) for row in csv.DictReader(stream))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DamageError(f"{path} cannot be read ({error}): run 'mattingdata build' again") from None

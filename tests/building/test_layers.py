@@ -15,10 +15,11 @@ from matting_data.building.build import saved_plan
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.materialize import materialize
 from matting_data.building.verify import verify
-from matting_data.errors import UsageError
+from matting_data.errors import DamageError, UsageError
 from matting_data.imaging import encode
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.shards.index import read_index
+from matting_data.shards.verify import Problem
 from tests.conftest import Project, draw_photo
 
 LAYERS = "store.kind=layers"

@@ -56,7 +56,8 @@ def test_linked_shards_take_no_space(built: Path, tmp_path: Path) -> None:
     result = export(built, "hf-webdataset", tmp_path / "hub", options=Options(link=True))
     assert result.linked == 3
     assert (tmp_path / "hub" / "train" / "000000.tar").samefile(built / "train" / "000000.tar")
-    assert result.bytes == (tmp_path / "hub" / "README.md").stat().st_size
+    copied = [tmp_path / "hub" / name for name in ("README.md", "ATTRIBUTION.csv")]
+    assert result.bytes == sum(path.stat().st_size for path in copied)
 
 
 @pytest.mark.parametrize("link", [False, True])

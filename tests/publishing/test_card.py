@@ -74,9 +74,9 @@ def test_known_licences_give_the_hub_its_name(make_project: Callable[..., Projec
     text = card_of(project.out)
     assert front_matter_of(text)["license"] == "cc-by-4.0"
     assert "Do not redistribute" not in text
-    assert "- 3 need their authors' names" in text and "there is no `ATTRIBUTION.csv` here" in text
+    assert "- 3 need their authors' names" in text and "`ATTRIBUTION.csv` names no author" in text
     (project.out / "ATTRIBUTION.csv").write_text("id,author\na,b\nc,d\n")
-    assert "`ATTRIBUTION.csv` names 2 authors' works" in card_of(project.out)
+    assert "`ATTRIBUTION.csv` names the authors of 2 photographs" in card_of(project.out)
 
 
 def test_what_a_recipe_says_does_not_format_the_card(make_project: Callable[..., Project]) -> None:
