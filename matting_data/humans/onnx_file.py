@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class OnnxDetector:
     def version(self) -> str:
         """Code version and a digest of the file and of the options that decide a score."""
         s = self.spec
-        files = [self.path, *self.path.parent.glob(f"{self.path.name}?data*")]
+        files = [self.path, *self.path.parent.glob(f"{glob.escape(self.path.name)}?data*")]
         options = (s.format, s.person_classes, s.input_size, s.resize, s.pixels, s.channels, s.providers)
         return version_of(_CODE_VERSION, files, *options)
 
@@ -220,8 +221,8 @@ class _Opened:
             values = self.session.run(self.outputs, feed)
         except Exception as error:
             raise UsageError(
-                f"{self.path.name} does not run on a picture of {self.size[0]}×{self.size[1]} "
-                f"({_first_line(error)}): set 'input_size' to what it was exported for, or export it again"
+                f"{self.path.name} does not run on {len(tensor)} pictures of {self.size[0]}×{self.size[1]} "
+                f"({_first_line(error)}): set 'input_size' to what it was exported for, or 'batch_size: 1'"
             ) from None
         return {
             name: value[:count] if value.ndim and len(value) == len(tensor) else value

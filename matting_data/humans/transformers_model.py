@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from matting_data.errors import MattingDataError, MissingExtraError, UsageError
 from matting_data.humans.detector import Detection, checked_image
 from matting_data.humans.exports import from_queries
 from matting_data.humans.plugins import people_found, person_numbers, thresholds_of, version_of
+from matting_data.humans.scaling import covering_size, resized
 from matting_data.humans.spec import DetectorSpec
 
 _CODE_VERSION = "1"
@@ -25,6 +27,7 @@ _CODE_VERSION = "1"
 _FILES = ("*.safetensors", "*.safetensors.index.json", "config.json", "preprocessor_config.json")
 _EXTRA, _PACKAGES = "detectors", "transformers and torch are"
 _DEFAULT_SIDE = 640
+_MAX_ASPECT = 8.0
 
 
 class TransformersDetector:
@@ -129,10 +132,8 @@ class _Opened:
         try:
             with _quiet(transformers):
                 self.processor = transformers.AutoImageProcessor.from_pretrained(folder, **pil, **common)
-                self.model = transformers.AutoModelForObjectDetection.from_pretrained(
-                    folder, use_safetensors=True, dtype=torch.float32, **common
-                )
-                self.model = self.model.to(self.device).eval()
+                model = transformers.AutoModelForObjectDetection.from_pretrained(folder, use_safetensors=True, **common)
+                self.model = model.float().to(self.device).eval()
         except Exception as error:
             raise UsageError(
                 f"{folder} is no object-detection model that transformers can load ({_first_line(error)}): name a "
@@ -143,7 +144,9 @@ class _Opened:
         self.people = person_numbers(spec.person_classes, names, self.classes, folder.name)
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
-        tensors = [self.processor(images=image, return_tensors="pt")["pixel_values"] for image in images]
+        # as a Pillow image: of an array three pixels high the library would take the rows for channels
+        pictures = [Image.fromarray(_squeezed(image)) for image in images]
+        tensors = [self.processor(images=picture, return_tensors="pt")["pixel_values"] for picture in pictures]
         found: dict[int, Detection] = {}
         # padding pictures to a common size would let one change the score of another
         for shape in dict.fromkeys(tensor.shape for tensor in tensors):
@@ -166,6 +169,12 @@ class _Opened:
             )
         softmaxed = logits.shape[-1] == self.classes + 1
         return from_queries(logits.float().cpu().numpy(), boxes.float().cpu().numpy(), softmaxed, self.people)
+
+
+def _squeezed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Squeeze a line of pixels, of which some preprocessors would make a picture without height."""
+    size = (image.shape[0], image.shape[1])
+    return resized(image, covering_size(size, min(size), _MAX_ASPECT))
 
 
 def _fetched(hub_id: str, revision: str | None) -> Path:

@@ -277,6 +277,15 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
             detector.detect(image)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 13)])
+@pytest.mark.parametrize("layout", ["yolox", "yolo", "rtdetr"])
+def test_any_size_is_scored_within_bounds(tmp_path: Path, layout: str, size: tuple[int, int]) -> None:
+    found = load(write_layout(tmp_path / "net.onnx", layout, 0.4, 0.0)).detect(np.full((*size, 3), 90, np.uint8))
+    assert found.score == pytest.approx(expected_score(layout, 0.4, 0.0), abs=1e-4)
+    for box in found.boxes:
+        assert 0 <= box.x0 <= box.x1 <= size[1] and 0 <= box.y0 <= box.y1 <= size[0]
+
+
 def test_a_pickled_detector_opens_its_own_session(tmp_path: Path) -> None:
     detector = load(write_layout(tmp_path / "net.onnx", "yolo", 0.4))
     expected, version = detector.detect(GRAY), detector.version

@@ -169,6 +169,16 @@ def test_company_of_other_sizes_changes_nothing(model: str, request: pytest.Fixt
     assert [found.score for found in together] == pytest.approx([found.score for found in alone], abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (5, 3), (3, 3), (1, 700), (700, 1)])
+@pytest.mark.parametrize("model", ["rtdetr", "yolos"])
+def test_any_size_is_scored_within_bounds(model: str, size: tuple[int, int], request: pytest.FixtureRequest) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    found = load(request.getfixturevalue(model)).detect(image)
+    assert 0.0 <= found.score <= 1.0
+    for box in found.boxes:
+        assert 0 <= box.x0 <= box.x1 <= size[1] and 0 <= box.y0 <= box.y1 <= size[0]
+
+
 def test_a_version_follows_weights_and_classes(rtdetr: Path, tmp_path: Path) -> None:
     tiny_rtdetr(tmp_path / "tiny-rtdetr", seed=0)
     tiny_rtdetr(tmp_path / "other", seed=7)
