@@ -17,8 +17,12 @@ Flags = NDArray[np.bool_]
 Scorer = Callable[[Flags], Floats]
 """From the photographs that may be learned from to the scores of all."""
 
+Losses = tuple[float, float]
+"""Shares of the clean photographs given up at the reject and at the review threshold."""
+
 FOLDS, REPEATS = 5, 10
 REVIEW_LOSS, REJECT_LOSS = 0.15, 0.05
+OWN_LOSSES: Losses = (REJECT_LOSS, REVIEW_LOSS)
 RIDGE = 1e-2
 OPERATING_POINTS = (0.05, 0.10, 0.20, 0.30)
 
@@ -56,16 +60,16 @@ class FixedFigures:
     lost_interval: tuple[float, float]
 
 
-def learned(features: Floats, person: Flags) -> Scorer:
+def learned(features: Floats, person: Flags, counted: slice = slice(None)) -> Scorer:
     """Return the scorer that fits a logistic curve over features of shape (n, k), or of several looks (n, looks, k).
 
-    With several looks the curve is fitted on the first, the whole image, and the strongest look counts.
+    With several looks the curve is fitted on the first, the whole image, and the strongest of those `counted` counts.
     """
     looks = features if features.ndim == 3 else features[:, None]
 
     def score(train: Flags) -> Floats:
         weights = fit_logistic(looks[train, 0], person[train])
-        strongest: Floats = (weights[0] + looks @ weights[1:]).max(axis=1)
+        strongest: Floats = (weights[0] + looks[:, counted] @ weights[1:]).max(axis=1)
         shares: Floats = 1.0 / (1.0 + np.exp(-np.clip(strongest, -60, 60)))
         return shares
 
@@ -77,19 +81,20 @@ def given(scores: Floats) -> Scorer:
     return lambda train: scores
 
 
-def either(parts: Sequence[tuple[Scorer, Thresholds | None]], person: Flags) -> Scorer:
+def either(parts: Sequence[tuple[Scorer, Thresholds | Losses]], person: Flags) -> Scorer:
     """Return the scorer of a combination, as :class:`matting_data.humans.combined.CombinedDetector` makes it.
 
-    Parts without thresholds get those that lose REJECT_LOSS and REVIEW_LOSS of the clean photographs learned from.
+    Parts with losses instead of thresholds get those that lose so much of the clean photographs learned from.
     """
 
     def score(train: Flags) -> Floats:
         columns = []
         for scorer, thresholds in parts:
             scores = scorer(train)
-            limits = thresholds or Thresholds(
-                *(threshold_losing(scores[train], person[train], loss) for loss in (REJECT_LOSS, REVIEW_LOSS))
-            )
+            if isinstance(thresholds, Thresholds):
+                limits = thresholds
+            else:
+                limits = Thresholds(*(threshold_losing(scores[train], person[train], loss) for loss in thresholds))
             columns.append([common_scale(float(value), limits) for value in scores])
         strongest: Floats = np.asarray(columns).max(axis=0)
         return strongest

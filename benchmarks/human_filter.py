@@ -29,12 +29,14 @@ from numpy.typing import NDArray
 
 from benchmarks.cross_validation import (
     OPERATING_POINTS,
+    OWN_LOSSES,
     REJECT_LOSS,
     REVIEW_LOSS,
     Figures,
     FixedFigures,
     Flags,
     Floats,
+    Losses,
     Scorer,
     at_threshold,
     cross_validated,
@@ -48,18 +50,21 @@ from matting_data.errors import MattingDataError, UsageError
 from matting_data.humans import registry
 from matting_data.humans.combined import THRESHOLDS as COMBINED
 from matting_data.humans.combined import common_scale
-from matting_data.humans.default import LONG_SIDE, THRESHOLDS, DefaultDetector, Readings, joined
-from matting_data.humans.detector import Detector
+from matting_data.humans.default import LONG_SIDE, THRESHOLDS, TILE_THRESHOLDS, DefaultDetector, Readings, joined
+from matting_data.humans.detector import Detector, Thresholds
 from matting_data.humans.pose import PosePerson
 from matting_data.humans.scaling import reduced_size, resized
 from matting_data.humans.spec import DetectorSpec, read_spec, resolved
 from matting_data.humans.ssdlite import SsdLite
-from matting_data.humans.tiling import Tiles, tile_windows
+from matting_data.humans.tiling import Tiles, stretched, tile_windows
 
 Image = NDArray[np.uint8]
 
 DEFAULT = "default: all three joined"
 TILES = 2
+TILE_LOSSES: Losses = (0.02, 0.05)
+NOTHING = -50.0
+"""Log odds in the place of a look that was not taken."""
 
 CANDIDATES: dict[str, Callable[[dict[str, Floats]], list[Floats]]] = {
     "ssdlite, whole image": lambda r: [r["whole"]],
@@ -165,8 +170,8 @@ def read_tiled(data: Path, tiles: Tiles, limit: int | None = None) -> tuple[Floa
     Returns
     -------
     (ndarray of float64, shape (n, looks, 2), ndarray of float64, shape (n,))
-        The features of :data:`DEFAULT`, the whole photograph first and repeated where there are fewer tiles; and the
-        wall time of each photograph in milliseconds.
+        The features of :data:`DEFAULT`, the whole photograph first, :data:`NOTHING` where there are fewer tiles; and
+        the wall time of each photograph in milliseconds.
     """
     detector = DefaultDetector()
     found, milliseconds = [], []
@@ -178,7 +183,7 @@ def read_tiled(data: Path, tiles: Tiles, limit: int | None = None) -> tuple[Floa
         milliseconds.append((time.perf_counter() - start) * 1e3)
         found.append([[max(r.whole, r.dense), r.pose] for r in seen])
     most = max(len(looks) for looks in found)
-    return np.asarray([looks + [looks[0]] * (most - len(looks)) for looks in found]), np.asarray(milliseconds)
+    return np.asarray([looks + [[NOTHING, NOTHING]] * (most - len(looks)) for looks in found]), np.asarray(milliseconds)
 
 
 def read_scores(detector: Detector, data: Path, limit: int | None = None) -> tuple[Floats, Floats]:
@@ -198,17 +203,23 @@ def default_features(photos: Photos) -> Floats:
 
 
 def shipped_scores(looks: Floats) -> Floats:
-    """Return the scores that the shipped curve gives to features of shape (n, looks, 2)."""
-    each = [[joined(Readings(strongest, strongest, pose)) for strongest, pose in photo] for photo in looks]
-    scores: Floats = np.asarray(each).max(axis=1)
-    return scores
+    """Return the scores that the shipped curve gives to features of shape (n, looks, 2), one for each look."""
+    return np.asarray([[joined(Readings(strongest, strongest, pose)) for strongest, pose in photo] for photo in looks])
 
 
-def fitted_tiled(tiled: Floats, person: Flags) -> dict[str, float]:
-    """Return the thresholds of the shipped curve with two tiles across, fitted on all photographs."""
-    scores = shipped_scores(tiled)
-    losses = {"tiled review": REVIEW_LOSS, "tiled reject": REJECT_LOSS}
-    return {name: threshold_losing(scores, person, loss) for name, loss in losses.items()}
+def shipped_tiled(looks: Floats) -> Floats:
+    """Return the scores of the shipped detector with tiles, whose features are `looks`."""
+    each = shipped_scores(looks)
+    scores = [[photo[0], *(stretched(s, TILE_THRESHOLDS, THRESHOLDS) for s in photo[1:])] for photo in each]
+    strongest: Floats = np.asarray(scores).max(axis=1)
+    return strongest
+
+
+def fitted_tiles(tiled: Floats, person: Flags) -> dict[str, float]:
+    """Return what a tile must reach so that tiles alone lose TILE_LOSSES, fitted on all photographs."""
+    scores = shipped_scores(tiled)[:, 1:].max(axis=1)
+    reject, review = (threshold_losing(scores, person, loss) for loss in TILE_LOSSES)
+    return {"tile reject": reject, "tile review": review}
 
 
 def fitted(photos: Photos) -> dict[str, float]:
@@ -242,18 +253,25 @@ def tables(
         looks = LOOKS.get(name)
         add(name, scorer, sum(photos.look_milliseconds[look] for look in looks) if looks else own_time)
     add(f"default, reject only ({REJECT_LOSS:.0%})", scorers[DEFAULT], own_time, REJECT_LOSS)
-    both = [(scorers["ssdlite alone, whole and dense"], None), (scorers["pose alone"], None)]
+    both: list[tuple[Scorer, Thresholds | Losses]] = [
+        (scorers[name], OWN_LOSSES) for name in ("ssdlite alone, whole and dense", "pose alone")
+    ]
     add("ssdlite or pose, either rejects", either(both, person), sum(photos.look_milliseconds.values()))
-    shipped = shipped_scores(default_features(photos)[:, None])
+    shipped = shipped_scores(default_features(photos)[:, None])[:, 0]
     add_fixed("default", shipped, THRESHOLDS.reject, THRESHOLDS.review)
-    add(f"default, tiles: {TILES}", learned(tiled, person), float(np.median(tiled_times)))
-    add_fixed(f"default, tiles: {TILES}", shipped_scores(tiled), THRESHOLDS.reject, THRESHOLDS.review)
+    add(f"default, tiles: {TILES}, as sure as the whole", learned(tiled, person), float(np.median(tiled_times)))
+    apart: list[tuple[Scorer, Thresholds | Losses]] = [
+        (learned(tiled, person, slice(1)), OWN_LOSSES),
+        (learned(tiled, person, slice(1, None)), TILE_LOSSES),
+    ]
+    add(f"default, tiles: {TILES}", either(apart, person), float(np.median(tiled_times)))
+    add_fixed(f"default, tiles: {TILES}", shipped_tiled(tiled), THRESHOLDS.reject, THRESHOLDS.review)
     for detector, scores, times in plugins:
         limits = detector.thresholds
         add(detector.name, given(scores), float(np.median(times)))
         add_fixed(detector.name, scores, limits.reject, limits.review)
         name = f"default + {detector.name}"
-        parts = [(scorers[DEFAULT], None), (given(scores), limits)]
+        parts: list[tuple[Scorer, Thresholds | Losses]] = [(scorers[DEFAULT], OWN_LOSSES), (given(scores), limits)]
         add(name, either(parts, person), own_time + float(np.median(times)))
         pairs = zip(shipped, scores, strict=True)
         together = [max(common_scale(a, THRESHOLDS), common_scale(b, limits)) for a, b in pairs]
@@ -297,7 +315,7 @@ def main() -> None:
     except MattingDataError as error:
         raise SystemExit(str(error)) from None
     rows, fixed = tables(photos, tiled, tiled_times, scored)
-    constants = {**fitted(photos), **fitted_tiled(tiled, photos.person)} if arguments.fit else {}
+    constants = {**fitted(photos), **fitted_tiles(tiled, photos.person)} if arguments.fit else {}
     versions = {detector.name: detector.version for detector in [DefaultDetector(), *plugins]}
     if arguments.json:
         candidates = [{**asdict(row.figures), "ms": row.milliseconds} for row in rows]

@@ -72,8 +72,11 @@ def _named(name: str) -> Detector:
 
 def _specified(spec: DetectorSpec) -> Detector:
     detector: TileableDetector
+    surer = None
     if spec.kind == "default":
-        from matting_data.humans.default import THRESHOLDS, DefaultDetector
+        from matting_data.humans.default import THRESHOLDS, TILE_THRESHOLDS, DefaultDetector
+
+        surer = TILE_THRESHOLDS, THRESHOLDS
 
         own = spec.thresholds
         detector = DefaultDetector(thresholds=Thresholds(own.reject, own.review) if own else THRESHOLDS)
@@ -85,4 +88,4 @@ def _specified(spec: DetectorSpec) -> Detector:
         from matting_data.humans.transformers_model import TransformersDetector
 
         detector = TransformersDetector(spec)
-    return detector if spec.tiles == 1 else TiledDetector(detector, spec.tiles)
+    return detector if spec.tiles == 1 else TiledDetector(detector, spec.tiles, surer)

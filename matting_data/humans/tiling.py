@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.humans.boxes import merged
+from matting_data.humans.combined import common_scale
 from matting_data.humans.detector import BatchDetector, Detection, Detector, Thresholds, checked_image, detect_all
 
 Tiles = int | Literal["auto"]
@@ -88,9 +89,10 @@ class TiledDetector:
     inner : TileableDetector
     tiles : int or 'auto'
         As for :func:`tile_windows`.
-    thresholds : Thresholds, optional
-        Default is those of `inner`. More looks mean more mistakes: at the same thresholds a tiled detector finds more
-        people and loses more clean images.
+    surer : (Thresholds, Thresholds), optional
+        How much surer a tile must be than a whole image, since more looks mean more mistakes: scores of tiles are
+        stretched so that the first, what a tile must reach, come to lie on the second, those of whole images. Without
+        it a tile's score counts as it is, and a tiled detector loses more clean images.
 
     Attributes
     ----------
@@ -99,10 +101,17 @@ class TiledDetector:
     batch_size : int
     """
 
-    def __init__(self, inner: TileableDetector, tiles: Tiles, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self, inner: TileableDetector, tiles: Tiles, surer: tuple[Thresholds, Thresholds] | None = None
+    ) -> None:
         self.inner = inner
         self.tiles = tiles
-        self.thresholds = thresholds or inner.thresholds
+        self.surer = surer
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those of the inner detector."""
+        return self.inner.thresholds
 
     @property
     def name(self) -> str:
@@ -112,7 +121,8 @@ class TiledDetector:
     @property
     def version(self) -> str:
         """Version of the inner detector and of the tiling."""
-        return f"{self.inner.version}-tiles{self.tiles}.{_CODE_VERSION}"
+        surer = [f"{t.reject}:{t.review}" for t in self.surer or ()]
+        return "-".join([self.inner.version, f"tiles{self.tiles}.{_CODE_VERSION}", *surer])
 
     @property
     def batch_size(self) -> int:
@@ -128,7 +138,20 @@ class TiledDetector:
         images = [checked_image(image) for image in images]
         windows = [tile_windows((i.shape[0], i.shape[1]), self.tiles, self.inner.input_side) for i in images]
         seen = detect_all(self.inner, _looks(images, windows))
-        return [_joined([next(seen) for _ in range(1 + len(places))], places) for places in windows]
+        return [self._joined([next(seen) for _ in range(1 + len(places))], places) for places in windows]
+
+    def _joined(self, seen: Sequence[Detection], places: Sequence[tuple[int, int, int]]) -> Detection:
+        whole, *parts = seen
+        boxes = list(whole.boxes)
+        for part, (top, left, _) in zip(parts, places, strict=True):
+            boxes += [replace(b, x0=b.x0 + left, y0=b.y0 + top, x1=b.x1 + left, y1=b.y1 + top) for b in part.boxes]
+        scores = [part.score if self.surer is None else stretched(part.score, *self.surer) for part in parts]
+        return Detection(max([whole.score, *scores]), merged(boxes))
+
+
+def stretched(score: float, reached: Thresholds, wanted: Thresholds) -> float:
+    """Bring a score to where the thresholds `reached` lie on those `wanted`, linear in between; in [0, 1]."""
+    return float(np.interp(common_scale(score, reached), [0, 0.25, 0.5, 1], [0, wanted.review, wanted.reject, 1]))
 
 
 def _side(short: int, across: int) -> int:
@@ -147,11 +170,3 @@ def _looks(
         yield image
         for top, left, side in places:
             yield np.ascontiguousarray(image[top : top + side, left : left + side])
-
-
-def _joined(seen: Sequence[Detection], places: Sequence[tuple[int, int, int]]) -> Detection:
-    whole, *parts = seen
-    boxes = list(whole.boxes)
-    for part, (top, left, _) in zip(parts, places, strict=True):
-        boxes += [replace(b, x0=b.x0 + left, y0=b.y0 + top, x1=b.x1 + left, y1=b.y1 + top) for b in part.boxes]
-    return Detection(max(detection.score for detection in seen), merged(boxes))

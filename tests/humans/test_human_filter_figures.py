@@ -85,7 +85,7 @@ def test_the_strongest_look_counts_and_the_curve_is_fitted_on_the_whole_image() 
 def test_either_rejects_what_one_of_its_parts_rejects() -> None:
     person = np.asarray([True, True, False, False])
     first, second = np.asarray([0.9, 0.1, 0.1, 0.0]), np.asarray([0.0, 0.7, 0.1, 0.2])
-    parts = [
+    parts: list[tuple[cross_validation.Scorer, Thresholds | cross_validation.Losses]] = [
         (cross_validation.given(first), Thresholds(0.8, 0.4)),
         (cross_validation.given(second), Thresholds(0.6, 0.4)),
     ]

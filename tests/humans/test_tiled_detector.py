@@ -112,7 +112,21 @@ def test_name_version_and_thresholds_tell_the_tiles() -> None:
     two, three = TiledDetector(inner, 2), TiledDetector(inner, 3)
     assert two.name == "spot (tiles 2)" and two.thresholds == inner.thresholds
     assert len({inner.version, two.version, three.version}) == 3
-    assert TiledDetector(inner, 2, Thresholds(0.9, 0.8)).thresholds.reject == 0.9
+    assert TiledDetector(inner, 2, (Thresholds(0.9, 0.8), inner.thresholds)).version != two.version
+
+
+def test_a_tile_must_be_as_much_surer_as_asked() -> None:
+    image = np.zeros((400, 560, 3), np.uint8)
+    image[301:305, 430:434, 0] = 200
+    inner = RedSpotDetector()
+    plain = TiledDetector(inner, 3).detect(image).score
+    at_reject = TiledDetector(inner, 3, (Thresholds(plain, 0.4), Thresholds(0.5, 0.25))).detect(image)
+    at_review = TiledDetector(inner, 3, (Thresholds(1.0, plain), Thresholds(0.5, 0.25))).detect(image)
+    assert at_reject.score == pytest.approx(0.5) and at_review.score == pytest.approx(0.25)
+    assert inner.detect(image).score < plain < 1
+    image[:, :, 0] = 200  # what the whole image shows keeps its score
+    sure = TiledDetector(inner, 3, (Thresholds(1.0, 1.0), Thresholds(0.5, 0.25))).detect(image)
+    assert sure.score == inner.detect(image).score
 
 
 def test_the_default_detector_can_be_tiled() -> None:
