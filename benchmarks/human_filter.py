@@ -1,11 +1,13 @@
-"""How well, and how fast, the offline human detector tells photographs with a person from those without.
+"""How well, and how fast, human detectors and combinations tell photographs with a person from those without.
 
-    python -m benchmarks.human_filter --data ../shared/data [--json] [--fit]
+    python -m benchmarks.human_filter --data ../shared/data [--detector SPEC.yaml|FILE.onnx]... [--json] [--fit]
 
 ``--data`` holds ``person_filter/labels.csv`` with the columns path (from ``--data``), person (0 or 1) and
-label_source. All that is fitted, the joining curve and the thresholds, is fitted on other folds than those scored:
-five folds, stratified by label and source, ten times. ``--fit`` prints the numbers of
-``matting_data/humans/default.py``, fitted on all photographs.
+label_source. The first table is cross-validated: the joining curve, the thresholds of what is combined, and the
+threshold of every row are fitted on other folds than those scored; five folds, stratified by label and source, ten
+times. The second is at the recommended thresholds: nothing is fitted there for a detector of one's own, but for the
+default detector they were fitted on these very photographs. ``--detector`` adds one's own, alone and combined with the
+default. ``--fit`` prints the numbers of ``matting_data/humans/default.py``, fitted on all photographs.
 """
 
 from __future__ import annotations
@@ -16,40 +18,74 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
-from matting_data.humans.default import LONG_SIDE, DefaultDetector
+from benchmarks.cross_validation import (
+    OPERATING_POINTS,
+    OWN_LOSSES,
+    REJECT_LOSS,
+    REVIEW_LOSS,
+    Figures,
+    FixedFigures,
+    Flags,
+    Floats,
+    Losses,
+    Scorer,
+    at_threshold,
+    cross_validated,
+    either,
+    fit_logistic,
+    given,
+    learned,
+    threshold_losing,
+)
+from matting_data.errors import MattingDataError, UsageError
+from matting_data.humans import registry
+from matting_data.humans.combined import THRESHOLDS as COMBINED
+from matting_data.humans.combined import common_scale
+from matting_data.humans.default import LONG_SIDE, THRESHOLDS, TILE_THRESHOLDS, DefaultDetector, Readings, joined
+from matting_data.humans.detector import Detector, Thresholds
 from matting_data.humans.pose import PosePerson
 from matting_data.humans.scaling import reduced_size, resized
+from matting_data.humans.spec import DetectorSpec, read_spec, resolved
 from matting_data.humans.ssdlite import SsdLite
+from matting_data.humans.tiling import Tiles, stretched, tile_windows
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Image = NDArray[np.uint8]
 
-FOLDS, REPEATS = 5, 10
-REVIEW_LOSS, REJECT_LOSS = 0.15, 0.05
-RIDGE = 1e-2
-OPERATING_POINTS = (0.05, 0.10, 0.20, 0.30)
+DEFAULT = "default: all three joined"
+TILES = 2
+TILE_LOSSES: Losses = (0.02, 0.05)
+NOTHING = -50.0
+"""Log odds in the place of a look that was not taken."""
 
 CANDIDATES: dict[str, Callable[[dict[str, Floats]], list[Floats]]] = {
     "ssdlite, whole image": lambda r: [r["whole"]],
     "ssdlite, dense": lambda r: [r["dense"]],
-    "pose": lambda r: [r["pose"]],
-    "ssdlite, whole + dense": lambda r: [np.maximum(r["whole"], r["dense"])],
-    "ssdlite, whole, + pose": lambda r: [r["whole"], r["pose"]],
-    "default (all three)": lambda r: [np.maximum(r["whole"], r["dense"]), r["pose"]],
+    "ssdlite alone, whole and dense": lambda r: [np.maximum(r["whole"], r["dense"])],
+    "pose alone": lambda r: [r["pose"]],
+    "ssdlite, whole, and pose, joined": lambda r: [r["whole"], r["pose"]],
+    DEFAULT: lambda r: [np.maximum(r["whole"], r["dense"]), r["pose"]],
+}
+LOOKS = {
+    "ssdlite, whole image": ("whole",),
+    "ssdlite, dense": ("dense",),
+    "ssdlite alone, whole and dense": ("whole", "dense"),
+    "pose alone": ("pose",),
+    "ssdlite, whole, and pose, joined": ("whole", "pose"),
 }
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Labelled photographs and what the detector read in them.
+    """Labelled photographs and what the default detector read in them.
 
     Parameters
     ----------
@@ -72,30 +108,31 @@ class Photos:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Cross-validated figures of one way of scoring.
+class Row:
+    """One row of the first table: figures and the median wall time of an image in milliseconds."""
 
-    Recall is the share of photographs with a person that are rejected, lost that of the clean ones. Intervals are
-    Wilson's 95 %, ranges those of the runs, deviations those of the single folds.
-    """
+    figures: Figures
+    milliseconds: float
 
-    name: str
-    auc: float
-    recall_at: dict[str, float]
-    recall: float
-    recall_interval: tuple[float, float]
-    recall_range: tuple[float, float]
-    recall_fold_deviation: float
-    lost: float
-    lost_interval: tuple[float, float]
-    lost_range: tuple[float, float]
-    lost_fold_deviation: float
+
+def read_rows(data: Path, limit: int | None = None) -> list[dict[str, str]]:
+    """Return the rows of ``labels.csv``."""
+    with (data / "person_filter" / "labels.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))[:limit]
+
+
+def images(data: Path, rows: list[dict[str, str]]) -> Iterator[Image]:
+    """Decode the photographs of `rows` one after the other."""
+    for row in rows:
+        pixels = cv2.imread(str(data / row["path"]), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise SystemExit(f"{row['path']} of labels.csv cannot be read below {data}")
+        yield np.ascontiguousarray(pixels[:, :, ::-1], dtype=np.uint8)
 
 
 def read_photos(data: Path, limit: int | None = None) -> Photos:
     """Run the default detector over the labelled photographs of `data`."""
-    with (data / "person_filter" / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))[:limit]
+    rows = read_rows(data, limit)
     detector = DefaultDetector()
     detector.readings(np.zeros((480, 640, 3), dtype=np.uint8))
     readings: dict[str, list[float]] = {"whole": [], "dense": [], "pose": []}
@@ -105,11 +142,7 @@ def read_photos(data: Path, limit: int | None = None) -> Photos:
     look_milliseconds: dict[str, list[float]] = {name: [] for name in looks}
     for look in looks.values():
         look(np.zeros((480, 640, 3), dtype=np.uint8))
-    for number, row in enumerate(rows):
-        pixels = cv2.imread(str(data / row["path"]), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise SystemExit(f"{row['path']} of labels.csv cannot be read below {data}")
-        image = np.ascontiguousarray(pixels[:, :, ::-1], dtype=np.uint8)
+    for number, image in enumerate(images(data, rows)):
         start = time.perf_counter()
         seen = detector.readings(image)
         milliseconds.append((time.perf_counter() - start) * 1e3)
@@ -131,97 +164,67 @@ def read_photos(data: Path, limit: int | None = None) -> Photos:
     )
 
 
-def fit_logistic(features: Floats, person: Flags) -> Floats:
-    """Fit a logistic curve by Newton's method with a slight ridge; return the intercept and the weights."""
-    design = np.column_stack([np.ones(len(features)), features])
-    ridge = RIDGE * np.diag([0.0, *[1.0] * features.shape[1]])
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        odds = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (odds - person) + ridge @ weights
-        hessian = (design * (odds * (1 - odds))[:, None]).T @ design + ridge
-        step = np.linalg.solve(hessian, gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-10:
-            break
-    return weights
+def read_tiled(data: Path, tiles: Tiles, limit: int | None = None) -> tuple[Floats, Floats]:
+    """Run the default detector over whole photographs and their tiles.
+
+    Returns
+    -------
+    (ndarray of float64, shape (n, looks, 2), ndarray of float64, shape (n,))
+        The features of :data:`DEFAULT`, the whole photograph first, :data:`NOTHING` where there are fewer tiles; and
+        the wall time of each photograph in milliseconds.
+    """
+    detector = DefaultDetector()
+    found, milliseconds = [], []
+    for image in images(data, read_rows(data, limit)):
+        start = time.perf_counter()
+        windows = tile_windows((image.shape[0], image.shape[1]), tiles, detector.input_side)
+        views = [image, *(image[top : top + side, left : left + side] for top, left, side in windows)]
+        seen = [detector.readings(view) for view in views]
+        milliseconds.append((time.perf_counter() - start) * 1e3)
+        found.append([[max(r.whole, r.dense), r.pose] for r in seen])
+    most = max(len(looks) for looks in found)
+    return np.asarray([looks + [[NOTHING, NOTHING]] * (most - len(looks)) for looks in found]), np.asarray(milliseconds)
 
 
-def threshold_losing(scores: Floats, person: Flags, share: float) -> float:
-    """Return the threshold at or above which `share` of the clean photographs lie."""
-    return float(np.quantile(scores[~person], 1.0 - share))
+def read_scores(detector: Detector, data: Path, limit: int | None = None) -> tuple[Floats, Floats]:
+    """Return a detector's scores of the labelled photographs and its wall times in milliseconds, one at a time."""
+    detector.detect(np.zeros((480, 640, 3), dtype=np.uint8))
+    scores, milliseconds = [], []
+    for image in images(data, read_rows(data, limit)):
+        start = time.perf_counter()
+        scores.append(round(detector.detect(image).score, 4))
+        milliseconds.append((time.perf_counter() - start) * 1e3)
+    return np.asarray(scores), np.asarray(milliseconds)
 
 
-def folds(stratum: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return a fold number for every photograph, each stratum dealt out evenly in random order."""
-    generator = np.random.default_rng(seed)
-    numbers = np.empty(len(stratum), dtype=np.int64)
-    dealt = 0
-    for value in np.unique(stratum):
-        members = generator.permutation(np.flatnonzero(stratum == value))
-        numbers[members] = (dealt + np.arange(len(members))) % FOLDS
-        dealt += len(members)
-    return numbers
+def default_features(photos: Photos) -> Floats:
+    """Return the features that the default detector joins, shape (n, 2)."""
+    return np.column_stack(CANDIDATES[DEFAULT](photos.readings))
 
 
-def cross_validated(name: str, features: Floats, photos: Photos, loss: float = REVIEW_LOSS) -> Figures:
-    """Fit and score on different folds, REPEATS times; `loss` is the share of clean training photographs given up."""
-    person = photos.person
-    recalls, losts, fold_recalls, fold_losts, curves, areas = [], [], [], [], [], []
-    for seed in range(REPEATS):
-        fold = folds(photos.stratum, seed)
-        rejected = np.zeros(len(person), dtype=bool)
-        held_out = np.zeros(len(person))
-        for number in range(FOLDS):
-            train, test = fold != number, fold == number
-            weights = fit_logistic(features[train], person[train])
-            scores = weights[0] + features @ weights[1:]
-            rejected[test] = scores[test] >= threshold_losing(scores[train], person[train], loss)
-            held_out[test] = scores[test]
-            fold_recalls.append(rejected[test & person].mean())
-            fold_losts.append(rejected[test & ~person].mean())
-        recalls.append(rejected[person].mean())
-        losts.append(rejected[~person].mean())
-        areas.append(area_under_curve(held_out, person))
-        curves.append([recall_losing(held_out, person, share) for share in OPERATING_POINTS])
-    recall, lost = float(np.mean(recalls)), float(np.mean(losts))
-    return Figures(
-        name=name,
-        auc=float(np.mean(areas)),
-        recall_at={f"{share:.2f}": float(v) for share, v in zip(OPERATING_POINTS, np.mean(curves, 0), strict=True)},
-        recall=recall,
-        recall_interval=wilson(recall, int(person.sum())),
-        recall_range=(float(min(recalls)), float(max(recalls))),
-        recall_fold_deviation=float(np.std(fold_recalls)),
-        lost=lost,
-        lost_interval=wilson(lost, int((~person).sum())),
-        lost_range=(float(min(losts)), float(max(losts))),
-        lost_fold_deviation=float(np.std(fold_losts)),
-    )
+def shipped_scores(looks: Floats) -> Floats:
+    """Return the scores that the shipped curve gives to features of shape (n, looks, 2), one for each look."""
+    return np.asarray([[joined(Readings(strongest, strongest, pose)) for strongest, pose in photo] for photo in looks])
 
 
-def recall_losing(scores: Floats, person: Flags, share: float) -> float:
-    """Return the recall at the threshold that loses at most `share` of the clean photographs."""
-    clean = np.sort(scores[~person])[::-1]
-    return float((scores[person] > clean[int(share * len(clean))]).mean())
+def shipped_tiled(looks: Floats) -> Floats:
+    """Return the scores of the shipped detector with tiles, whose features are `looks`."""
+    each = shipped_scores(looks)
+    scores = [[photo[0], *(stretched(s, TILE_THRESHOLDS, THRESHOLDS) for s in photo[1:])] for photo in each]
+    strongest: Floats = np.asarray(scores).max(axis=1)
+    return strongest
 
 
-def area_under_curve(scores: Floats, person: Flags) -> float:
-    """Return the chance that a photograph with a person scores above one without, ties counting half."""
-    above = scores[person][:, None] - scores[~person][None, :]
-    return float((above > 0).mean() + 0.5 * (above == 0).mean())
-
-
-def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share observed among `count`."""
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return centre - half, min(1.0, centre + half)
+def fitted_tiles(tiled: Floats, person: Flags) -> dict[str, float]:
+    """Return what a tile must reach so that tiles alone lose TILE_LOSSES, fitted on all photographs."""
+    scores = shipped_scores(tiled)[:, 1:].max(axis=1)
+    reject, review = (threshold_losing(scores, person, loss) for loss in TILE_LOSSES)
+    return {"tile reject": reject, "tile review": review}
 
 
 def fitted(photos: Photos) -> dict[str, float]:
     """Return the constants of ``matting_data/humans/default.py``, fitted on all photographs."""
-    features = np.column_stack(CANDIDATES["default (all three)"](photos.readings))
+    features = default_features(photos)
     weights = fit_logistic(features, photos.person)
     scores = weights[0] + features @ weights[1:]
     limits = {
@@ -229,6 +232,62 @@ def fitted(photos: Photos) -> dict[str, float]:
         for name, loss in (("review", REVIEW_LOSS), ("reject", REJECT_LOSS))
     }
     return {"INTERCEPT": weights[0], "SSDLITE_WEIGHT": weights[1], "POSE_WEIGHT": weights[2], **limits}
+
+
+def tables(
+    photos: Photos, tiled: Floats, tiled_times: Floats, plugins: list[tuple[Detector, Floats, Floats]]
+) -> tuple[list[Row], list[FixedFigures]]:
+    """Return the rows of both tables; scores and times of tiles and plug-ins come from the functions above."""
+    person, rows, fixed = photos.person, [], []
+
+    def add(name: str, scorer: Scorer, milliseconds: float, loss: float = REVIEW_LOSS) -> None:
+        rows.append(Row(cross_validated(name, scorer, person, photos.stratum, loss), milliseconds))
+
+    def add_fixed(name: str, scores: Floats, reject: float, review: float) -> None:
+        fixed.append(at_threshold(f"{name}, doubtful rejected", scores, person, review))
+        fixed.append(at_threshold(f"{name}, doubtful kept", scores, person, reject))
+
+    scorers = {name: learned(np.column_stack(pick(photos.readings)), person) for name, pick in CANDIDATES.items()}
+    own_time = float(np.median(photos.milliseconds))
+    for name, scorer in scorers.items():
+        looks = LOOKS.get(name)
+        add(name, scorer, sum(photos.look_milliseconds[look] for look in looks) if looks else own_time)
+    add(f"default, reject only ({REJECT_LOSS:.0%})", scorers[DEFAULT], own_time, REJECT_LOSS)
+    both: list[tuple[Scorer, Thresholds | Losses]] = [
+        (scorers[name], OWN_LOSSES) for name in ("ssdlite alone, whole and dense", "pose alone")
+    ]
+    add("ssdlite or pose, either rejects", either(both, person), sum(photos.look_milliseconds.values()))
+    shipped = shipped_scores(default_features(photos)[:, None])[:, 0]
+    add_fixed("default", shipped, THRESHOLDS.reject, THRESHOLDS.review)
+    add(f"default, tiles: {TILES}, as sure as the whole", learned(tiled, person), float(np.median(tiled_times)))
+    apart: list[tuple[Scorer, Thresholds | Losses]] = [
+        (learned(tiled, person, slice(1)), OWN_LOSSES),
+        (learned(tiled, person, slice(1, None)), TILE_LOSSES),
+    ]
+    add(f"default, tiles: {TILES}", either(apart, person), float(np.median(tiled_times)))
+    add_fixed(f"default, tiles: {TILES}", shipped_tiled(tiled), THRESHOLDS.reject, THRESHOLDS.review)
+    for detector, scores, times in plugins:
+        limits = detector.thresholds
+        add(detector.name, given(scores), float(np.median(times)))
+        add_fixed(detector.name, scores, limits.reject, limits.review)
+        name = f"default + {detector.name}"
+        parts: list[tuple[Scorer, Thresholds | Losses]] = [(scorers[DEFAULT], OWN_LOSSES), (given(scores), limits)]
+        add(name, either(parts, person), own_time + float(np.median(times)))
+        pairs = zip(shipped, scores, strict=True)
+        together = [max(common_scale(a, THRESHOLDS), common_scale(b, limits)) for a, b in pairs]
+        add_fixed(name, np.asarray(together), COMBINED.reject, COMBINED.review)
+    return rows, fixed
+
+
+def plugin(path: Path) -> Detector:
+    """Return the detector of an ONNX file, or of a YAML file that specifies one or a list of them."""
+    if path.suffix == ".onnx":
+        return registry.load(DetectorSpec(kind="onnx", weights=str(path)))
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read as YAML ({error}): name a specification or an ONNX file") from None
+    return registry.load(resolved(read_spec(document), lambda name: path.parent / Path(name).expanduser()))
 
 
 def default_data() -> Path:
@@ -241,48 +300,54 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=default_data())
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--detector", type=Path, action="append", default=[], help="a specification or an ONNX file")
+    parser.add_argument("--limit", type=int, help="only so many photographs, to try things out")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--fit", action="store_true", help="print the constants of default.py as well")
     arguments = parser.parse_args()
     if not (arguments.data / "person_filter" / "labels.csv").is_file():
         raise SystemExit(f"{arguments.data} has no person_filter/labels.csv: pass --data or set MATTINGDATA_SHARED")
-    photos = read_photos(arguments.data)
-    table = [cross_validated(name, np.column_stack(pick(photos.readings)), photos) for name, pick in CANDIDATES.items()]
-    table.append(
-        cross_validated(
-            f"default, reject only ({REJECT_LOSS:.0%})",
-            np.column_stack(CANDIDATES["default (all three)"](photos.readings)),
-            photos,
-            REJECT_LOSS,
-        )
-    )
-    timing = {
-        "median": float(np.median(photos.milliseconds)),
-        "p95": float(np.quantile(photos.milliseconds, 0.95)),
-        **photos.look_milliseconds,
-    }
-    constants = fitted(photos) if arguments.fit else {}
+    try:
+        plugins = [plugin(path) for path in arguments.detector]
+        photos = read_photos(arguments.data, arguments.limit)
+        tiled, tiled_times = read_tiled(arguments.data, TILES, arguments.limit)
+        scored = [(detector, *read_scores(detector, arguments.data, arguments.limit)) for detector in plugins]
+    except MattingDataError as error:
+        raise SystemExit(str(error)) from None
+    rows, fixed = tables(photos, tiled, tiled_times, scored)
+    constants = {**fitted(photos), **fitted_tiles(tiled, photos.person)} if arguments.fit else {}
+    versions = {detector.name: detector.version for detector in [DefaultDetector(), *plugins]}
     if arguments.json:
-        report = {"detector": DefaultDetector().version, "photos": len(photos.person), "ms": timing}
-        print(json.dumps({**report, "candidates": [asdict(row) for row in table], "fitted": constants}))
+        candidates = [{**asdict(row.figures), "ms": row.milliseconds} for row in rows]
+        report = {"detectors": versions, "photos": len(photos.person), "candidates": candidates}
+        print(json.dumps({**report, "recommended": [asdict(row) for row in fixed], "fitted": constants}))
         return
-    version = DefaultDetector().version
-    print(f"{len(photos.person)} photographs, {photos.person.sum()} with a person; detector {version}")
-    print(f"one thread, image decoded: median {timing['median']:.0f} ms, 95 % under {timing['p95']:.0f} ms;", end=" ")
-    print(", ".join(f"{name} {value:.0f} ms" for name, value in photos.look_milliseconds.items()))
+    print(f"{len(photos.person)} photographs, {photos.person.sum()} with a person; one thread, image decoded")
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    print_rows(rows)
+    print("\nat the recommended thresholds (those of the default were fitted on these photographs)")
+    for line in fixed:
+        print(
+            f"{line.name:44s} {line.recall:.3f} [{line.recall_interval[0]:.3f} {line.recall_interval[1]:.3f}]"
+            f"   {line.lost:.3f} [{line.lost_interval[0]:.3f} {line.lost_interval[1]:.3f}]"
+        )
+    for name, value in constants.items():
+        print(f"{name} = {value:.4f}")
+
+
+def print_rows(rows: list[Row]) -> None:
+    """Print the cross-validated table."""
     points = " ".join(f"@{share:.0%}".rjust(5) for share in OPERATING_POINTS)
-    print(f"{'':28s} AUC   {points}   recall [95 %] (runs)               clean lost [95 %] (runs)")
-    for row in table:
+    print(f"{'':44s}   ms AUC   {points}   recall [95 %] (runs)               clean lost [95 %] (runs)")
+    for row, milliseconds in ((row.figures, row.milliseconds) for row in rows):
         at = " ".join(f"{value:.3f}" for value in row.recall_at.values())
         print(
-            f"{row.name:28s} {row.auc:.3f} {at}"
+            f"{row.name:44s} {milliseconds:4.0f} {row.auc:.3f} {at}"
             f"   {row.recall:.3f} [{row.recall_interval[0]:.3f} {row.recall_interval[1]:.3f}]"
             f" ({row.recall_range[0]:.3f}-{row.recall_range[1]:.3f}; folds ±{row.recall_fold_deviation:.3f})"
             f"   {row.lost:.3f} [{row.lost_interval[0]:.3f} {row.lost_interval[1]:.3f}]"
             f" ({row.lost_range[0]:.3f}-{row.lost_range[1]:.3f}; folds ±{row.lost_fold_deviation:.3f})"
         )
-    for name, value in constants.items():
-        print(f"{name} = {value:.4f}")
 
 
 if __name__ == "__main__":

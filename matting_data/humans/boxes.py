@@ -1,9 +1,16 @@
-"""Rectangles as arrays: overlap and non-maximum suppression, pure functions."""
+"""Rectangles: overlap and non-maximum suppression, pure functions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from matting_data.humans.detector import Box
+
+MAX_BOXES = 20
+MAX_BOX_OVERLAP = 0.5
 
 
 def overlap(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,3 +63,21 @@ def suppressed(
         rest = order[1:]
         order = rest[overlap(boxes[best], boxes[rest]) <= max_overlap]
     return np.asarray(kept, dtype=np.int64)
+
+
+def merged(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """Return the boxes of several looks at one image as those of one.
+
+    Parameters
+    ----------
+    boxes : sequence of Box
+
+    Returns
+    -------
+    tuple of Box
+        At most :data:`MAX_BOXES`, strongest first, none overlapping a stronger one by more than
+        :data:`MAX_BOX_OVERLAP`.
+    """
+    corners = np.asarray([[box.x0, box.y0, box.x1, box.y1] for box in boxes], dtype=np.float32).reshape(-1, 4)
+    scores = np.asarray([box.score for box in boxes], dtype=np.float32)
+    return tuple(boxes[i] for i in suppressed(corners, scores, MAX_BOX_OVERLAP, MAX_BOXES))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.humans import pose, ssdlite
-from matting_data.humans.boxes import suppressed
+from matting_data.humans.boxes import MAX_BOX_OVERLAP, MAX_BOXES, suppressed
 from matting_data.humans.detector import Box, Detection, Thresholds, checked_image
 from matting_data.humans.network import weights_index
 from matting_data.humans.scaling import reduced_size, resized
@@ -28,10 +28,11 @@ INTERCEPT = 0.8165
 SSDLITE_WEIGHT = 1.4037
 POSE_WEIGHT = 0.7529
 THRESHOLDS = Thresholds(reject=0.356, review=0.099)
+TILE_THRESHOLDS = Thresholds(reject=0.910, review=0.736)
+"""What a tile must reach to count as much as a whole photograph at :data:`THRESHOLDS`: tiles alone reach them in 2 %
+and 5 % of the clean photographs, with two tiles across."""
 
 BOX_LOGIT = -1.0
-MAX_BOXES = 20
-MAX_BOX_OVERLAP = 0.5
 
 _CODE_VERSION = "1"
 """Raise it with any change of code that changes a score; changes of weights and numbers are seen by themselves."""
@@ -58,18 +59,23 @@ class DefaultDetector:
     ----------
     threads : int
         Threads of one inference, at least 1.
+    thresholds : Thresholds, optional
+        Others than the fitted ones.
 
     Attributes
     ----------
     name, version : str
+    input_side : int
+        Short side in pixels of its finest look.
     thresholds : Thresholds
         `review` loses about 15 % of the clean photographs, `reject` about 5 %.
     """
 
     name = "default"
-    thresholds = THRESHOLDS
+    input_side = ssdlite.DENSE_SHORT_SIDE
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, thresholds: Thresholds = THRESHOLDS) -> None:
+        self.thresholds = thresholds
         self._ssdlite = ssdlite.SsdLite(threads)
         self._pose = pose.PosePerson(threads)
 
