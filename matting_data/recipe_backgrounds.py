@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
+from matting_data.humans.spec import DetectorSpec, read_spec
 from matting_data.recipe_parts import STRICT, Name, require_for_layout
 from matting_data.sources.sun.annotations import SunPolicy
 
@@ -86,6 +87,17 @@ class SunRules(SunPolicy):
     """What each tier of SUN's polygons leads to; see docs/openimages-and-sun.md."""
 
 
+def _read_detector(document: Any) -> Any:
+    """Read a detector's specification with the sentences of its own module."""
+    try:
+        return document if isinstance(document, DetectorSpec | tuple) else read_spec(document)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+Detectors = Annotated[str | DetectorSpec | tuple[str | DetectorSpec, ...], BeforeValidator(_read_detector)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class Humans:
     """The filter that keeps people out of backgrounds.
@@ -96,8 +108,9 @@ class Humans:
         Whether the labels and polygons of ``openimages`` and ``sun`` count; what they reject, no detector looks at.
     openimages, sun : OpenImagesRules, SunRules
         What their tiers of evidence lead to.
-    detector : str
-        Name in the detector registry, or ``none`` to trust the sources.
+    detector : str, DetectorSpec or list of these
+        ``default``; ``none`` to trust the sources; keys such as ``kind: onnx`` and ``weights`` (see docs/detectors.md);
+        or several, of which any may reject.
     threshold : float or "auto"
         Score from which a photograph is rejected; ``auto`` is the detector's own.
     review_band : float or "auto"
@@ -109,7 +122,9 @@ class Humans:
     labels: bool = True
     openimages: OpenImagesRules = OpenImagesRules()
     sun: SunRules = SunRules()
-    detector: str = "default"
+    detector: Annotated[str | DetectorSpec | tuple[str | DetectorSpec, ...], BeforeValidator(_read_detector)] = (
+        "default"
+    )
     threshold: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     review_band: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     review: Literal["reject", "keep"] = "reject"

@@ -68,7 +68,7 @@ ADDED = [
     ),
     ("composites: {crop: middle}", "composites.crop is 'middle': input should be 'top_left', 'center' or 'random'"),
     ("composites: {blend: srgb}", "composites.blend is 'srgb': input should be 'gamma' or 'linear'"),
-    ("store: {kind: videos}", "store.kind is 'videos': input should be 'composites'"),
+    ("store: {kind: videos}", "store.kind is 'videos': input should be 'composites' or 'layers'"),
     ("store: {image: webp}", "store.image is 'webp': input should be 'jpeg' or 'png'"),
     ("store: {quality: 101}", "store.quality is 101: input should be less than or equal to 100"),
     ("store: {subsampling: '4:1:1'}", "store.subsampling is '4:1:1': input should be '4:4:4', '4:2:2' or '4:2:0'"),

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol
 
 import polars as pl
 
 from matting_data import __version__
+from matting_data.building.check_tasks import Answer, CheckBackgrounds, CheckForegrounds, Input, Item
 from matting_data.building.executor import run
 from matting_data.building.label_evidence import add_label_evidence
 from matting_data.building.progress import track
-from matting_data.errors import MattingDataError
 from matting_data.humans import registry
 from matting_data.humans.detector import Detector, Thresholds
-from matting_data.planning.plan import human_policy
+from matting_data.humans.spec import resolved
 from matting_data.planning.selection import judge_found
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import PARQUET_ERRORS, Background, Foreground, from_table, to_table, write_parquet
-from matting_data.sources.backgrounds import FoundBackground, find_backgrounds
-from matting_data.sources.check import check_background, check_foreground
-from matting_data.sources.colours import ColourCache
+from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.files import InputFile
-from matting_data.sources.foregrounds import FoundForeground, find_foregrounds
-
-Input = TypeVar("Input", Foreground, Background)
+from matting_data.sources.foregrounds import find_foregrounds
 
 _CHECKS = f"checks of {__version__}"
 """What a check finds may change with the code that checks."""
@@ -80,13 +76,13 @@ def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> Scanned
     detector = load_detector(recipe)
     options = recipe.recipe.backgrounds
     max_pixels = round(options.max_megapixels * 1e6)
-    check = _CheckBackground(options.min_side, max_pixels, options.humans.detector)
+    check = CheckBackgrounds(options.min_side, max_pixels, detector)
     identity = f"{detector.name} {detector.version}" if detector else "none"
     labelled = add_label_evidence(recipe, find_backgrounds(recipe, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
     judged = judge_found([found.record for found in labelled.found], options)
     items = [
-        _Item(found, found.record, _stamp([found.file], f"{found.record.rotation} {settings}"), verdict.state == "ok")
+        Item(found, found.record, _stamp([found.file], f"{found.record.rotation} {settings}"), verdict.state == "ok")
         for found, verdict in zip(labelled.found, judged, strict=True)
     ]
     records = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
@@ -100,7 +96,7 @@ def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Fo
     if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
         _warm_up_pymatting()
     items = [
-        _Item(
+        Item(
             f,
             f.record,
             _stamp(
@@ -110,63 +106,25 @@ def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Fo
         )
         for f in found
     ]
-    check = _CheckForeground(min_side, cache / "colours")
+    check = CheckForegrounds(min_side, cache / "colours")
     return _Scan(Foreground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
 
 
 def load_detector(recipe: LoadedRecipe) -> Detector | None:
     """Return the recipe's human detector, or None where it says ``none``."""
-    name = human_policy(recipe.recipe).detector
-    return registry.load(name) if name else None
+    spec = recipe.recipe.backgrounds.humans.detector
+    return None if spec == "none" else registry.load(resolved(spec, recipe.resolve))
 
 
-@dataclass(frozen=True)
-class _Item(Generic[Input]):
-    found: FoundForeground | FoundBackground
-    record: Input
-    stamp: str
-    examined: bool = True
+class Check(Protocol[Input]):
+    """What checks inputs, so many at a time."""
 
+    @property
+    def batch_size(self) -> int:
+        """Inputs to give at once."""
 
-@dataclass
-class _CheckForeground:
-    min_side: int
-    colours: Path
-
-    def __call__(self, item: _Item[Foreground]) -> Foreground:
-        assert isinstance(item.found, FoundForeground)
-        return check_foreground(item.found, self.min_side, ColourCache(self.colours))
-
-
-@dataclass
-class _CheckBackground:
-    min_side: int
-    max_pixels: int
-    detector_name: str
-
-    @cached_property
-    def detector(self) -> Detector | None:
-        return None if self.detector_name == "none" else registry.load(self.detector_name)
-
-    def __call__(self, item: _Item[Background]) -> Background:
-        assert isinstance(item.found, FoundBackground)
-        return check_background(item.found, self.min_side, self.max_pixels, self.detector)
-
-
-@dataclass
-class _Guarded(Generic[Input]):
-    """A check whose unforeseen errors become ledger rows instead of the end of the build."""
-
-    check: Callable[[_Item[Input]], Input]
-
-    def __call__(self, item: _Item[Input]) -> tuple[str, Input]:
-        try:
-            return item.stamp, self.check(item)
-        except MattingDataError:
-            raise
-        except Exception as error:
-            detail = f"{type(error).__name__}: {error}"
-            return item.stamp, replace(item.record, state="failed", reason="error", detail=detail)
+    def __call__(self, items: Sequence[Item[Input]]) -> list[Answer[Input]]:
+        """Check some inputs."""
 
 
 @dataclass
@@ -175,17 +133,19 @@ class _Scan(Generic[Input]):
 
     record: type[Input]
     folder: Path
-    check: Callable[[_Item[Input]], Input]
+    check: Check[Input]
     label: str
     workers: int
 
-    def checked(self, items: Sequence[_Item[Input]]) -> list[Input]:
+    def checked(self, items: Sequence[Item[Input]]) -> list[Input]:
         known = self._read()
         examined = [item for item in items if item.examined]
         missing = [item for item in examined if known.get(item.record.id, ("",))[0] != item.stamp]
         batch: list[tuple[str, Input]] = []
         saved = time.monotonic()
-        results = run(_Guarded(self.check), missing, self.workers)
+        size = self.check.batch_size
+        batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+        results = chain.from_iterable(run(self.check, batches, self.workers))
         try:
             done = len(examined) - len(missing)
             for stamp, result in track(results, len(examined), self.label, "images", done):

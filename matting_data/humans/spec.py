@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from matting_data.errors import UsageError, nearest
-
-_STRICT = ConfigDict(extra="forbid")
+from matting_data.recipe_parts import STRICT
 
 Format = Literal[
     "auto",
@@ -45,7 +44,7 @@ _KEYS_OF_KIND = {
 }
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Limits:
     """The scores recommended for a detector; a recipe's own ``threshold`` and ``review_band`` go before them.
 
@@ -66,7 +65,7 @@ class Limits:
             raise ValueError(f"review {self.review} is above reject {self.reject}: give 0 <= review <= reject <= 1")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DetectorSpec:
     """One human detector.
 

@@ -132,8 +132,8 @@ def choose_backgrounds(
 def human_policy(recipe: Recipe) -> HumanPolicy:
     """Return the policy of ``backgrounds.humans``."""
     humans = recipe.backgrounds.humans
-    detector = None if humans.detector == "none" else humans.detector
-    return HumanPolicy(detector, humans.threshold, humans.review, humans.review_band)
+    named = humans.detector if isinstance(humans.detector, str) else "plug-in"
+    return HumanPolicy(None if named == "none" else named, humans.threshold, humans.review, humans.review_band)
 
 
 def require_expected(foregrounds: Sequence[Foreground], expect: Expect | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput
-from matting_data.humans.detector import Detector
+from matting_data.humans.detector import Detection, Detector
 from matting_data.imaging.colour import soft_pixels
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
@@ -72,18 +72,18 @@ def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache
     )
 
 
-def check_background(found: FoundBackground, min_side: int, max_pixels: int, detector: Detector | None) -> Background:
-    """Decode a background, run its checks, and score it for humans.
+def check_background(
+    found: FoundBackground, min_side: int, max_pixels: int
+) -> tuple[Background, NDArray[np.uint8] | None]:
+    """Decode a background and run its checks.
 
     Returns
     -------
-    Background
-        With evidence but no verdict yet; ``state`` is ``rejected`` as found, or for ``unreadable``, ``too_large``,
-        ``wrong_mode`` or ``too_small``.
+    (Background, ndarray or None)
+        The record, yet without evidence of a detector, and the photograph H×W×3 uint8, upright; None where ``state``
+        is ``rejected`` for ``unreadable``, ``too_large``, ``wrong_mode`` or ``too_small``.
     """
     record = found.record
-    if record.state != "ok":
-        return record
     try:
         data = read_input(found.file)
         record = replace(record, sha256=hashlib.sha256(data).hexdigest())
@@ -100,11 +100,12 @@ def check_background(found: FoundBackground, min_side: int, max_pixels: int, det
         )
         require_side(width, height, min_side)
     except RejectedInput as problem:
-        return replace(record, state="rejected", reason=problem.reason, detail=problem.detail)
-    record = replace(record, fingerprint=fingerprint(image))
-    if detector is None:
-        return record
-    detection = detector.detect(image)
+        return replace(record, state="rejected", reason=problem.reason, detail=problem.detail), None
+    return replace(record, fingerprint=fingerprint(image)), image
+
+
+def with_detection(record: Background, detector: Detector, detection: Detection) -> Background:
+    """Return a background's record with what a detector found in it."""
     boxes = [[round(b.x0, 1), round(b.y0, 1), round(b.x1, 1), round(b.y1, 1), round(b.score, 4), b.label]
              for b in detection.boxes]  # fmt: skip
     return replace(

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from synthetic import person, photo, png_file, save_cutouts, save_pairs, save_photos, write
 
 from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.errors import StorageError, UsageError
-from matting_data.humans.detector import Thresholds
+from matting_data.humans.detector import Detection, Thresholds
 from matting_data.imaging.fingerprint import fingerprint
 from matting_data.recipe_file import LoadedRecipe, validate
 from matting_data.records import Background, Foreground
+from matting_data.sources.load import load_background
+from tests.conftest import Project
 
 
 class ScanResult(NamedTuple):
@@ -242,3 +246,45 @@ def test_estimated_colours_are_kept_for_the_build(tmp_path: Path) -> None:
     records = scan_foregrounds(recipe(tmp_path, foregrounds={"sources": sources}), tmp_path / "cache", 1)
     assert [(r.state, r.colour) for r in records] == [("ok", "estimated")]
     assert len(list((tmp_path / "cache" / "colours").rglob("*.z"))) == 1
+
+
+def test_a_detector_gets_its_batches_and_one_bad_photograph_fails_alone(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Batching:
+        name, version, thresholds, batch_size = "batching", "1", Thresholds(0.5, 0.4), 5
+
+        def detect(self, image: NDArray[np.uint8]) -> Detection:
+            if image.shape[:2] == (60, 70) and image[0, 0, 0] == bad[0, 0, 0]:
+                raise RuntimeError("no such luck")
+            return Detection(float(image.mean() / 255))
+
+        def detect_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
+            sizes.append(len(images))
+            return [self.detect(image) for image in images]
+
+    loaded = project.load("backgrounds.humans.detector=batching")
+    bad = load_background((project.root / "photos" / "b01.jpg").read_bytes())
+    monkeypatch.setattr("matting_data.humans.registry.load", lambda _: Batching())
+    records = scan_backgrounds(loaded, tmp_path / "cache", 1).records
+    assert sizes == [5, 5, 2]
+    failed = [record for record in records if record.state == "failed"]
+    assert [(record.path, record.detail) for record in failed] == [("b01.jpg", "RuntimeError: no such luck")]
+    alone = {record.id: record.score for record in records if record.state == "ok"}
+    assert len(alone) == 11 and all(0 < score < 1 for score in alone.values())
+    monkeypatch.setattr(Batching, "batch_size", 1)
+    again = scan_backgrounds(loaded, tmp_path / "other", 1).records
+    assert {record.id: record.score for record in again if record.state == "ok"} == alone
+
+
+def test_a_recipe_may_name_a_detector_by_keys_or_several(project: Project) -> None:
+    tiled = load_detector(project.load("backgrounds.humans.detector={kind: default, tiles: 2}"))
+    assert tiled is not None and "default" in tiled.name
+    several = load_detector(project.load("backgrounds.humans.detector=[default, {kind: default, tiles: 2}]"))
+    assert several is not None and several.version != tiled.version
+    with pytest.raises(UsageError, match=r"weights 'gone.onnx' of the detector are no file"):
+        load_detector(project.load("backgrounds.humans.detector={kind: onnx, weights: gone.onnx}"))
+    with pytest.raises(UsageError, match=r"backgrounds.humans.detector: unknown key 'wieghts' of a detector; did you"):
+        project.load("backgrounds.humans.detector={kind: onnx, wieghts: x}")

@@ -23,6 +23,7 @@ from matting_data.sources.check import (
     is_binary,
     require_side,
     require_usable_matte,
+    with_detection,
 )
 from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import InputFile
@@ -144,7 +145,7 @@ class BrightnessDetector:
 
 def background(root: Path, data: bytes, min_side: int = 40, max_pixels: int = 10**6) -> Background:
     item = FoundBackground(Background("s-a", "s", "a.jpg", "CC0"), InputFile(write(root / "a.jpg", data)))
-    return check_background(item, min_side, max_pixels, None)
+    return check_background(item, min_side, max_pixels)[0]
 
 
 def test_a_sound_background_is_described_as_it_is_displayed(tmp_path: Path) -> None:
@@ -162,7 +163,10 @@ def test_a_sound_background_is_described_as_it_is_displayed(tmp_path: Path) -> N
 def test_a_detector_leaves_its_name_score_and_boxes(tmp_path: Path) -> None:
     image = photo(90, 70)
     item = FoundBackground(Background("s-a", "s", "a.png"), InputFile(write(tmp_path / "a.png", png_file(image))))
-    record = check_background(item, 40, 10**6, BrightnessDetector())
+    record, pixels = check_background(item, 40, 10**6)
+    assert pixels is not None
+    detector = BrightnessDetector()
+    record = with_detection(record, detector, detector.detect(pixels))
     assert record.detector == "brightness 3"
     assert record.score == pytest.approx(image.mean() / 255, abs=1e-4)
     assert json.loads(record.boxes) == [[0.0, 0.3, 90.0, 70.0, 0.9877, "person"]]
