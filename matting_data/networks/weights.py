@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -217,9 +218,10 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], Any]:
     try:
         document = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch reports damage and refused code by a dozen types
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        if "Unsupported global" in str(error):
             raise UsageError(f"{path} holds code, which is not run: save its weights alone, as safetensors") from None
-        raise UsageError(f"{path} is no readable checkpoint ({_first_line(error)}): name another") from None
+        reason = "no weights" if isinstance(error, UnpicklingError) else _first_line(error)
+        raise UsageError(f"{path} is no readable checkpoint ({reason}): name another") from None
     config = None
     if isinstance(document, Mapping) and document.get("format") == FORMAT:
         config = document.get("config")
@@ -253,4 +255,4 @@ def _listed(names: list[str]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
