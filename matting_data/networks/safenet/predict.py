@@ -1,0 +1,134 @@
+"""A matte for one image of any size: scaled near the size of the training crops, refined, scaled back."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from matting_data.errors import UsageError
+from matting_data.networks.safenet.flaw_detector import SMALLEST
+from matting_data.networks.safenet.network import SafeNet
+from matting_data.networks.safenet.padding import MULTIPLE
+
+Size = Literal["short_side", "native"]
+
+
+class Mattes(NamedTuple):
+    """What was predicted for one image, at its own size.
+
+    Attributes
+    ----------
+    mattes : list of ndarray
+        α⁰ to α^T, H×W float32 in [0, 1]; the last is the result.
+    flaw_maps : list of ndarray
+        FM of α⁰ to α^(T−1), H×W float32; empty without FEM.
+    """
+
+    mattes: list[NDArray[np.float32]]
+    flaw_maps: list[NDArray[np.float32]]
+
+
+def predict(
+    network: SafeNet,
+    image: NDArray[np.uint8],
+    *,
+    iterations: int | None = None,
+    size: Size = "short_side",
+    short_side: int = 512,
+    tolerance: float | None = None,
+) -> Mattes:
+    """Predict the matte of one image; no trimap is needed.
+
+    Parameters
+    ----------
+    network : SafeNet
+        On any device; it is used in evaluation mode and left in the mode it was in.
+    image : ndarray
+        H×W×3 uint8 RGB.
+    iterations : int, optional
+        Refinements; those of the config without.
+    size : {"short_side", "native"}
+        ``short_side``: :func:`working_size`; ``native``: as it is, padded. The flaw detector's statistics follow the
+        size of what it sees, so a size near that of the training crops serves it best.
+    short_side : int
+        In pixels; the side of the training crops.
+    tolerance : float, optional
+        Stop early, once a refinement changes the matte by less than this on average (1e-3 is sensible).
+
+    Raises
+    ------
+    UsageError
+        The array is no H×W×3 uint8 image, or a number is out of range.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise UsageError(f"predict takes an H×W×3 image of uint8, not {image.dtype} of shape {image.shape}")
+    count = network.config.iterations if iterations is None else iterations
+    if count < 0 or (count and network.config.refinement == "none"):
+        raise UsageError(f"{count} refinements asked of a network with refinement {network.config.refinement!r}")
+    height, width = image.shape[:2]
+    target = working_size((height, width), short_side) if size == "short_side" else (height, width)
+    parameter = next(network.parameters())
+    pixels = torch.from_numpy(np.ascontiguousarray(_resized(image, target).transpose(2, 0, 1)))[None]
+    batch = pixels.to(parameter.device, parameter.dtype) / 255
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            mattes, flaw_maps = _refined(network, batch, count, tolerance)
+    finally:
+        network.train(was_training)
+    rows, columns = target
+    planes = [[_plane(each[0, 0, :rows, :columns], (height, width)) for each in maps] for maps in (mattes, flaw_maps)]
+    return Mattes(*planes)
+
+
+def working_size(size: tuple[int, int], short_side: int = 512) -> tuple[int, int]:
+    """Return the height and width an image is brought to, as MODNet's authors do.
+
+    The short side becomes `short_side` where it is longer, or where the long side is shorter; then both sides go down
+    to a multiple of 32, of at least 64.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width.
+    short_side : int
+        At least 64.
+    """
+    if short_side < SMALLEST:
+        raise UsageError(f"a short side of {short_side} pixels is too little to see anything: give {SMALLEST} or more")
+    scale = 1.0
+    if min(size) > short_side or max(size) < short_side:
+        scale = short_side / min(size)
+    height, width = (max(SMALLEST, int(side * scale + 1e-6) // MULTIPLE * MULTIPLE) for side in size)
+    return height, width
+
+
+def _refined(network: SafeNet, batch: Tensor, count: int, tolerance: float | None) -> tuple[list[Tensor], list[Tensor]]:
+    prepared = network.prepare(batch)
+    mattes, flaw_maps, state = [prepared.initial], [], None
+    for _ in range(count):
+        matte, flaws, state = network.refine(prepared, mattes[-1], state)
+        if flaws is not None:
+            flaw_maps.append(flaws)
+        mattes.append(matte)
+        if tolerance is not None and float((matte - mattes[-2]).abs().mean()) < tolerance:
+            break
+    return mattes, flaw_maps
+
+
+def _plane(plane: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
+    array = plane.float().cpu().numpy()
+    return np.asarray(np.clip(_resized(array, size), 0, 1), dtype=np.float32)
+
+
+def _resized(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    if pixels.shape[:2] == size:
+        return pixels
+    shrinks = size[0] < pixels.shape[0]
+    return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))

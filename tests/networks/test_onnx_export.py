@@ -1,0 +1,76 @@
+# ruff: noqa: E402 - without torch there is nothing to import
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from matting_data.atomic import sha256_file
+from matting_data.errors import MattingDataError, MissingExtraError, UsageError
+from matting_data.networks import export
+from matting_data.networks.export import TOLERANCE, export_onnx
+from matting_data.networks.safenet.build import build_network
+from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks.safenet.network import SafeNet
+
+CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def network() -> SafeNet:
+    network = build_network(CONFIG, 3)
+    with torch.no_grad():
+        for _ in range(3):  # statistics of their own, or batch norms would be tested at 0 and 1
+            network(torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+    return network
+
+
+@pytest.mark.slow
+def test_an_exported_network_equals_pytorch_at_sizes_it_never_saw(network: SafeNet, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network.train()
+    path = tmp_path / "network.onnx"
+    result = export_onnx(network, path, iterations=2)
+    assert network.training
+    assert result.largest_difference <= TOLERANCE
+    assert (result.iterations, result.bytes, result.sha256) == (2, path.stat().st_size, sha256_file(path))
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    assert [each.name for each in session.get_inputs()] == ["image"]
+    network.eval()
+    for shape in ((1, 3, 64, 64), (3, 3, 128, 96)):
+        image = np.random.default_rng(shape[2]).random(shape, dtype=np.float32)
+        initial, alpha = session.run(["initial", "alpha"], {"image": image})
+        with torch.no_grad():
+            expected = network(torch.from_numpy(image), 2)
+        assert np.abs(initial - expected.initial.numpy()).max() <= TOLERANCE
+        assert np.abs(alpha - expected.final.numpy()).max() <= TOLERANCE
+        assert np.abs(alpha - expected.mattes[0].numpy()).max() > 10 * TOLERANCE  # it is the second refinement
+
+
+def test_an_export_that_disagrees_is_not_written(
+    network: SafeNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr(export, "_exported", lambda _: b"model")
+    for difference in (0.5, float("nan")):
+        monkeypatch.setattr(export, "largest_difference", lambda *_, value=difference: value)
+        with pytest.raises(MattingDataError, match=r"differs from PyTorch .* nothing was written"):
+            export_onnx(network, tmp_path / "network.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnx_the_extra_is_named(network: SafeNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(MissingExtraError, match=r"onnx and onnxscript are not installed.*\[onnx\]"):
+        export_onnx(network, tmp_path / "network.onnx")
+
+
+def test_refinements_it_does_not_have(network: SafeNet, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(UsageError, match="-1 refinements"):
+        export_onnx(network, tmp_path / "network.onnx", iterations=-1)
