@@ -1,6 +1,8 @@
 # The two commands of the README; everything lives in .venv and out/, both can be deleted at any time.
 PYTHON ?= python3
 VENV := .venv
+# test-torch adds PyTorch (where no CPU build is at hand, gigabytes); without it, the tests that need it are skipped
+TEST_EXTRAS ?= test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: build test lint clean
@@ -25,7 +27,7 @@ $(VENV)/core: $(VENV)/bin/python setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[$(TEST_EXTRAS)]'
 	@touch $@
 
 clean:

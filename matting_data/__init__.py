@@ -1,3 +1,19 @@
 """mattingdata: human-matting training sets, composited, filtered, verified and sharded."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matting_data.readers.dataset import open as open  # the lazy one below, for type checkers
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import :func:`matting_data.readers.dataset.open` when it is first asked for: the command line starts without."""
+    if name == "open":
+        from matting_data.readers.dataset import open
+
+        return open
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

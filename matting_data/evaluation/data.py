@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -10,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
+from matting_data.errors import DamageError, RejectedInput, UsageError
 from matting_data.imaging.decode import Raster, decode, to_alpha8, to_rgb8
+from matting_data.readers import dataset as dataset_reader
+from matting_data.readers.store import SampleStore
 from matting_data.records import Background, Sample, read_table
-from matting_data.shards.index import INDEX, read_index
-from matting_data.shards.reader import read_manifest, read_members, shard_entries
+from matting_data.shards.index import INDEX
 from matting_data.sources.files import image_tree, read_input
 
 Member = Literal["image", "alpha", "trimap"]
@@ -33,8 +35,8 @@ class Item:
     subset, foreground, background, source : str
         The foreground's subset and id, the background's id and its source; from folders, the subset is the folder
         that an image lies in, and the rest is empty.
-    tar, row : Path and Sample, optional
-        Where a built dataset holds it.
+    store, row : SampleStore and Sample, optional
+        What a built dataset holds it in, and its manifest row there.
     files : tuple of (member, Path)
         Where folders hold it.
     """
@@ -44,24 +46,27 @@ class Item:
     foreground: str = ""
     background: str = ""
     source: str = ""
-    tar: Path | None = None
+    store: SampleStore | None = None
     row: Sample | None = None
     files: tuple[tuple[Member, Path], ...] = ()
 
-    def read(self, *members: Member) -> dict[Member, bytes]:
-        """Return the bytes of some members; those that folders lack are left out.
+    def read(self, *members: Member) -> dict[Member, NDArray[Any]]:
+        """Return the pixels of some members: an image H×W×3 uint8, a matte H×W (16 bits kept), a trimap H×W uint8.
+
+        Those that folders lack are left out.
 
         Raises
         ------
         DamageError
-            A shard is missing or too short.
+            A shard is missing or damaged.
         RejectedInput
             A file cannot be read.
         """
-        if self.tar is not None and self.row is not None:
-            stored = read_members(self.tar, self.row)
-            return {member: stored[member] for member in members}
-        return {member: read_input(path) for member, path in self.files if member in members}
+        if self.store is not None and self.row is not None:
+            found = self.store.decode(self.row, self.store.fetch(self.row, members))
+            return {member: found[member] for member in members}
+        files = dict(self.files)
+        return {member: _DECODERS[member](read_input(files[member])) for member in members if member in files}
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,16 @@ def image_of(data: bytes) -> NDArray[np.uint8]:
     return to_rgb8(raster)
 
 
-def _built(root: Path, split: str) -> EvaluationSet:
-    index = read_index(root)
-    if split not in index["splits"]:
-        known = list(index["splits"])
-        raise UsageError(f"{root} has no split {split!r}{nearest(split, known) or f'; it has {_names(known)}'}")
+_DECODERS: dict[Member, Callable[[bytes], NDArray[Any]]] = {
+    "image": image_of,
+    "alpha": matte_of,
+    "trimap": trimap_of,
+}
+
+
+def _built(root: Path, name: str) -> EvaluationSet:
+    dataset = dataset_reader.open(root)
+    split = dataset[name]
     sources = _background_sources(root)
     items = [
         Item(
@@ -150,15 +160,14 @@ def _built(root: Path, split: str) -> EvaluationSet:
             foreground=row.foreground,
             background=row.background,
             source=sources.get(row.background, ""),
-            tar=root / entry["tar"],
+            store=split.store,
             row=row,
         )
-        for _, entry in shard_entries(index, (split,))
-        for row in read_manifest(root, entry)
+        for row in split.rows
     ]
     if not items:
-        raise UsageError(f"the split {split!r} of {root} is empty: name another --split")
-    return EvaluationSet(f"{index['name']} {split}", f"{index['content_sha256']} {split}", tuple(items))
+        raise UsageError(f"the split {name!r} of {root} is empty: name another --split")
+    return EvaluationSet(f"{dataset.name} {name}", split.identity, tuple(items))
 
 
 def _background_sources(root: Path) -> dict[str, str]:
@@ -206,7 +215,3 @@ def prediction_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}: name the one that holds the predictions")
     return _by_key(folder)
-
-
-def _names(values: Any) -> str:
-    return ", ".join(repr(value) for value in values)

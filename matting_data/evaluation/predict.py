@@ -22,7 +22,7 @@ from matting_data.atomic import remove_leftovers, write_bytes
 from matting_data.building.executor import run
 from matting_data.building.progress import bar
 from matting_data.errors import MattingDataError, RejectedInput, UsageError, nearest
-from matting_data.evaluation.data import EvaluationSet, Item, image_of, trimap_of
+from matting_data.evaluation.data import EvaluationSet, Item
 from matting_data.imaging.decode import decode
 from matting_data.imaging.encode import matte_png
 from matting_data.metrics.mattes import compose
@@ -104,20 +104,20 @@ class PredictImage:
             trimap = self._trimap(item)
             if _is_kept(path, trimap):
                 return Prediction(item.key, "kept")
-            members = item.read("image")
-            if "image" not in members:
+            planes = item.read("image")
+            if "image" not in planes:
                 raise RejectedInput("no_image", "there is no image of this name")
-            alpha = estimate(self.method, image_of(members["image"]), trimap)
+            alpha = estimate(self.method, planes["image"], trimap)
         except RejectedInput as error:
             return Prediction(item.key, "failed", error.reason, error.detail)
         write_bytes(path, matte_png(alpha))
         return Prediction(item.key, "written")
 
     def _trimap(self, item: Item) -> NDArray[np.uint8]:
-        members = item.read("trimap")
-        if "trimap" not in members:
+        planes = item.read("trimap")
+        if "trimap" not in planes:
             raise RejectedInput("no_trimap", "there is no trimap of this name")
-        return trimap_of(members["trimap"])
+        return planes["trimap"]
 
 
 def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> list[Prediction]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.evaluation.conventions import convention
-from matting_data.evaluation.data import Item, matte_of, trimap_of
+from matting_data.evaluation.data import Item, matte_of
 from matting_data.metrics.absolute import absolute_sum, squared_sum
 from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
 from matting_data.metrics.gradient import gradient_sum, reference_filter
@@ -99,11 +99,11 @@ class ScoreImage:
 
     def _score(self, item: Item, path: Path | None) -> dict[str, Any]:
         options = self.options
-        members = item.read("alpha", "trimap")
-        if "alpha" not in members:
+        planes = item.read("alpha", "trimap") if self._wants_trimap else item.read("alpha")
+        if "alpha" not in planes:
             raise RejectedInput("no_truth", "there is no matte of this name to compare with")
-        truth = matte_of(members["alpha"])
-        trimap = self._trimap(members.get("trimap"), truth)
+        truth = planes["alpha"]
+        trimap = self._trimap(planes.get("trimap"), truth)
         height, width = truth.shape
         prediction, note = self._prediction(path, truth)
         size = {"width": width, "height": height, "note": note}
@@ -121,17 +121,18 @@ class ScoreImage:
         values, pixels = raw_values(prediction, truth, region)
         return {**size, "pixels": pixels, "values": values}
 
-    def _trimap(self, data: bytes | None, truth: NDArray[Any]) -> NDArray[np.uint8] | None:
+    @property
+    def _wants_trimap(self) -> bool:
         options = self.options
-        rule = convention(options.like) if options.like else None
-        wanted = rule.uses_trimap if rule else options.paste or options.region == "unknown"
-        if not wanted:
+        return convention(options.like).uses_trimap if options.like else options.paste or options.region == "unknown"
+
+    def _trimap(self, trimap: NDArray[np.uint8] | None, truth: NDArray[Any]) -> NDArray[np.uint8] | None:
+        if not self._wants_trimap:
             return None
-        if data is None:
-            if rule and rule.without_trimap != "refuse":
+        if trimap is None:
+            if self.options.like and convention(self.options.like).without_trimap != "refuse":
                 return None
             raise RejectedInput("no_trimap", "there is no trimap of this name")
-        trimap = trimap_of(data)
         if trimap.shape != truth.shape:
             raise RejectedInput("size", f"the trimap is {_size(trimap)} and the truth {_size(truth)}")
         return trimap

@@ -23,7 +23,7 @@ _EVERY_BYTE = np.uint64(0x0101010101010101)
 _END = 512
 """A token is one step of deflate: below 256 a literal byte, then a match of token − 253 bytes, last the block's end."""
 
-_LENGTH_CODE_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
+LENGTH_CODE_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 
 
 def _symbols() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -194,8 +194,8 @@ def _head(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
     step_lengths = _code_lengths(np.bincount([symbol for symbol, _, _ in steps], minlength=19), 7)
     code, code_bits = _canonical_codes(step_lengths).tolist(), step_lengths.tolist()
     # deflate with a window of 32 KiB; the last block; its codes are dynamic; how many lengths of each kind follow
-    fields = [(0x0178, 16), (1, 1), (2, 2), (lengths.size - 257, 5), (1, 5), (len(_LENGTH_CODE_ORDER) - 4, 4)]
-    fields += [(code_bits[symbol], 3) for symbol in _LENGTH_CODE_ORDER]
+    fields = [(0x0178, 16), (1, 1), (2, 2), (lengths.size - 257, 5), (1, 5), (len(LENGTH_CODE_ORDER) - 4, 4)]
+    fields += [(code_bits[symbol], 3) for symbol in LENGTH_CODE_ORDER]
     for symbol, extra, extra_bits in steps:
         fields += [(code[symbol], code_bits[symbol]), (extra, extra_bits)]
     return np.array([pattern for pattern, _ in fields]), np.array([bits for _, bits in fields])

@@ -72,6 +72,22 @@ def read_index(out: Path) -> dict[str, Any]:
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
     except OSError as error:
         raise DamageError(f"cannot read {path}: {error.strerror}") from None
+    return parse_index(data, str(path))
+
+
+def parse_index(data: bytes, path: str) -> dict[str, Any]:
+    """Check the content of ``dataset.json``, wherever it came from.
+
+    Parameters
+    ----------
+    path : str
+        What messages call the file.
+
+    Raises
+    ------
+    DamageError
+        Altered, or of a newer format.
+    """
     try:
         index = json.loads(data)
         seal, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}

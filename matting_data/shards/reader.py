@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput
-from matting_data.imaging.decode import decode, to_rgb8
+from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
+from matting_data.imaging.run_png_reader import read_run_png
 from matting_data.records import Sample, read_table
 from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS
+
+_JPEG = b"\xff\xd8\xff\xe0"
+"""Start and JFIF header: as the encoder writes it, without an orientation."""
+
+Name = TypeVar("Name", bound=str)
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,21 @@ class Arrays:
     trimap: NDArray[np.uint8]
 
 
-def read_members(tar: Path, row: Sample, wanted: Sequence[str] = MEMBERS) -> dict[str, bytes]:
+def span(row: Sample, members: Sequence[str] = MEMBERS) -> tuple[int, int]:
+    """Return offset and length of the shortest part of the tar that holds these members; they lie side by side."""
+    starts = [getattr(row, f"{member}_offset") for member in members]
+    ends = [getattr(row, f"{member}_offset") + getattr(row, f"{member}_bytes") for member in members]
+    return min(starts), max(ends) - min(starts)
+
+
+def cut_members(row: Sample, members: Sequence[Name], part: bytes) -> dict[Name, bytes]:
+    """Cut members out of the part of the tar that :func:`span` names; a part too short gives members too short."""
+    first, _ = span(row, members)
+    places = {m: (getattr(row, f"{m}_offset") - first, getattr(row, f"{m}_bytes")) for m in members}
+    return {member: part[start : start + length] for member, (start, length) in places.items()}
+
+
+def read_members(tar: Path, row: Sample, members: Sequence[str] = MEMBERS) -> dict[str, bytes]:
     """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
 
     Raises
@@ -34,26 +56,40 @@ def read_members(tar: Path, row: Sample, wanted: Sequence[str] = MEMBERS) -> dic
     DamageError
         The tar is missing or shorter than the manifest says.
     """
-    members = {}
+    start, length = span(row, members)
     try:
         with open(tar, "rb") as stream:
-            for member in wanted:
-                length = getattr(row, f"{member}_bytes")
-                stream.seek(getattr(row, f"{member}_offset"))
-                members[member] = stream.read(length)
-                if len(members[member]) != length:
-                    raise DamageError(f"{tar} ends inside {getattr(row, member)}: run 'mattingdata verify' to see more")
+            stream.seek(start)
+            found = cut_members(row, members, stream.read(length))
     except OSError as error:
         raise DamageError(f"cannot read {tar}: {error.strerror}; run 'mattingdata build' again to restore it") from None
-    return members
+    for member, content in found.items():
+        if len(content) != getattr(row, f"{member}_bytes"):
+            raise DamageError(f"{tar} ends inside {getattr(row, member)}: run 'mattingdata verify' to see more")
+    return found
+
+
+def decode_member(member: str, content: bytes) -> NDArray[np.uint8]:
+    """Decode one member: an image to H×W×3 RGB, alpha and trimap to H×W; RejectedInput where it does not decode.
+
+    Members of the form that builds write go straight to their codec; whatever else stands there is decoded by content.
+    """
+    if member != "image":
+        plane = read_run_png(content)
+        if plane is not None:
+            return plane
+    elif content.startswith(_JPEG):
+        with suppress(ValueError):
+            return np.asarray(simplejpeg.decode_jpeg(content), np.uint8)
+    raster = decode(content)
+    return to_rgb8(raster) if member == "image" else to_alpha8(raster)
 
 
 def read_arrays(tar: Path, row: Sample) -> Arrays:
     """Return a sample's decoded image, alpha and trimap; DamageError where one does not decode."""
-    members = read_members(tar, row)
+    members = read_members(tar, row, ("image", "alpha", "trimap"))
     try:
-        alpha, trimap = decode(members["alpha"]).pixels, decode(members["trimap"]).pixels
-        return Arrays(to_rgb8(decode(members["image"])), alpha, trimap)  # type: ignore[arg-type]
+        return Arrays(**{member: decode_member(member, content) for member, content in members.items()})
     except RejectedInput as problem:
         raise DamageError(f"{row.key} in {tar} is damaged ({problem.detail}): run 'mattingdata build' again") from None
 

@@ -17,7 +17,6 @@ from matting_data.evaluation.scoring import ScoringOptions
 from matting_data.imaging.encode import jpeg, matte_png, png
 from matting_data.imaging.trimap import Trimapper, fixed_radii
 from matting_data.metrics import compose, connectivity, gradient, mad, mse, sad, unknown
-from matting_data.shards.reader import read_arrays
 from tests.conftest import draw_person
 
 
@@ -213,8 +212,7 @@ def test_folders_that_are_no_test_set(folders: Folders, tmp_path: Path) -> None:
 def predicted(built: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A built dataset and predictions of its test split: the truth, 10 levels darker."""
     for item in open_test_set(built).items:
-        assert item.tar and item.row
-        alpha = read_arrays(item.tar, item.row).alpha
+        alpha = item.read("alpha")["alpha"]
         target = tmp_path / "predictions" / f"{item.key}.png"
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(matte_png(np.where(alpha > 10, alpha - 10, 0).astype(np.uint8)))

@@ -1,0 +1,325 @@
+"""A built dataset, opened: splits, manifests, samples by key or position, iteration by shard."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
+from matting_data.readers.cache import ShardCache
+from matting_data.readers.rows import Rows
+from matting_data.readers.storage import ByteSource, Storage
+from matting_data.readers.store import PARTS, Composite, Part, SampleStore, complete, open_store
+from matting_data.records import PARQUET_ERRORS, Sample, schema
+from matting_data.shards.index import INDEX, parse_index
+from matting_data.shards.reader import shard_entries
+
+if TYPE_CHECKING:
+    import pandas
+
+_BLOCK = 8 << 20
+_CONNECTIONS = 8
+
+
+class Split(Sequence[Composite]):
+    """The samples of one split: ``split[3]``, ``split["anna-0"]``, ``len(split)``, iteration in stored order.
+
+    Attributes
+    ----------
+    name, identity : str
+        ``train`` or ``test``; and what tells it apart from the same split of any other dataset.
+    rows : Rows
+        Its manifest rows.
+    shard_sizes : tuple of int
+        Samples in each shard, in stored order.
+    store : SampleStore
+        What its samples are read from.
+    """
+
+    def __init__(self, name: str, identity: str, rows: Rows, shard_sizes: Sequence[int], store: SampleStore) -> None:
+        self.name, self.identity, self.rows, self.store = name, identity, rows, store
+        self.shard_sizes = tuple(shard_sizes)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int | str | slice) -> Any:
+        if isinstance(place, slice):
+            return [self.read(position) for position in range(*place.indices(len(self)))]
+        return self.read(place)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._positions
+
+    def __iter__(self) -> Iterator[Composite]:
+        return (self.read(position) for position in range(len(self)))
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys, in stored order."""
+        return self.rows.keys
+
+    def row(self, place: int | str) -> Sample:
+        """Return a manifest row by position or key."""
+        return self.rows[self.position(place)]
+
+    def position(self, place: int | str) -> int:
+        """Return where a key stands, or a position itself, negative ones counted from the end.
+
+        Raises
+        ------
+        UsageError
+            No such key.
+        IndexError
+            No such position.
+        """
+        if isinstance(place, str):
+            if place not in self._positions:
+                raise UsageError(f"the split {self.name!r} has no sample {place!r}{nearest(place, self._positions)}")
+            return self._positions[place]
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"position {place} of a split with {len(self)} samples")
+        return place % len(self)
+
+    def read(self, place: int | str, parts: Sequence[Part] = PARTS) -> Composite:
+        """Read and decode one sample.
+
+        Parameters
+        ----------
+        place : int or str
+            Position or key.
+        parts : sequence of {"image", "alpha", "trimap", "layers"}
+            What is needed; image and alpha always come along.
+
+        Raises
+        ------
+        DamageError
+            Its shard is missing or damaged.
+        StorageError
+            Its shard could not be read, also when tried again.
+        """
+        return Composite.of(self.row(place).key, self.planes(place, complete(parts)))
+
+    def planes(self, place: int | str, parts: Sequence[Part]) -> dict[Part, Any]:
+        """Read and decode some parts of a sample, and nothing else; errors as of :meth:`read`."""
+        row = self.row(place)
+        return self.store.decode(row, self.store.fetch(row, parts))
+
+    def shards(self) -> Iterator[Iterator[Composite]]:
+        """Yield the shards, each as an iterator over its samples."""
+        first = 0
+        for size in self.shard_sizes:
+            yield (self.read(position) for position in range(first, first + size))
+            first += size
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_positions"}
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {key: position for position, key in enumerate(self.keys)}
+
+
+class Dataset:
+    """A built dataset; made by :func:`open`.
+
+    Attributes
+    ----------
+    index : dict
+        ``dataset.json``.
+    storage : Storage
+        Where it lies.
+    """
+
+    def __init__(self, index: dict[str, Any], storage: Storage, source: ByteSource) -> None:
+        self.index, self.storage = index, storage
+        self._store = open_store(index, storage, source)
+        self._tables: dict[str, pl.DataFrame] = {}
+        self._splits: dict[str, Split] = {}
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.index["name"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits."""
+        return tuple(self.index["splits"])
+
+    def __len__(self) -> int:
+        return sum(int(split["num_samples"]) for split in self.index["splits"].values())
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: {split['num_samples']}" for name, split in self.index["splits"].items())
+        return f"Dataset({self.storage.name!r}, {sizes})"
+
+    def __getitem__(self, split: str) -> Split:
+        """Return a split; its manifests are read once.
+
+        Raises
+        ------
+        UsageError
+            No such split.
+        DamageError
+            A manifest is missing or damaged; in a local folder also: a shard is missing or has another length.
+        """
+        entries = self._entries(split)
+        if split not in self._splits:
+            if self.storage.local:  # elsewhere it would take a request for each
+                for entry in entries:
+                    self._check_size(entry)
+            rows = Rows(self.table(split))
+            identity = f"{self.index['content_sha256']} {split}"
+            sizes = [int(entry["num_samples"]) for entry in entries]
+            if sum(sizes) != len(rows):
+                raise DamageError(
+                    f"the manifests of {split} have {len(rows)} rows, dataset.json says {sum(sizes)}: "
+                    "run 'mattingdata build' again"
+                )
+            self._splits[split] = Split(split, identity, rows, sizes, self._store)
+        return self._splits[split]
+
+    def table(self, split: str) -> pl.DataFrame:
+        """Return the manifest of a split as polars DataFrame, one row a sample in stored order; errors as of ``[]``."""
+        entries = self._entries(split)
+        if split not in self._tables:
+            with ThreadPoolExecutor(_CONNECTIONS) as pool:
+                contents = list(pool.map(self._manifest, entries))
+            self._tables[split] = pl.concat([pl.DataFrame(schema=schema(Sample)), *contents])
+        return self._tables[split]
+
+    def manifest(self, split: str) -> pandas.DataFrame:
+        """Return the manifest of a split as pandas DataFrame, indexed by key; errors as of ``[]``.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed; :meth:`table` needs nothing more.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("pandas", "pandas") from None
+        table = self.table(split)
+        frame = pandas.DataFrame({column.name: column.to_list() for column in table}, columns=table.columns)
+        return frame.set_index("key")
+
+    def check(self) -> None:
+        """Compare the hash of every shard and manifest with ``dataset.json``, reading all of them.
+
+        Raises
+        ------
+        DamageError
+            Naming the first that differs.
+        """
+        for _, entry in shard_entries(self.index):
+            self._manifest(entry)
+            self._check_size(entry)
+            digest = hashlib.sha256()
+            for start in range(0, entry["bytes"], _BLOCK):
+                digest.update(self.storage.read(entry["tar"], start, min(_BLOCK, entry["bytes"] - start)))
+            if digest.hexdigest() != entry["sha256"]:
+                raise self._altered(entry["tar"])
+
+    def _check_size(self, entry: Mapping[str, Any]) -> None:
+        size = self.storage.size(entry["tar"])
+        if size != entry["bytes"]:
+            raise DamageError(
+                f"{self.storage.label(entry['tar'])} has {size:,} bytes instead of {entry['bytes']:,}: "
+                f"{self.storage.repair}"
+            )
+
+    def _entries(self, split: str) -> list[dict[str, Any]]:
+        if split not in self.index["splits"]:
+            known = " and ".join(self.splits)
+            raise UsageError(
+                f"{self.storage.name} has no split {split!r}{nearest(split, self.splits) or f': it has {known}'}"
+            )
+        return [entry for _, entry in shard_entries(self.index, (split,))]
+
+    def _manifest(self, entry: Mapping[str, Any]) -> pl.DataFrame:
+        content = self.storage.read(entry["manifest"])
+        if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
+            raise self._altered(entry["manifest"])
+        try:
+            return pl.read_parquet(io.BytesIO(content)).select(list(schema(Sample)))
+        except PARQUET_ERRORS as error:
+            raise DamageError(
+                f"{self.storage.label(entry['manifest'])} cannot be read ({str(error).splitlines()[0]}): "
+                f"{self.storage.repair}"
+            ) from None
+
+    def _altered(self, name: str) -> DamageError:
+        return DamageError(f"{self.storage.label(name)} is not the file that was built: {self.storage.repair}")
+
+
+def open(
+    location: str | Path,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    cache: str | Path | None = None,
+    cache_limit: int = 20_000_000_000,
+    tries: int = 4,
+    wait: float = 0.5,
+) -> Dataset:
+    """Open a built dataset.
+
+    Reads ``dataset.json`` only; manifests follow when a split is first used, samples when they are asked for, each by
+    one read of the bytes it needs.
+
+    Parameters
+    ----------
+    location : str or Path
+        A folder that ``mattingdata build`` wrote, or a URL where it was copied to (any protocol of fsspec).
+    storage_options : mapping, optional
+        For fsspec: credentials, endpoints.
+    cache : path, optional
+        Folder on the local disk for whole shards of a distant dataset: each is downloaded once, checked against its
+        hash, and read from there. All processes of a machine may share one.
+    cache_limit : int
+        Bytes that the cache may take; the shards used longest ago make room.
+    tries : int
+        How often a read that fails for a reason that may pass is tried, with growing pauses.
+    wait : float
+        Seconds before the second try.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UsageError
+        There is no dataset, or the URL is of an unknown kind.
+    DamageError
+        The dataset is unfinished, altered, or of a newer format.
+    StorageError
+        It could not be read.
+    MissingExtraError
+        The URL needs a package that is not installed.
+    """
+    storage = Storage(location, storage_options, tries, wait)
+    index = _read_index(storage)
+    source: ByteSource = storage
+    if cache is not None:
+        shards = {entry["tar"]: (int(entry["bytes"]), str(entry["sha256"])) for _, entry in shard_entries(index)}
+        source = ShardCache(storage, Path(cache), cache_limit, shards)
+    return Dataset(index, storage, source)
+
+
+def _read_index(storage: Storage) -> dict[str, Any]:
+    if not storage.exists(INDEX):
+        if storage.exists("recipe.yaml"):
+            raise DamageError(
+                f"the dataset in {storage.name} is unfinished: run 'mattingdata build' again to complete it"
+            )
+        raise UsageError(f"{storage.name} holds no dataset: name the folder that 'mattingdata build' wrote")
+    return parse_index(storage.read(INDEX), storage.label(INDEX))

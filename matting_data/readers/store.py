@@ -1,0 +1,144 @@
+"""What a dataset holds of a sample, behind one interface: samples ready made, or parts to make them from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.errors import DamageError, RejectedInput, UsageError
+from matting_data.readers.storage import ByteSource, Storage
+from matting_data.records import Sample
+from matting_data.shards.layout import shard_name
+from matting_data.shards.reader import cut_members, decode_member, span
+
+Part = Literal["image", "alpha", "trimap", "layers"]
+
+PARTS: tuple[Part, ...] = ("image", "alpha", "trimap")
+
+LAYERS: Part = "layers"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What a composite was made from: foreground and background H×W×3, alpha H×W; all uint8."""
+
+    foreground: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    background: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A decoded sample.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the dataset.
+    image, alpha : ndarray
+        H×W×3 RGB and H×W, uint8.
+    trimap : ndarray or None
+        H×W uint8 in {0, 128, 255}; None where it was not asked for.
+    layers : Layers or None
+        What it was made from; None where it was not asked for.
+    """
+
+    key: str
+    image: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    trimap: NDArray[np.uint8] | None = None
+    layers: Layers | None = None
+
+    @classmethod
+    def of(cls, key: str, planes: Mapping[Part, Any]) -> Composite:
+        """Join decoded parts, image and alpha among them."""
+        return cls(key, planes["image"], planes["alpha"], planes.get("trimap"), planes.get(LAYERS))
+
+
+def complete(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Return `parts` with those that a composite cannot do without, in the order of storage."""
+    asked = {"image", "alpha", *parts}
+    return tuple(part for part in (*PARTS, LAYERS) if part in asked)
+
+
+class SampleStore(Protocol):
+    """How samples are read; travels to other processes.
+
+    Reading has two steps so that bytes can be fetched ahead, in threads, of the pixels' turn.
+    """
+
+    def fetch(self, row: Sample, parts: Sequence[Part]) -> Any:
+        """Fetch what :meth:`decode` needs for these parts, without decoding; safe to call from threads.
+
+        Raises
+        ------
+        DamageError
+            A shard is missing or too short.
+        StorageError
+            It could not be read, also when tried again.
+        UsageError
+            The store cannot give such a part.
+        """
+
+    def decode(self, row: Sample, fetched: Any) -> dict[Part, Any]:
+        """Make the parts that were fetched: arrays as of :class:`Composite`; DamageError where one is damaged."""
+
+
+class CompositeStore:
+    """Composites as members of the shards' tars: fetching is one read of adjacent bytes.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where the dataset lies.
+    source : ByteSource
+        What shards are read from: `storage` itself, or a cache before it.
+    """
+
+    def __init__(self, storage: Storage, source: ByteSource) -> None:
+        self._storage, self._source = storage, source
+
+    def fetch(self, row: Sample, parts: Sequence[Part]) -> dict[Part, bytes]:
+        """Return the members' bytes, as they are stored; UsageError for layers."""
+        if LAYERS in parts:
+            raise UsageError(
+                f"{self._storage.name} stores finished composites, not their layers: a transform that changes the "
+                "background alone needs a dataset with 'store: {kind: layers}'"
+            )
+        start, length = span(row, parts)
+        return cut_members(row, parts, self._source.read(self._shard(row), start, length))
+
+    def decode(self, row: Sample, fetched: Mapping[Part, bytes]) -> dict[Part, NDArray[np.uint8]]:
+        """Decode members."""
+        try:
+            planes = {member: decode_member(member, content) for member, content in fetched.items()}
+        except RejectedInput as problem:
+            raise self._damaged(row, problem.detail) from None
+        if any(plane.shape[:2] != (row.height, row.width) for plane in planes.values()):
+            raise self._damaged(row, f"it is not {row.width}×{row.height} as its manifest says")
+        return planes
+
+    def _shard(self, row: Sample) -> str:
+        return f"{shard_name(row.split, row.shard)}.tar"
+
+    def _damaged(self, row: Sample, what: str) -> DamageError:
+        shard = self._storage.label(self._shard(row))
+        return DamageError(f"{shard} is damaged at {row.key} ({what}): {self._storage.repair}")
+
+
+def open_store(index: Mapping[str, Any], storage: Storage, source: ByteSource) -> SampleStore:
+    """Return the store of the kind that a dataset's index names; without one it holds composites.
+
+    Raises
+    ------
+    DamageError
+        A kind that this version does not know.
+    """
+    kind = index.get("store", {}).get("kind", "composites")
+    if kind == "composites":
+        return CompositeStore(storage, source)
+    raise DamageError(f"{storage.name} stores samples as {kind!r}, which this version cannot read: upgrade mattingdata")

@@ -1,0 +1,28 @@
+"""The snippets of docs/readers.md run, one after the other, as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import matting_data
+
+MANUAL = Path(__file__).resolve().parents[2] / "docs" / "readers.md"
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_every_snippet_runs(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchdata")
+    shutil.copytree(shards, tmp_path / "out" / "sample")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    snippets = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    assert len(snippets) >= 8
+    for snippet in snippets:
+        exec(compile(snippet, str(MANUAL), "exec"), names)
+    again = names["again"]
+    assert again.epoch == names["loader"].epoch + 1 == 3  # type: ignore[attr-defined]
+    assert isinstance(names["dataset"], matting_data.readers.Dataset)  # type: ignore[attr-defined]
