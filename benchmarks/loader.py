@@ -23,7 +23,8 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,10 @@ from numpy.typing import NDArray
 from benchmarks.inputs import write_backgrounds, write_foregrounds
 from matting_data.building.build import build
 from matting_data.imaging.run_png_reader import read_run_png
-from matting_data.readers import MapDataset, Split, StreamDataset
+from matting_data.readers import Composite, MapDataset, Split, StreamDataset
 from matting_data.readers.dataset import open as open_dataset
 from matting_data.readers.transforms import Visit, paper_augmentation
 from matting_data.recipe_file import LoadedRecipe, validate
-from matting_data.records import Sample
 
 SIZE = (1366, 1024)
 CROP = 512
@@ -131,32 +131,32 @@ def _by_opencv(data: bytes) -> object:
 
 def stage_seconds(split: Split) -> dict[str, float]:
     """Time the steps of a visit one by one, over all samples."""
-    dataset = MapDataset(split, paper_augmentation(CROP))
-    pipeline = dataset.transform
-    assert pipeline is not None
+    pipeline = paper_augmentation(CROP)
+    dataset = MapDataset(split, pipeline)
     seconds: dict[str, float] = {}
 
-    def timed(name: str, action: Callable[[], Any]) -> Any:
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
         started = time.perf_counter()
-        result = action()
+        yield
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
-        return result
 
     for position in range(len(split)):
-        row: Sample = timed("row", lambda at=position: split.rows[at])
-        fetched = timed("fetch", lambda at=row: split.store.fetch(at, dataset.parts))
-        timed("decode", lambda at=row, parts=fetched: split.store.decode(at, parts))
-        composite = split.read(position, dataset.parts)
-        visit = Visit(0, 0, row.key)
-        for step in paper_augmentation(CROP).steps:
-            name = type(step).__name__
-            rng = visit.generator(name)
-            composite = timed(name, lambda do=step, on=composite, numbers=rng: do(on, numbers))
-        timed("tensors", lambda of=composite: dataset.tensors(of))
+        with timed("row"):
+            row = split.rows[position]
+        with timed("fetch"):
+            fetched = split.store.fetch(row, dataset.parts)
+        with timed("decode"):
+            composite = Composite.of(row.key, split.store.decode(row, fetched))
+        for step in pipeline.steps:
+            with timed(type(step).__name__):
+                composite = step(composite, Visit(0, 0, row.key).generator(type(step).__name__))
+        with timed("tensors"):
+            dataset.tensors(composite)
     return seconds
 
 
-class LooseFiles(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
+class LooseFiles(torch.utils.data.Dataset[dict[str, Any]]):
     """A dataset over loose files, after the loaders of the public Deep Image Matting repositories."""
 
     def __init__(self, folder: Path, compose: bool) -> None:
@@ -186,9 +186,9 @@ class LooseFiles(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
         image = np.asarray(cv2.resize(image[crop], (CROP, CROP)), np.uint8)
         cut = np.asarray(cv2.resize(alpha[crop], (CROP, CROP)), np.uint8)
         if random.random() < 0.5:
-            image, cut = np.fliplr(image), np.fliplr(cut)
+            image, cut = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(cut[:, ::-1])
         trimap = random_trimap(cut)
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         return {
             "image": torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) / 255),
             "alpha": torch.from_numpy(cut[None].astype(np.float32) / 255),

@@ -15,7 +15,7 @@ import polars as pl
 from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
 from matting_data.readers.cache import ShardCache
 from matting_data.readers.rows import Rows
-from matting_data.readers.storage import ByteSource, Storage
+from matting_data.readers.storage import ByteSource, MissingFileError, Storage
 from matting_data.readers.store import PARTS, Composite, Part, SampleStore, complete, open_store
 from matting_data.records import PARQUET_ERRORS, Sample, schema
 from matting_data.shards.index import INDEX, parse_index
@@ -316,10 +316,20 @@ def open(
 
 
 def _read_index(storage: Storage) -> dict[str, Any]:
-    if not storage.exists(INDEX):
-        if storage.exists("recipe.yaml"):
+    try:
+        content = storage.read(INDEX)
+    except MissingFileError:
+        if _holds(storage, "recipe.yaml"):
             raise DamageError(
                 f"the dataset in {storage.name} is unfinished: run 'mattingdata build' again to complete it"
-            )
-        raise UsageError(f"{storage.name} holds no dataset: name the folder that 'mattingdata build' wrote")
-    return parse_index(storage.read(INDEX), storage.label(INDEX))
+            ) from None
+        raise UsageError(f"{storage.name} holds no dataset: name the folder that 'mattingdata build' wrote") from None
+    return parse_index(content, storage.label(INDEX))
+
+
+def _holds(storage: Storage, name: str) -> bool:
+    try:
+        storage.read(name)
+    except MissingFileError:
+        return False
+    return True
