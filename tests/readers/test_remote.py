@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import matting_data
+from matting_data import readers
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.readers import Split
 from tests.readers.conftest import RangeServer
@@ -100,7 +101,7 @@ def test_a_server_that_cannot_be_reached(http: RangeServer) -> None:
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_loading_processes_open_connections_of_their_own(http: RangeServer, train: Split, start: str) -> None:
-    readers = pytest.importorskip("matting_data.readers.loader")
+    pytest.importorskip("torch")
     split = matting_data.open(http.url)["train"]
     split[0]  # this process has one
     data = readers.MapDataset(split, parts=("image",))
