@@ -61,7 +61,7 @@ def materialize(source: Path, out: Path, workers: int) -> BuildResult:
             (out / INDEX).unlink(missing_ok=True)
         workspace.save_recipe(out, recipe)
         tables = save_plan(out, plan)
-        built = build_shards(recipe, out, plan, LayerInputs(source, index), workers)
+        built = build_shards(recipe, out, plan, LayerInputs(source), workers)
         used = {record.id for record in used_backgrounds(plan, built)}
         attribution = _only((source / ATTRIBUTION).read_bytes(), used)
         result = finish(recipe, out, plan, built, tables, attribution, index["notes"])
