@@ -287,7 +287,7 @@ class LedgerRow:
     outcome : {"written", "rejected", "failed"}
         Exactly one.
     reason, detail : str
-        Why, for all but ``written``.
+        Why, for all but ``written``; of those only where people decided (``override_...``).
     warnings : list of str
         What was odd but usable.
     """

@@ -17,15 +17,20 @@ from matting_data.building.make_shards import build_shards
 from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import UsageError
+from matting_data.overrides import load_overrides
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.publishing.attribution import to_csv
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import PARQUET_ERRORS, Background, Foreground, PlannedComposite, read_table, write_table
 from matting_data.shards.index import INDEX
+from matting_data.shards.layout import SPLITS, shard_name
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
 
 PLAN = "plan.parquet"
+
+_WITHOUT_OVERRIDES = "plan_sha256_without_overrides"
+"""In the metadata of the plan: what must not change between two builds into one folder."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def build(recipe: LoadedRecipe, out: Path, workers: int) -> BuildResult:
             (out / INDEX).unlink(missing_ok=True)
         workspace.save_recipe(out, recipe)
         tables = save_plan(out, plan)
+        _remove_dropped_shards(out, plan)
         inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
         built = build_shards(recipe, out, plan, inputs, workers)
         attribution, missing = attribution_of(recipe, used_backgrounds(plan, built))
@@ -79,17 +85,19 @@ def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int) -> Plan:
     photos = len(find_backgrounds(recipe, cache))
     foregrounds = scan_foregrounds(recipe, cache, workers)
     require_enough_found(choose_foregrounds(foregrounds, recipe.recipe), photos, recipe.recipe)
-    scanned = scan_backgrounds(recipe, cache, workers)
-    plan = make_plan(foregrounds, scanned.records, recipe.recipe, scanned.thresholds)
-    return replace(plan, notes=tuple(scanned.notes))
+    overrides = load_overrides(recipe)
+    scanned = scan_backgrounds(recipe, cache, workers, overrides)
+    plan = make_plan(foregrounds, scanned.records, recipe.recipe, scanned.thresholds, overrides)
+    return replace(plan, notes=(*scanned.notes, *plan.notes))
 
 
 def save_plan(out: Path, plan: Plan) -> dict[str, str]:
     """Write the three input tables; return file name → SHA-256."""
+    hashes = {"plan_sha256": plan.sha256, _WITHOUT_OVERRIDES: plan.without_overrides or plan.sha256}
     return {
         "foregrounds.parquet": write_table(out / "foregrounds.parquet", plan.foregrounds, Foreground),
         "backgrounds.parquet": write_table(out / "backgrounds.parquet", plan.backgrounds, Background),
-        PLAN: write_table(out / PLAN, plan.composites, PlannedComposite, {"plan_sha256": plan.sha256}),
+        PLAN: write_table(out / PLAN, plan.composites, PlannedComposite, hashes),
     }
 
 
@@ -99,16 +107,21 @@ def saved_plan(out: Path) -> Plan:
         read_table(out / "foregrounds.parquet", Foreground),
         read_table(out / "backgrounds.parquet", Background),
         read_table(out / PLAN, PlannedComposite),
+        without_overrides=pl.read_parquet_metadata(out / PLAN).get(_WITHOUT_OVERRIDES, ""),
     )
 
 
 def _refuse_other_plan(out: Path, plan: Plan) -> None:
-    """Refuse to continue when the inputs are no longer those that finished shards were made of."""
+    """Refuse to continue when the inputs are no longer those that finished shards were made of.
+
+    Overrides may have changed: what they do not touch is as it was.
+    """
     try:
-        before = pl.read_parquet_metadata(out / PLAN).get("plan_sha256")
+        metadata = pl.read_parquet_metadata(out / PLAN)
     except PARQUET_ERRORS:
         return
-    if before == plan.sha256 or not any(out.glob("*/*.parquet")):
+    before = metadata.get(_WITHOUT_OVERRIDES, metadata.get("plan_sha256"))
+    if before == (plan.without_overrides or plan.sha256) or not any(out.glob("*/*.parquet")):
         return
     old = saved_plan(out)
     changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)
@@ -117,6 +130,16 @@ def _refuse_other_plan(out: Path, plan: Plan) -> None:
         f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
         "restore them, or choose another --out"
     )
+
+
+def _remove_dropped_shards(out: Path, plan: Plan) -> None:
+    """Remove the files of shards that the plan no longer has, since overrides rejected all their foregrounds."""
+    planned = {shard_name(split, number) for split, number in plan.shards()}
+    with storage_errors(out):
+        for split in SPLITS:
+            for path in sorted((out / split).glob("*")):
+                if path.stem.isdecimal() and f"{split}/{path.stem}" not in planned:
+                    path.unlink()
 
 
 def _input_changes(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from matting_data.building.shard_job import ShardResult
+from matting_data.planning.overrides import REJECTED
 from matting_data.planning.plan import Plan
 from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite
 
@@ -72,7 +73,8 @@ def _used(
         warnings = [] if isinstance(record, Background) else record.warnings
         outcome, reason, detail = record.state, record.reason, record.detail
         if record.state == "ok" and record.id in written:
-            outcome, reason, detail = "written", "", ""
+            outcome = "written"
+            reason, detail = (reason, detail) if reason.startswith(REJECTED) else ("", "")
         elif record.state == "ok" and record.id in drawn:
             outcome, reason, detail = "failed", "no_composite", "every composite planned with it failed"
         elif record.state == "ok":
