@@ -17,7 +17,8 @@ BY = "https://creativecommons.org/licenses/by/2.0/"
         ("CC BY 2.0", "CC-BY-2.0"), ("cc-by-2.0", "CC-BY-2.0"), ("BY 4.0", "CC-BY-4.0"),
         ("https://creativecommons.org/licenses/by-nc-sa/2.0/", "CC-BY-NC-SA-2.0"), ("BY-NC-ND 4.0", "CC-BY-NC-ND-4.0"),
         ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"), ("CC0", "CC0-1.0"), ("cc0 1.0", "CC0-1.0"),
-        ("CC BY", ""), ("", ""), ("All rights reserved", "LicenseRef-all-rights-reserved"), ("https://evil.org/licenses/by/2.0/", ""),
+        ("CC BY", ""), ("", ""), ("All rights reserved", "LicenseRef-all-rights-reserved"),
+        ("https://evil.org/licenses/by/2.0/", ""),
         ("https://creativecommons.org.evil.org/licenses/by/2.0/", ""), ("0", ""), ("by", ""),
     ],
 )  # fmt: skip
