@@ -15,6 +15,7 @@ from matting_data.errors import MattingDataError
 
 _VERBS = (
     "audit",
+    "browse",
     "build",
     "card",
     "eval",
