@@ -28,6 +28,7 @@ _VERBS = (
     "preview",
     "stats",
     "status",
+    "train",
     "verify",
 )
 
