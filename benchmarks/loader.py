@@ -1,12 +1,14 @@
 """Augmented 512² training samples a second, beside a dataset of loose files and over the codec floor.
 
-    python -m benchmarks.loader [--foregrounds 6] [--json]
+    python -m benchmarks.loader [--foregrounds 12] [--json]
 
 One process, one thread, the same composites of 1366×1024 (1.40 megapixels), everything in the disk cache; a sample is
 image, alpha and trimap as float tensors of 512². Each figure is the best of some runs over all samples, the runs of the
 contenders taking turns.
 
-* ours: ``MapDataset`` with ``paper_augmentation``, and ``StreamDataset``, over a built dataset.
+* ours: ``MapDataset`` with ``paper_augmentation``, and ``StreamDataset``, over a built dataset; and ``MapDataset`` over
+  the same in layers, which composes each sample when it is read, in shuffled order so that foregrounds are decoded anew
+  (12 foregrounds and more: fewer stay decoded in memory).
 * floor: decode image and alpha of the same stored samples with libjpeg-turbo and OpenCV, and nothing else; and the same
   with the reader of mattes that ours uses.
 * loose files: a torch Dataset as the public repositories write it. ``merged``: the composite and its alpha as PNG
@@ -23,7 +25,8 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,10 @@ from numpy.typing import NDArray
 from benchmarks.inputs import write_backgrounds, write_foregrounds
 from matting_data.building.build import build
 from matting_data.imaging.run_png_reader import read_run_png
-from matting_data.readers import MapDataset, Split, StreamDataset
+from matting_data.readers import Composite, MapDataset, Split, StreamDataset
 from matting_data.readers.dataset import open as open_dataset
 from matting_data.readers.transforms import Visit, paper_augmentation
 from matting_data.recipe_file import LoadedRecipe, validate
-from matting_data.records import Sample
 
 SIZE = (1366, 1024)
 CROP = 512
@@ -50,7 +52,7 @@ PER_FOREGROUND = 10
 def main() -> None:
     """Run all and print samples a second and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--foregrounds", type=int, default=6)
+    parser.add_argument("--foregrounds", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=5, help="the best of this many runs counts")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -60,7 +62,10 @@ def main() -> None:
         split = _built(Path(folder), options.foregrounds)
         loose = Path(folder) / "loose"
         save_loose(split, Path(folder), loose)
+        layered = _built(Path(folder), options.foregrounds, "layers")
+        shuffled = np.random.default_rng(1).permutation(len(split)).tolist()
         mapped = MapDataset(split, paper_augmentation(CROP))
+        composing = MapDataset(layered, paper_augmentation(CROP))
         streamed = StreamDataset(split, paper_augmentation(CROP))
         merged, composed = LooseFiles(loose, False), LooseFiles(loose, True)
         contenders: dict[str, Callable[[], object]] = {
@@ -68,6 +73,7 @@ def main() -> None:
             "own_floor": lambda: floor(split, read_run_png),
             "map": lambda: visit_all(mapped[(0, position)] for position in range(len(split))),
             "stream": lambda: visit_all(streamed),
+            "map_layers": lambda: visit_all(composing[(0, position)] for position in shuffled),
             "loose_merged": lambda: visit_all(merged[position] for position in range(len(merged))),
             "loose_composed": lambda: visit_all(composed[position] for position in range(len(composed))),
         }
@@ -83,6 +89,7 @@ def main() -> None:
         "map_over_floor": round(ms["map"] / ms["floor"], 2),
         "stream_over_floor": round(ms["stream"] / ms["floor"], 2),
         "map_over_own_floor": round(ms["map"] / ms["own_floor"], 2),
+        "layers_over_map": round(ms["map_layers"] / ms["map"], 2),
         "loose_merged_over_map": round(ms["loose_merged"] / ms["map"], 1),
         "loose_composed_over_map": round(ms["loose_composed"] / ms["map"], 1),
         "stages_ms": {name: round(value / count * 1e3, 2) for name, value in stages.items()},
@@ -96,6 +103,7 @@ def main() -> None:
         "own_floor": "floor with our matte reader",
         "map": "MapDataset",
         "stream": "StreamDataset",
+        "map_layers": "MapDataset over layers",
         "loose_merged": "loose PNG, merged",
         "loose_composed": "loose PNG, composed",
     }
@@ -103,6 +111,7 @@ def main() -> None:
         print(f"{title:28s}{1e3 / ms[name]:8.1f} samples/s {ms[name]:8.2f} ms")
     print(f"MapDataset takes {figures['map_over_floor']} × the floor, StreamDataset {figures['stream_over_floor']} ×")
     print(f"MapDataset takes {figures['map_over_own_floor']} × the floor with our matte reader")
+    print(f"layers take {figures['layers_over_map']} × composites, in shuffled order")
     print(
         f"loose files take {figures['loose_merged_over_map']} × MapDataset, "
         f"composing ones {figures['loose_composed_over_map']} ×"
@@ -131,32 +140,32 @@ def _by_opencv(data: bytes) -> object:
 
 def stage_seconds(split: Split) -> dict[str, float]:
     """Time the steps of a visit one by one, over all samples."""
-    dataset = MapDataset(split, paper_augmentation(CROP))
-    pipeline = dataset.transform
-    assert pipeline is not None
+    pipeline = paper_augmentation(CROP)
+    dataset = MapDataset(split, pipeline)
     seconds: dict[str, float] = {}
 
-    def timed(name: str, action: Callable[[], Any]) -> Any:
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
         started = time.perf_counter()
-        result = action()
+        yield
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
-        return result
 
     for position in range(len(split)):
-        row: Sample = timed("row", lambda at=position: split.rows[at])
-        fetched = timed("fetch", lambda at=row: split.store.fetch(at, dataset.parts))
-        timed("decode", lambda at=row, parts=fetched: split.store.decode(at, parts))
-        composite = split.read(position, dataset.parts)
-        visit = Visit(0, 0, row.key)
-        for step in paper_augmentation(CROP).steps:
-            name = type(step).__name__
-            rng = visit.generator(name)
-            composite = timed(name, lambda do=step, on=composite, numbers=rng: do(on, numbers))
-        timed("tensors", lambda of=composite: dataset.tensors(of))
+        with timed("row"):
+            row = split.rows[position]
+        with timed("fetch"):
+            fetched = split.store.fetch(row, dataset.parts)
+        with timed("decode"):
+            composite = Composite.of(row.key, split.store.decode(row, fetched))
+        for step in pipeline.steps:
+            with timed(type(step).__name__):
+                composite = step(composite, Visit(0, 0, row.key).generator(type(step).__name__))
+        with timed("tensors"):
+            dataset.tensors(composite)
     return seconds
 
 
-class LooseFiles(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
+class LooseFiles(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
     """A dataset over loose files, after the loaders of the public Deep Image Matting repositories."""
 
     def __init__(self, folder: Path, compose: bool) -> None:
@@ -186,9 +195,9 @@ class LooseFiles(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
         image = np.asarray(cv2.resize(image[crop], (CROP, CROP)), np.uint8)
         cut = np.asarray(cv2.resize(alpha[crop], (CROP, CROP)), np.uint8)
         if random.random() < 0.5:
-            image, cut = np.fliplr(image), np.fliplr(cut)
+            image, cut = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(cut[:, ::-1])
         trimap = random_trimap(cut)
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         return {
             "image": torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) / 255),
             "alpha": torch.from_numpy(cut[None].astype(np.float32) / 255),
@@ -257,9 +266,10 @@ def _stored(split: Split) -> list[dict[Any, bytes]]:
     return _BYTES[split.identity]
 
 
-def _built(work: Path, foregrounds: int) -> Split:
-    write_foregrounds(work / "people", SIZE, foregrounds)
-    write_backgrounds(work / "photos", 60)
+def _built(work: Path, foregrounds: int, kind: str = "composites") -> Split:
+    if not (work / "people").exists():
+        write_foregrounds(work / "people", SIZE, foregrounds)
+        write_backgrounds(work / "photos", 120)
     document = {
         "name": "benchmark",
         "foregrounds": {
@@ -273,9 +283,10 @@ def _built(work: Path, foregrounds: int) -> Split:
             "duplicate_distance": -1,
         },
         "composites": {"per_foreground": PER_FOREGROUND},
+        "store": {"kind": kind},
     }
-    build(LoadedRecipe(validate(document), work), work / "out", 1)
-    return open_dataset(work / "out")["train"]
+    build(LoadedRecipe(validate(document), work), work / kind, 1)
+    return open_dataset(work / kind)["train"]
 
 
 if __name__ == "__main__":

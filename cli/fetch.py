@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .main import echo_json
+from .main import echo_json, echo_notes
 from .options import json_option
 
 if TYPE_CHECKING:
@@ -54,24 +54,43 @@ def fetch() -> None:
 @click.option("--originals", type=_FILE,
               help="Image-ids file (CSV, Parquet): fetch from OriginalURL, checked by OriginalMD5, "
               "instead of the rescaled copies of the bucket. Without --images, all it names.")  # fmt: skip
+@click.option("--recipe", type=_FILE, help="Recipe with a source of layout 'openimages': choose --count images that "
+              "its metadata, human policy and licences keep.")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), help="With --recipe: how many; the detector will reject some.")
 @click.option("--base-url", help="Another bucket of the same layout.  [default: the public one]")
 @_how_options
 def openimages(
-    images: Path | None, originals: Path | None, base_url: str | None, out: Path, as_json: bool, **how: Any
-) -> int:
-    """Fetch the images that --images names into --out, as ID.jpg.
+    images: Path | None, originals: Path | None, recipe: Path | None, count: int | None, base_url: str | None,
+    out: Path, as_json: bool, **how: Any,
+) -> int:  # fmt: skip
+    """Fetch images into --out, as ID.jpg: those that --images names, or --count of what a --recipe would keep.
 
     From the public bucket (longest side 1,024 pixels; boxable images only) or, with --originals, from where the
     photographs came; those are limited to 10 requests a second unless told otherwise.
     """
     from matting_data.sources.fetching.request import bucket_request, original_request
 
+    if recipe is not None or count is not None:
+        images = _chosen(recipe, count, images, out, as_json)
     if originals is None:
         request = bucket_request(images, base_url)
     else:
         request = original_request(originals, images, base_url)
         how["requests_per_second"] = how["requests_per_second"] or _ORIGINALS_A_SECOND
     return _fetch(request, out, how, as_json, "images")
+
+
+def _chosen(recipe: Path | None, count: int | None, images: Path | None, out: Path, as_json: bool) -> Path:
+    from matting_data.building.fetch_list import write_image_list
+    from matting_data.errors import UsageError
+    from matting_data.recipe_file import load
+
+    if recipe is None or count is None or images is not None:
+        raise UsageError("--recipe and --count go together, and not with --images: give both, or a list")
+    path, notes = write_image_list(load(recipe), count, out)
+    if not as_json:
+        echo_notes(notes)
+    return path
 
 
 @fetch.command("openimages-metadata")

@@ -68,6 +68,11 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
     return LoadedRecipe(validate(document, name), base)
 
 
+def parse_recipe(text: str, name: str) -> Recipe:
+    """Return the recipe of a YAML text; UsageError about its first mistake."""
+    return validate(_parse(text, name), name)
+
+
 def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
     """Turn a parsed YAML document into a Recipe, or raise a UsageError about its first mistake."""
     try:

@@ -84,7 +84,7 @@ def _openimages(
         notes.append(f"{name}: no 'metadata' is given: the labels say nothing, the detector alone decides")
     else:
         metadata = recognise(recipe.resolve(source.metadata))
-        report = _judged(metadata, policy, folder, f"reading the tables of {name}")
+        report = judged(metadata, policy, folder, f"reading the tables of {name}")
         notes += [f"{name}: {sentence}" for sentence in report.sentences()]
         table = read_verdicts(folder, [identity for identity in ids.values() if identity])
         rows = {row["image_id"]: row for row in table.iter_rows(named=True)}
@@ -101,8 +101,20 @@ def _openimages(
     return [_with(entry, rows.get(ids[entry.record.id], silent)) for entry in entries]
 
 
-def _judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str) -> MetadataReport:
-    """Return the report of verdicts that lie in `folder`, judging anew unless they are of the same state."""
+def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str) -> MetadataReport:
+    """Return the report of verdicts that lie in `folder`, judging anew unless tables, policy and lists are the same.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        The tables.
+    policy : EvidencePolicy
+        What each tier leads to.
+    folder : Path
+        Where verdicts are kept.
+    label : str
+        What the progress bar says.
+    """
     files = [(str(file.path), file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in metadata.files]
     key = hashlib.sha256(repr((__version__, files, astuple(policy), _label_lists())).encode()).hexdigest()
     try:

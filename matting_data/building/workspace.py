@@ -20,9 +20,8 @@ from matting_data.errors import StorageError, UsageError
 from matting_data.recipe_file import LoadedRecipe, as_mapping, load, to_yaml
 from matting_data.records import PARQUET_ERRORS
 from matting_data.shards.index import INDEX
-from matting_data.shards.layout import BACKGROUNDS, SPLITS
+from matting_data.shards.layout import BACKGROUNDS, RECIPE, SPLITS
 
-RECIPE = "recipe.yaml"
 WORK = ".work"
 
 _MARK = "CACHEDIR.TAG"

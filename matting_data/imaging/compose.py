@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,11 +24,17 @@ class Composer:
     """
 
     def __init__(self, image: NDArray[np.uint8], alpha: NDArray[np.uint8], blend: str) -> None:
-        self.alpha = alpha
-        self._image = image
+        self.image, self.alpha = image, alpha
         self._premultiplied = premultiply(image, alpha) if blend == "gamma" else None
-        self._trimapper = Trimapper(alpha)
-        self.extent = person_extent(alpha)
+
+    @cached_property
+    def extent(self) -> float:
+        """The person's size, see :func:`person_extent`."""
+        return person_extent(self.alpha)
+
+    @cached_property
+    def _trimapper(self) -> Trimapper:
+        return Trimapper(self.alpha)
 
     def over(self, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
         """Return the composite, H×W×3 uint8, over `background` (h×w×3 uint8 of any size) as placed."""
@@ -34,7 +42,7 @@ class Composer:
         canvas = cut(background, placement, (width, height))
         if self._premultiplied is not None:
             return over(self._premultiplied, canvas)
-        return over_linear(self._image, self.alpha, canvas)
+        return over_linear(self.image, self.alpha, canvas)
 
     def trimap(self, radii: Radii) -> NDArray[np.uint8]:
         """Return the trimap for `radii`, H×W uint8 in {0, 128, 255}."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import Any
 
 import numba
 import numpy as np
@@ -96,7 +97,7 @@ def _inflate(
     literals, distances, codes = (head >> 3 & 31) + 257, (head >> 8 & 31) + 1, (head >> 13 & 15) + 4
     if head & 7 != 5 or literals > 286 or distances > 2:
         return False
-    place = 17
+    place: Any = 17
     short = np.zeros(19, np.int64)
     for i in range(codes):
         short[order[i]] = _bits(stream, place, 3)
@@ -152,7 +153,8 @@ def _fill(
     if at >= stream.size:
         return False
     pending = np.uint64(stream[at]) >> np.uint64(place & 7)
-    at, held = at + 1, 8 - (place & 7)
+    held: Any = 8 - (place & 7)
+    at += 1
     while True:
         if held < 32:  # a token takes 15 bits of code, 5 of length and 1 of distance at most
             if at + 4 > stream.size:
@@ -218,11 +220,12 @@ def _fill_table(lengths: NDArray[np.int64], bits: int, table: NDArray[np.uint16]
 @numba.njit(cache=True)
 def _bits(stream: NDArray[np.uint8], place: int, count: int) -> int:
     """Return up to 17 bits from bit `place` on, the first lowest; beyond the stream they are 0."""
-    value, at = 0, place >> 3
+    value: Any = 0
+    at = place >> 3
     for i in range(4):
         if at + i < stream.size:
             value |= np.int64(stream[at + i]) << 8 * i
-    return value >> (place & 7) & ((1 << count) - 1)
+    return value >> (place & 7) & ((1 << count) - 1)  # type: ignore[no-any-return]
 
 
 @numba.njit(cache=True)

@@ -14,9 +14,8 @@ from matting_data.atomic import write_bytes
 from matting_data.errors import UsageError
 from matting_data.imaging import encode
 from matting_data.planning.seeds import derive_seed
+from matting_data.readers.dataset import open as open_dataset
 from matting_data.records import Sample
-from matting_data.shards.index import read_index
-from matting_data.shards.reader import read_arrays, read_manifest, shard_entries
 
 _CELL = 240
 _GAP = 8
@@ -52,21 +51,18 @@ def contact_sheet(out: Path, count: int = 12, split: str | None = None) -> NDArr
     UsageError
         It has no such split, or no sample.
     """
-    index = read_index(out)
-    if split and split not in index["splits"]:
-        raise UsageError(f"{out} has no split {split!r}: it has {' and '.join(index['splits'])}")
-    splits = (split,) if split else None
-    rows = [(entry["tar"], row) for _, entry in shard_entries(index, splits) for row in read_manifest(out, entry)]
+    dataset = open_dataset(out)
+    splits = [dataset[name] for name in ((split,) if split else dataset.splits)]
+    rows = [row for part in splits for row in part.rows]
     if not rows:
         raise UsageError(f"{out} holds no sample to show: its ledger says why every composite failed")
-    chosen = choose([row for _, row in rows], count)
-    tars = {row.key: tar for tar, row in rows}
     tiles = []
-    for row in chosen:
-        arrays = read_arrays(out / tars[row.key], row)
-        planes = [cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB) for plane in (arrays.alpha, arrays.trimap)]
+    for row in choose(rows, count):
+        sample = dataset[row.split].read(row.key)
+        trimap = sample.trimap if sample.trimap is not None else np.zeros_like(sample.alpha)
+        planes = [np.repeat(plane[..., None], 3, axis=2) for plane in (sample.alpha, trimap)]
         caption = f"{row.key}  ({row.split}{', ' + row.subset if row.subset else ''})"
-        tiles.append(tile([arrays.image, *planes], caption))  # type: ignore[list-item]
+        tiles.append(tile([sample.image, *planes], caption))
     return grid(tiles, columns=2 if len(tiles) > 1 else 1)
 
 

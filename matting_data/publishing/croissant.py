@@ -15,7 +15,7 @@ from matting_data.publishing.facts import Facts
 from matting_data.publishing.licenses import recognise
 from matting_data.records import Sample
 from matting_data.shards.members import MEMBERS
-from matting_data.shards.reader import background_entries, shard_entries
+from matting_data.shards.reader import all_entries, background_entries, shard_entries
 
 FILE_NAME = "croissant.json"
 
@@ -134,7 +134,7 @@ def license_addresses(facts: Facts) -> list[str]:
 
 def _file_objects(facts: Facts) -> list[dict[str, Any]]:
     objects = []
-    for entry in [*(entry for _, entry in shard_entries(facts.index)), *background_entries(facts.index)]:
+    for entry in all_entries(facts.index):
         objects.append(_file_object(entry["tar"], "application/x-tar", entry["sha256"], entry["bytes"]))
         objects.append(_file_object(entry["manifest"], _PARQUET, entry["manifest_sha256"]))
     for name, sha256 in sorted(facts.index.get("files", {}).items()):

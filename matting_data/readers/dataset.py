@@ -14,12 +14,14 @@ import polars as pl
 
 from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
 from matting_data.readers.cache import ShardCache
+from matting_data.readers.epochs import EpochPairs
+from matting_data.readers.layers import LayerStore, open_layers
 from matting_data.readers.rows import Rows
-from matting_data.readers.storage import ByteSource, Storage
-from matting_data.readers.store import PARTS, Composite, Part, SampleStore, complete, open_store
+from matting_data.readers.storage import ByteSource, MissingFileError, Storage
+from matting_data.readers.store import PARTS, Composite, CompositeStore, Part, SampleStore, complete
 from matting_data.records import PARQUET_ERRORS, Sample, schema
 from matting_data.shards.index import INDEX, parse_index
-from matting_data.shards.reader import shard_entries
+from matting_data.shards.reader import all_entries, background_entries, shard_entries
 
 if TYPE_CHECKING:
     import pandas
@@ -41,10 +43,20 @@ class Split(Sequence[Composite]):
         Samples in each shard, in stored order.
     store : SampleStore
         What its samples are read from.
+    pairs : EpochPairs or None
+        What draws backgrounds anew for each epoch, where the dataset was built for that.
     """
 
-    def __init__(self, name: str, identity: str, rows: Rows, shard_sizes: Sequence[int], store: SampleStore) -> None:
-        self.name, self.identity, self.rows, self.store = name, identity, rows, store
+    def __init__(
+        self,
+        name: str,
+        identity: str,
+        rows: Rows,
+        shard_sizes: Sequence[int],
+        store: SampleStore,
+        pairs: EpochPairs | None = None,
+    ) -> None:
+        self.name, self.identity, self.rows, self.store, self.pairs = name, identity, rows, store, pairs
         self.shard_sizes = tuple(shard_sizes)
 
     def __len__(self) -> int:
@@ -66,9 +78,10 @@ class Split(Sequence[Composite]):
         """The keys, in stored order."""
         return self.rows.keys
 
-    def row(self, place: int | str) -> Sample:
-        """Return a manifest row by position or key."""
-        return self.rows[self.position(place)]
+    def row(self, place: int | str, epoch: int = 0) -> Sample:
+        """Return a manifest row by position or key; in a later epoch, of its pairs then."""
+        row = self.rows[self.position(place)]
+        return row if self.pairs is None else self.pairs.row(row, epoch)
 
     def position(self, place: int | str) -> int:
         """Return where a key stands, or a position itself, negative ones counted from the end.
@@ -140,7 +153,10 @@ class Dataset:
 
     def __init__(self, index: dict[str, Any], storage: Storage, source: ByteSource) -> None:
         self.index, self.storage = index, storage
-        self._store = open_store(index, storage, source)
+        self._layers = open_layers(index, storage)
+        self._store: SampleStore = (
+            CompositeStore(storage, source) if self._layers is None else LayerStore(storage, source, self._layers)
+        )
         self._tables: dict[str, pl.DataFrame] = {}
         self._splits: dict[str, Split] = {}
 
@@ -174,7 +190,7 @@ class Dataset:
         entries = self._entries(split)
         if split not in self._splits:
             if self.storage.local:  # elsewhere it would take a request for each
-                for entry in entries:
+                for entry in [*entries, *background_entries(self.index)]:
                     self._check_size(entry)
             rows = Rows(self.table(split))
             identity = f"{self.index['content_sha256']} {split}"
@@ -184,7 +200,10 @@ class Dataset:
                     f"the manifests of {split} have {len(rows)} rows, dataset.json says {sum(sizes)}: "
                     "run 'mattingdata build' again"
                 )
-            self._splits[split] = Split(split, identity, rows, sizes, self._store)
+            pairs = None
+            if self._layers is not None and self._layers.recipe.store.epoch_backgrounds:
+                pairs = EpochPairs(self._layers.recipe, split, rows, self._layers.backgrounds)
+            self._splits[split] = Split(split, identity, rows, sizes, self._store, pairs)
         return self._splits[split]
 
     def table(self, split: str) -> pl.DataFrame:
@@ -222,6 +241,7 @@ class Dataset:
         """
         for _, entry in shard_entries(self.index):
             self._manifest(entry)
+        for entry in all_entries(self.index):
             self._check_size(entry)
             digest = hashlib.sha256()
             for start in range(0, entry["bytes"], _BLOCK):
@@ -310,16 +330,26 @@ def open(
     index = _read_index(storage)
     source: ByteSource = storage
     if cache is not None:
-        shards = {entry["tar"]: (int(entry["bytes"]), str(entry["sha256"])) for _, entry in shard_entries(index)}
+        shards = {entry["tar"]: (int(entry["bytes"]), str(entry["sha256"])) for entry in all_entries(index)}
         source = ShardCache(storage, Path(cache), cache_limit, shards)
     return Dataset(index, storage, source)
 
 
 def _read_index(storage: Storage) -> dict[str, Any]:
-    if not storage.exists(INDEX):
-        if storage.exists("recipe.yaml"):
+    try:
+        content = storage.read(INDEX)
+    except MissingFileError:
+        if _holds(storage, "recipe.yaml"):
             raise DamageError(
                 f"the dataset in {storage.name} is unfinished: run 'mattingdata build' again to complete it"
-            )
-        raise UsageError(f"{storage.name} holds no dataset: name the folder that 'mattingdata build' wrote")
-    return parse_index(storage.read(INDEX), storage.label(INDEX))
+            ) from None
+        raise UsageError(f"{storage.name} holds no dataset: name the folder that 'mattingdata build' wrote") from None
+    return parse_index(content, storage.label(INDEX))
+
+
+def _holds(storage: Storage, name: str) -> bool:
+    try:
+        storage.read(name)
+    except MissingFileError:
+        return False
+    return True

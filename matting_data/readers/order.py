@@ -163,7 +163,8 @@ def worker_share(share: Positions, batch: int, worker: int, workers: int) -> Pos
 
 def _raw(count: int, *key: str | int) -> NDArray[np.uint64]:
     # raw numbers of the bit generator, whose stream NumPy promises to keep; that of its permutations it does not
-    return np.asarray(np.random.Philox(key=derive_seed(*key)).random_raw(count), np.uint64)
+    plain = (part if isinstance(part, str) else int(part) for part in key)  # NumPy's integers hash differently
+    return np.asarray(np.random.Philox(key=derive_seed(*plain)).random_raw(count), np.uint64)
 
 
 @dataclass
@@ -187,7 +188,7 @@ class Progress:
     def state(self, delivered: int, world: int, count: int) -> dict[str, int | str]:
         """Return the state after each of `world` ranks has delivered `delivered` samples more."""
         position = min(count, self.start + delivered * world)
-        return {"identity": self.identity, "epoch": self.epoch, "position": position}
+        return {"identity": self.identity, "epoch": int(self.epoch), "position": int(position)}
 
     def load(self, state: dict[str, int | str]) -> None:
         """Continue from a state.

@@ -73,13 +73,8 @@ class Storage:
         """Return what messages call a file."""
         return f"{self.name}/{name}"
 
-    def exists(self, name: str) -> bool:
-        """Tell whether there is such a file."""
-        filesystem, root = self._filesystem()
-        return bool(self._retried(name, lambda: filesystem.exists(f"{root}/{name}")))
-
     def size(self, name: str) -> int:
-        """Return the length of a file; DamageError where it is missing."""
+        """Return the length of a file; errors as of :meth:`read`."""
         filesystem, root = self._filesystem()
         return int(self._retried(name, lambda: filesystem.size(f"{root}/{name}")))
 
@@ -88,8 +83,10 @@ class Storage:
 
         Raises
         ------
+        MissingFileError
+            There is no such file.
         DamageError
-            The file is missing, or ends before the last byte asked for.
+            It ends before the last byte asked for.
         StorageError
             It could not be read, also when tried again.
         """
@@ -120,8 +117,8 @@ class Storage:
         for done in range(1, self._tries + 1):
             try:
                 return action()
-            except FileNotFoundError:
-                raise DamageError(f"{self.label(name)} is missing: {self.repair}") from None
+            except (FileNotFoundError, NotADirectoryError):
+                raise MissingFileError(f"{self.label(name)} is missing: {self.repair}") from None
             except _TooShort:
                 if self.local or done == self._tries:
                     raise DamageError(
@@ -136,6 +133,10 @@ class Storage:
                     ) from None
             time.sleep(back_off(self.label(name), done, self._wait))
         raise AssertionError("the last try returns or raises")
+
+
+class MissingFileError(DamageError):
+    """A file of the dataset is not there."""
 
 
 class _TooShort(Exception):
@@ -162,7 +163,7 @@ def _may_pass(error: Exception) -> bool:
     status = getattr(error, "status", None)
     if isinstance(status, int) and 400 <= status < 500:
         return status in _TRY_LATER
-    return not isinstance(error, (PermissionError, IsADirectoryError, NotADirectoryError, ImportError))
+    return not isinstance(error, (PermissionError, IsADirectoryError))
 
 
 def _said(error: Exception) -> str:

@@ -128,17 +128,3 @@ class CompositeStore:
     def _damaged(self, row: Sample, what: str) -> DamageError:
         shard = self._storage.label(self._shard(row))
         return DamageError(f"{shard} is damaged at {row.key} ({what}): {self._storage.repair}")
-
-
-def open_store(index: Mapping[str, Any], storage: Storage, source: ByteSource) -> SampleStore:
-    """Return the store of the kind that a dataset's index names; without one it holds composites.
-
-    Raises
-    ------
-    DamageError
-        A kind that this version does not know.
-    """
-    kind = index.get("store", {}).get("kind", "composites")
-    if kind == "composites":
-        return CompositeStore(storage, source)
-    raise DamageError(f"{storage.name} stores samples as {kind!r}, which this version cannot read: upgrade mattingdata")

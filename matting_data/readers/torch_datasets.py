@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +15,7 @@ from matting_data.readers.order import Progress, Streamed, Uneven, rank_share, w
 from matting_data.readers.store import PARTS, Composite, Part, complete
 from matting_data.readers.tensors import ToTensors, import_torch
 from matting_data.readers.transforms.visit import Transform, Visit
+from matting_data.records import Sample
 
 torch = import_torch()
 
@@ -36,13 +37,12 @@ class _Samples:
         self.tensors = ToTensors() if tensors is None else tensors
         self.parts = complete(parts if parts is not None else getattr(transform, "parts", PARTS))
 
-    def fetch(self, position: int) -> Any:
+    def fetch(self, row: Sample) -> Any:
         """Fetch a sample's bytes; safe to call from threads."""
-        return self.split.store.fetch(self.split.rows[position], self.parts)
+        return self.split.store.fetch(row, self.parts)
 
-    def make(self, epoch: int, position: int, fetched: Any) -> Any:
+    def make(self, epoch: int, row: Sample, fetched: Any) -> Any:
         """Decode, transform and convert a sample; a pure function of the dataset, the seed, the epoch and the key."""
-        row = self.split.rows[position]
         composite = Composite.of(row.key, self.split.store.decode(row, fetched))
         if self.transform is not None:
             composite = self.transform(composite, Visit(self.seed, epoch, composite.key))
@@ -88,8 +88,8 @@ class MapDataset(_Samples, torch.utils.data.Dataset):  # type: ignore[misc, name
         """Return a sample; with a plain index, as visited in the epoch that :meth:`set_epoch` named."""
         one_thread_for_opencv()
         epoch, place = index if isinstance(index, tuple) else (self.epoch, index)
-        position = self.split.position(int(place))
-        return self.make(epoch, position, self.fetch(position))
+        row = self.split.row(int(place), epoch)
+        return self.make(epoch, row, self.fetch(row))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of plain indices; must precede the start of loading processes."""
@@ -182,18 +182,18 @@ class StreamDataset(_Samples, torch.utils.data.IterableDataset):  # type: ignore
         return rank_share(self.order.epoch(epoch), start, self.rank, self.world, self.uneven)
 
     def _samples(self, epoch: int, positions: Sequence[int]) -> Iterator[Any]:
-        for position, fetched in self._fetched(positions):
-            sample = self.make(epoch, position, fetched)
+        for row, fetched in self._fetched(self.split.row(position, epoch) for position in positions):
+            sample = self.make(epoch, row, fetched)
             self._yielded += 1
             yield sample
 
-    def _fetched(self, positions: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        """Yield positions with their bytes, fetching some ahead; an error comes in its sample's turn."""
+    def _fetched(self, rows: Iterable[Sample]) -> Iterator[tuple[Sample, Any]]:
+        """Yield rows with their bytes, fetching some ahead; an error comes in its sample's turn."""
         with ThreadPoolExecutor(self.read_ahead) as pool:
-            ahead: deque[tuple[int, Future[Any]]] = deque()
+            ahead: deque[tuple[Sample, Future[Any]]] = deque()
             try:
-                for position in positions:
-                    ahead.append((position, pool.submit(self.fetch, position)))
+                for row in rows:
+                    ahead.append((row, pool.submit(self.fetch, row)))
                     if len(ahead) > self.read_ahead:
                         first, future = ahead.popleft()
                         yield first, future.result()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RECIPE = "recipe.yaml"
+
 SPLITS = ("train", "test")
 
 BACKGROUNDS = "backgrounds"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from matting_data.errors import DamageError, RejectedInput
+from matting_data.errors import DamageError
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.imaging.run_png_reader import read_run_png
 from matting_data.records import Sample, read_table
@@ -23,15 +22,6 @@ _JPEG = b"\xff\xd8\xff\xe0"
 """Start and JFIF header: as the encoder writes it, without an orientation."""
 
 Name = TypeVar("Name", bound=str)
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """A decoded sample: image H×W×3, alpha H×W, trimap H×W in {0, 128, 255}; all uint8."""
-
-    image: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
-    trimap: NDArray[np.uint8]
 
 
 def span(row: Sample, members: Sequence[str] = MEMBERS) -> tuple[int, int]:
@@ -85,15 +75,6 @@ def decode_member(member: str, content: bytes) -> NDArray[np.uint8]:
     return to_rgb8(raster) if member == "image" else to_alpha8(raster)
 
 
-def read_arrays(tar: Path, row: Sample) -> Arrays:
-    """Return a sample's decoded image, alpha and trimap; DamageError where one does not decode."""
-    members = read_members(tar, row, ("image", "alpha", "trimap"))
-    try:
-        return Arrays(**{member: decode_member(member, content) for member, content in members.items()})
-    except RejectedInput as problem:
-        raise DamageError(f"{row.key} in {tar} is damaged ({problem.detail}): run 'mattingdata build' again") from None
-
-
 def shard_entries(
     index: Mapping[str, Any], splits: tuple[str, ...] | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -107,6 +88,11 @@ def shard_entries(
 def background_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of the tars of backgrounds that a store of layers has; none otherwise."""
     return list(index.get(BACKGROUNDS, {}).get("shards", ()))
+
+
+def all_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of every tar of a dataset."""
+    return [*(entry for _, entry in shard_entries(index)), *background_entries(index)]
 
 
 def read_manifest(out: Path, entry: Mapping[str, Any]) -> list[Sample]:

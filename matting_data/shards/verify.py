@@ -20,7 +20,7 @@ from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import Raster, decode
 from matting_data.records import LedgerRow, PlannedComposite, Sample, StoredBackground, read_table
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
-from matting_data.shards.reader import background_entries, read_manifest, read_members, shard_entries
+from matting_data.shards.reader import all_entries, read_manifest, read_members
 from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.load import load_background
 
@@ -226,7 +226,7 @@ def _plane(raster: Raster) -> NDArray[np.uint8]:
 
 def _unknown_files(out: Path, index: Mapping[str, Any]) -> list[Problem]:
     known = set(index["files"])
-    for entry in [*(entry for _, entry in shard_entries(index)), *background_entries(index)]:
+    for entry in all_entries(index):
         known |= {entry["tar"], entry["manifest"]}
     problems = []
     for path in sorted(out.rglob("*")):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from matting_data.errors import UsageError
 from matting_data.readers.order import Order, Progress, Shuffled, Stored, Streamed, rank_share, worker_share
+from matting_data.readers.transforms import Visit
 
 sizes = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 seeds = st.integers(0, 2**40)
@@ -41,6 +42,12 @@ def test_epochs_and_seeds_differ() -> None:
     orders: list[Order] = [Shuffled(50, 1), Shuffled(50, 2), Streamed((25, 25), 1, 20), Streamed((25, 25), 2, 20)]
     seen = {tuple(order.epoch(epoch).tolist()) for order in orders for epoch in range(5)}
     assert len(seen) == 20
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    assert np.array_equal(Shuffled(20, np.int64(3)).epoch(np.int32(2)), Shuffled(20, 3).epoch(2))  # type: ignore[arg-type]
+    drawn = [Visit(seed, epoch, "k").generator("s").random() for seed, epoch in ((1, 2), (np.int64(1), np.int64(2)))]  # type: ignore[arg-type]
+    assert drawn[0] == drawn[1]
 
 
 def test_orders_stay_what_they_are() -> None:

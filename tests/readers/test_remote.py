@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import matting_data
+from matting_data import readers
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.readers import Split
 from tests.readers.conftest import RangeServer
@@ -88,6 +89,24 @@ def test_what_does_not_pass(http: RangeServer) -> None:
     with pytest.raises(StorageError, match=r"cannot read http://.*/train/000001\.tar: 403"):
         split[7]
     assert len(http.asked) == 1  # a refusal is not asked again
+
+
+def test_a_server_that_cannot_be_reached(http: RangeServer) -> None:
+    """It is not taken for an address without a dataset."""
+    http.shutdown()
+    http.server_close()
+    with pytest.raises(StorageError, match=r"cannot read http://.*/dataset\.json \(tried 2 times\): .*can be reached"):
+        matting_data.open(http.url, tries=2, wait=0.01)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_loading_processes_open_connections_of_their_own(http: RangeServer, train: Split, start: str) -> None:
+    pytest.importorskip("torch")
+    split = matting_data.open(http.url)["train"]
+    split[0]  # this process has one
+    data = readers.MapDataset(split, parts=("image",))
+    loader = readers.Loader(data, 3, num_workers=2, multiprocessing_context=start)
+    assert sorted(key for batch in loader for key in batch["key"]) == sorted(train.keys)
 
 
 def test_a_server_without_ranges(http: RangeServer, train: Split) -> None:

@@ -54,8 +54,8 @@ def test_the_window_holds_the_head_and_begins_above_the_box(
     assert window.x0 >= 0 and window.y0 >= 0 and window.x1 <= width and window.y1 <= height
     assert window.y0 <= max(0, box.y0 - side / 32) + 1e-9  # above the box by the margin, or at the image's top
     assert window.x0 <= int(person.head) < window.x1
-    # the upper half of the box, or as much of it as the window is high
-    assert window.y1 >= box.y0 + min(box.height / 2, side - np.ceil(side / 32)) - 1
+    # the upper three quarters of the box, or as much of it as the window is high
+    assert window.y1 >= box.y0 + min(box.height * 0.75, side - np.ceil(side / 32)) - 1
     assert side == max(1, min(round(box.height / tall), width, height))
 
 

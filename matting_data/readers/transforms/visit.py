@@ -29,7 +29,7 @@ class Visit:
 
     def generator(self, step: str) -> np.random.Generator:
         """Return the random numbers of one step; those of other steps do not depend on what it draws."""
-        return generator("visit", self.seed, self.epoch, self.key, step)
+        return generator("visit", int(self.seed), int(self.epoch), self.key, step)
 
 
 Transform = Callable[[Composite, Visit], Composite]

@@ -15,6 +15,9 @@ _PERSON = 26
 _HEAD = 8
 """The head is looked for in this part of the box's height, from above."""
 
+_SHOWN = 0.75
+"""Share of the box's height, from above, that stays inside: in close portraits the head takes up two thirds."""
+
 
 @dataclass(frozen=True)
 class Person:
@@ -67,9 +70,9 @@ def person_window(size: tuple[int, int], person: Person, draws: Draws, margin: f
 
     The paper scales image and matte at random, shifts the centre of the person's box upward by up to a quarter of the
     image, sets the crop's top above the box, and cuts one square. Cutting the square that becomes the crop and scaling
-    only that is the same. Where the drawn numbers would lose the head or the upper half of the box (or as much of it
-    as fits), the square moves just as far as is needed; it never leaves the image, so that the largest square there
-    is the limit of small images, which are enlarged.
+    only that is the same. Where the drawn numbers would lose the head or the upper three quarters of the box (or as
+    much of it as fits), the square moves just as far as is needed; it never leaves the image, so that the largest
+    square there is the limit of small images, which are enlarged.
 
     Parameters
     ----------
@@ -91,7 +94,7 @@ def person_window(size: tuple[int, int], person: Person, draws: Draws, margin: f
     box = person.box
     side = max(1, min(round(box.height / draws.height), width, height))
     above = int(np.ceil(margin * side))
-    shown = min(box.height / 2, side - above)
+    shown = min(_SHOWN * box.height, side - above)
     top = (box.y0 + box.y1) / 2 - draws.up * height - side / 2
     top = np.clip(top, box.y0 + shown - side, box.y0 - above)
     left = (box.x0 + box.x1) / 2 + draws.across * side - side / 2

@@ -6,6 +6,7 @@ verdict an image; ``read_verdicts(out, ids)`` looks them up, and ``image_rows(me
 
 from matting_data.sources.openimages.attribution import image_rows
 from matting_data.sources.openimages.blocks import IMAGE_COLUMNS
+from matting_data.sources.openimages.choose import choose_images
 from matting_data.sources.openimages.collect import Evidence, collect
 from matting_data.sources.openimages.recognise import Metadata, MetadataFile, recognise
 from matting_data.sources.openimages.report import FileReport, MetadataReport
@@ -25,6 +26,7 @@ __all__ = [
     "Metadata",
     "MetadataFile",
     "MetadataReport",
+    "choose_images",
     "collect",
     "image_rows",
     "judge_evidence",

@@ -1,0 +1,60 @@
+"""Pairs of their own for every epoch: the same foregrounds on other backgrounds, a pure function of (recipe, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from matting_data.imaging.geometry import place
+from matting_data.planning.pairing import pair
+from matting_data.planning.seeds import derive_seed, generator
+from matting_data.readers.layers import Backgrounds
+from matting_data.recipe import Recipe
+from matting_data.records import Sample
+
+
+class EpochPairs:
+    """Draws backgrounds anew for each epoch from all that a store of layers holds for a split.
+
+    Epoch 0 has the pairs of the plan, so that what is stored is what is seen first.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its seed, its number of backgrounds for each foreground, its rule of windows.
+    split : str
+        Whose backgrounds.
+    rows : sequence of Sample
+        All rows of the split.
+    backgrounds : Backgrounds
+        What is stored.
+    """
+
+    def __init__(self, recipe: Recipe, split: str, rows: Sequence[Sample], backgrounds: Backgrounds) -> None:
+        self._recipe, self._split, self._backgrounds = recipe, split, backgrounds
+        self._foregrounds = list(dict.fromkeys(row.foreground for row in rows))
+        self._drawn: tuple[int, dict[str, list[str]]] = (0, {})
+
+    def row(self, row: Sample, epoch: int) -> Sample:
+        """Return a sample's row as it is in an epoch: another background, placed anew."""
+        if epoch == 0:
+            return row
+        if self._drawn[0] != epoch:
+            choices = self._backgrounds.of_split(self._split)
+            seed = derive_seed(self._recipe.seed, "epoch", epoch)
+            count = min(self._recipe.composites.per_foreground, len(choices))
+            self._drawn = epoch, pair(self._foregrounds, choices, count, seed)
+        background = self._drawn[1][row.foreground][row.index]
+        stored = self._backgrounds[background]
+        rng = generator(derive_seed(row.seed, "epoch", epoch), "crop")
+        at = (float(rng.random()), float(rng.random()))
+        size = stored.width, stored.height
+        placement = place((row.width, row.height), size, self._recipe.composites.crop, at)
+        return replace(
+            row,
+            background=background,
+            background_width=placement.width,
+            background_height=placement.height,
+            background_x=placement.x,
+            background_y=placement.y,
+        )
