@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from torch import Tensor
 
 from matting_data.errors import DamageError, UsageError
@@ -59,7 +58,7 @@ def split_run(dataset: Dataset, config: TrainConfig) -> RunData:
         There are too few people or samples, or stored trimaps are asked for and there are none.
     """
     split, table = dataset[config.data.split], dataset.table(config.data.split)
-    composites = dataset.index.get("store", {}).get("kind", "composites") == "composites"
+    composites = dataset.index.get("store", "composites") == "composites"
     if config.data.unknown == "stored" and composites and (table["trimap"] == "").any():
         raise UsageError(
             f"{dataset.storage.name} has samples without a trimap, and data.unknown is 'stored': "

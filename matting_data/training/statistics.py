@@ -1,4 +1,4 @@
-"""Running statistics of batch norms, counted once a step: however a step's samples are divided over processes and parts.
+"""Running statistics of batch norms, counted once a step, however its samples are divided.
 
 PyTorch counts every forward pass. A step in two parts would then follow the data twice as fast as a step in one, and
 every process of a distributed run would keep statistics of its own.

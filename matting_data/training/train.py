@@ -95,10 +95,12 @@ def train(
     KeyboardInterrupt
         The run was interrupted, by SIGTERM, too; what was trained is saved first.
     """
-    if config.deterministic:
-        torch.use_deterministic_algorithms(True)
-    run = _Run(config, dataset, out, world, resume, say)
-    return run.go()
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(config.deterministic or before)
+    try:
+        return _Run(config, dataset, out, world, resume, say).go()
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 @dataclass

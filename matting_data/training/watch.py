@@ -1,4 +1,4 @@
-"""Looking at a network while it trains: its error after every refinement, in evaluation mode, on crops that stay the same."""
+"""Looking at a network while it trains: errors in evaluation mode, on crops that stay the same."""
 
 from __future__ import annotations
 
