@@ -53,11 +53,16 @@ def train(
                 "network_step": result.network_step,
                 "sha256": result.sha256,
                 "watched": list(result.watched),
+                "refinements": result.refinements,
+                "held_out_mad": list(result.errors),
                 "notes": list(result.notes),
             }
         )
         return 0
     click.echo(f"{result.network}: weights after step {result.network_step} of {result.steps}")
-    for refinements, errors in enumerate(result.watched):
-        click.echo(f"refinements {refinements}: MAD {errors['mad']:.4f}  MSE {errors['mse']:.4f}")
+    for refinements, look in enumerate(result.watched):
+        click.echo(f"watched crops, refinements {refinements}: MAD {look['mad']:.4f}  MSE {look['mse']:.4f}")
+    if result.refinements is not None:
+        errors = ", ".join(f"{error:.4f}" for error in result.errors)
+        click.echo(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
     return 0

@@ -62,7 +62,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
         One sentence naming the file, the key, the value and the remedy.
     """
     name, text, base = _read(path) if path else _read_bundled(BUNDLED)
-    document = parse_mapping(text, name, remedy="start from the bundled recipe 'local'")
+    document = _parse(text, name)
     for override in overrides:
         apply_override(document, override)
     return LoadedRecipe(validate(document, name), base)
@@ -71,6 +71,10 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
 def parse_recipe(text: str, name: str) -> Recipe:
     """Return the recipe of a YAML text; UsageError about its first mistake."""
     return validate(_parse(text, name), name)
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    return parse_mapping(text, name, remedy="start from the bundled recipe 'local'")
 
 
 def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
