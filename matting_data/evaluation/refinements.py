@@ -143,7 +143,8 @@ def score_refinements(
     network = trained.network
     count = max(count, trained.refinements) if network.config.iterations else 0
     sums = {size: [Accumulator(VIEWS) for _ in range(count + 1)] for size in sizes}
-    chosen, sheet = _shown(data.items, shown), []
+    chosen = _shown(data.items, shown)
+    sheet: list[Row] = []
     with bar(len(data.items) * len(sizes), "evaluating", "images") as progress:
         for item in data.items:
             about = {name: getattr(item, name) for name in ("key", "subset", "foreground", "background", "source")}
@@ -209,7 +210,7 @@ def _pixels(item: Item) -> tuple[NDArray[np.uint8], NDArray[Any]]:
 def _shown(items: Sequence[Item], count: int) -> set[str]:
     """Choose images by a hash of their key, those of people not shown yet first."""
     taken: dict[str, int] = {}
-    ranked = []
+    ranked: list[tuple[int, int, str]] = []
     key: Callable[[Item], int] = lambda item: derive_seed("sheet", item.key)  # noqa: E731 - sorted by it below
     for item in sorted(items, key=key):
         person = item.foreground or item.key

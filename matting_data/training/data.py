@@ -170,7 +170,7 @@ def _limited(table: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
     keys, foregrounds = table["key"].to_list(), table["foreground"].to_list()
     order = sorted(range(len(keys)), key=lambda place: derive_seed("limit", seed, keys[place]))
     taken: dict[str, int] = {}
-    ranked = []
+    ranked: list[tuple[int, int, int]] = []
     for place in order:
         ranked.append((taken.get(foregrounds[place], 0), len(ranked), place))
         taken[foregrounds[place]] = taken.get(foregrounds[place], 0) + 1

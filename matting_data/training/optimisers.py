@@ -51,7 +51,7 @@ def rate_at(config: Optimiser, step: int, steps: int) -> float:
         factor = (1 + math.cos(math.pi * done)) / 2
     else:
         factor = 1.0
-    return config.rate * factor * min(1.0, (step + 1) / (config.warm_up + 1))
+    return float(config.rate * factor * min(1.0, (step + 1) / (config.warm_up + 1)))
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

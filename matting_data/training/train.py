@@ -150,7 +150,7 @@ class _Run:
         if config.batch_norm == "sync":
             network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
         layout = torch.channels_last if config.channels_last else torch.preserve_format
-        self.network = network.to(world.device, memory_format=layout)
+        self.network: SafeNet = network.to(world.device, memory_format=layout)
         self.network.checkpoint_steps = config.checkpoint_steps
         self.average = Average(self.network, config.ema) if config.ema else None
         self.stepper = Stepper(self.network, config, self.steps, world)
@@ -259,7 +259,7 @@ class _Run:
         self.board.numbers({f"watched/{name}": value for name, value in columns.items()}, step)
 
     def _shown(self) -> SafeNet:
-        return self.network if self.average is None else self.average.network
+        return self.average.network if self.average is not None else self.network
 
     def _save(self) -> Path | None:
         path = None

@@ -92,4 +92,4 @@ class Watch:
     def _forward(self, network: SafeNet, image: Any) -> SafeNetOutput:
         device = self._world.device
         with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
-            return network(image.to(device).float() / 255, self._count)
+            return network(image.to(device).float() / 255, self._count)  # type: ignore[no-any-return]
