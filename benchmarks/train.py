@@ -1,6 +1,6 @@
 """Where the time of a training step goes, and the share of it that waits for data.
 
-    python -m benchmarks.train --data DIR [--preset unrolled] [--steps 10] [--device auto] [--set KEY=VALUE ...] [--json]
+    python -m benchmarks.train --data DIR [--preset unrolled] [--steps 10] [--device auto] [--set KEY=VALUE] [--json]
 
 Steps are those of ``mattingdata train``: shards are read, decoded, cropped and augmented by ``data.workers`` processes
 while the network computes. The floor is the same steps on one batch that stays in memory. The first two steps, which
@@ -46,8 +46,9 @@ def main() -> None:
     if options.json:
         print(json.dumps(result, indent=1))
         return
-    print(f"{config.data.crop}×{config.data.crop}, batch {config.batch}, {config.precision}, {here.device}, "
-          f"{config.data.workers} loading processes, {torch.get_num_threads()} threads; median of {options.steps} steps")  # fmt: skip
+    size = f"{config.data.crop}×{config.data.crop}, batch {config.batch}, {config.precision}, {here.device}"
+    loading = f"{config.data.workers} loading processes, {torch.get_num_threads()} threads"
+    print(f"{size}, {loading}; medians of {options.steps} steps")
     total = result["total"]
     for name, seconds in result["parts"].items():
         print(f"{name:12}{seconds:10.3f} s{100 * seconds / total:8.1f} %")
