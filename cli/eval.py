@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .main import echo_json
 from .options import json_option, workers_option
+
+if TYPE_CHECKING:
+    from matting_data.evaluation.data import EvaluationSet
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command("eval")
-@click.option("--predictions", required=True, type=_PATH, help="Folder with one image of every matte.")
+@click.option("--predictions", type=_PATH, help="Folder with one image of every matte.")
+@click.option("--checkpoint", type=_PATH, help="Instead: run of 'mattingdata train', or a file of weights.")
 @click.option("--data", required=True, type=_PATH, help="Built dataset, or folder with image, alpha and trimap.")
 @click.option("--split", default="test", show_default=True, help="Of a built dataset.")
 @click.option("--alpha-folder", default="alpha", show_default=True, help="Below --data, where it is no built dataset.")
@@ -28,11 +33,21 @@ _PATH = click.Path(path_type=Path)
 @click.option("--missing", type=click.Choice(["fail", "black"]), default="fail", show_default=True,
               help="Leave missing predictions out, or score them as all background.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap intervals.")
-@click.option("--out", type=_PATH, help="Also write images.csv, summary.csv, evaluation.json, table.md and table.tex.")
+@click.option("--refinements", type=click.IntRange(0, 20), default=5, show_default=True,
+              help="With --checkpoint: score the mattes after 0 to this many.")  # fmt: skip
+@click.option("--size", "sizes", type=click.Choice(["short_side", "native"]), multiple=True,
+              default=("short_side", "native"), show_default=True,
+              help="With --checkpoint: sizes at which the network sees the images. Repeatable.")  # fmt: skip
+@click.option("--pictures", type=click.IntRange(0), default=8, show_default=True,
+              help="With --checkpoint: images in the sheet.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="With --checkpoint: auto, cpu, cuda, cuda:N or mps.")
+@click.option("--out", type=_PATH, help="Also write images.csv, summary.csv, evaluation.json, table.md and table.tex; "
+              "with --checkpoint results.json, results.md and sheet.png.")  # fmt: skip
 @workers_option
 @json_option
 def eval(
-    predictions: Path,
+    predictions: Path | None,
+    checkpoint: Path | None,
     data: Path,
     split: str,
     alpha_folder: str,
@@ -41,9 +56,13 @@ def eval(
     out: Path | None,
     workers: int,
     as_json: bool,
+    refinements: int,
+    sizes: tuple[str, ...],
+    pictures: int,
+    device: str,
     **options: Any,
 ) -> int:
-    """Score predicted mattes: MSE, MAD, SAD, gradient and connectivity error, with 95 % intervals.
+    """Score predicted mattes, or a trained network: MSE, MAD, SAD, gradient and connectivity error, 95 % intervals.
 
     A prediction is named as its image: KEY.png for a built dataset, the alpha's own path for folders; suffixes may
     differ. It is a gray image of 8 or 16 bits (16 are used in full), or one with an alpha channel, of the truth's size.
@@ -55,10 +74,26 @@ def eval(
     colours        not scored: three different channels are a picture, no matte
     no unknown     not scored where unknown pixels count, unless the repository of --like prints 0 for it
 
+    A network (--checkpoint) is scored after every refinement and at both sizes, on floats; how many refinements are to
+    be taken was chosen by its run on people held out of the training split, never here.
+
     Means are over images that were scored; intervals resample people, with all their composites. Exits with 1 when
     any image was not scored, and with 2 when none was.
     """  # noqa: D301 - click reads the backspace
+    from matting_data.errors import UsageError
     from matting_data.evaluation.data import open_test_set
+
+    if checkpoint is not None:
+        if predictions is not None:
+            raise UsageError("name --predictions or --checkpoint, not both")
+        if given := [name for name, value in options.items() if value not in ("", False, "whole", "fail")]:
+            raise UsageError(
+                f"--{given[0]} goes with --predictions: write those of a network with 'mattingdata predict'"
+            )
+        test_set = open_test_set(data, split, ("image", alpha_folder, trimap_folder))
+        return _network(checkpoint, test_set, refinements, sizes, pictures, device, seed, out, as_json)
+    if predictions is None:
+        raise UsageError("name a folder of mattes with --predictions, or a network with --checkpoint")
     from matting_data.evaluation.evaluate import evaluate
     from matting_data.evaluation.scoring import ScoringOptions
 
@@ -70,6 +105,32 @@ def eval(
     else:
         for line in result.lines():
             click.echo(line)
+        if written:
+            click.echo(f"written: {', '.join(str(path) for path in written)}")
+    return 1 if result.failed else 0
+
+
+def _network(
+    checkpoint: Path,
+    test_set: EvaluationSet,
+    refinements: int,
+    sizes: tuple[str, ...],
+    pictures: int,
+    device: str,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    from matting_data.evaluation.refinements import score_refinements
+    from matting_data.evaluation.trained import open_trained
+
+    trained = open_trained(checkpoint, device)
+    result = score_refinements(trained, test_set, refinements, sizes, pictures, seed)  # type: ignore[arg-type]
+    written = result.write(out) if out else []
+    if as_json:
+        echo_json(result.document())
+    else:
+        click.echo(result.markdown(), nl=False)
         if written:
             click.echo(f"written: {', '.join(str(path) for path in written)}")
     return 1 if result.failed else 0

@@ -29,6 +29,7 @@ _VERBS = (
     "preview",
     "stats",
     "status",
+    "train",
     "verify",
 )
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from matting_data import recipe as schema
 from matting_data import recipe_backgrounds
+from matting_data.documents import apply_override, parse_mapping, written_location
 from matting_data.errors import UsageError, nearest
 from matting_data.recipe import Recipe
 
@@ -67,13 +68,17 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
     name, text, base = _read(path) if path else _read_bundled(BUNDLED)
     document = _parse(text, name)
     for override in overrides:
-        _apply(document, override)
+        apply_override(document, override)
     return LoadedRecipe(validate(document, name), base)
 
 
 def parse_recipe(text: str, name: str) -> Recipe:
     """Return the recipe of a YAML text; UsageError about its first mistake."""
     return validate(_parse(text, name), name)
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    return parse_mapping(text, name, remedy="start from the bundled recipe 'local'")
 
 
 def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
@@ -122,81 +127,13 @@ def _bundled_names() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
 
 
-def _parse(text: str, name: str) -> dict[str, Any]:
-    try:
-        document = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
-        raise UsageError(f"{name} is not a recipe: {problem}{where}") from None
-    except RecursionError:
-        raise UsageError(f"{name} is not a recipe: it is nested too deeply") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{name} is not a recipe: it holds no keys; start from the bundled recipe 'local'")
-    return document
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping whose keys are all different."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice; remove one", key_node.start_mark
-                )
-            seen.add(key if isinstance(key, str) else id(key_node))
-        return super().construct_mapping(node, deep)
-
-
-def _apply(document: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key.strip():
-        raise UsageError(f"--set {override!r} has no value: write it as KEY=VALUE, for instance composites.crop=random")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {override!r}: {text!r} is not a YAML value; quote it") from None
-    *parents, last = key.strip().split(".")
-    node: Any = document
-    for part in parents:
-        node = _child(node, part, override)
-    if isinstance(node, list):
-        node[_position(node, last, override)] = value
-    elif isinstance(node, dict):
-        node[last] = value
-    else:
-        raise UsageError(f"--set {override!r}: {parents[-1]!r} is a value, not a group of keys; set it directly")
-
-
-def _child(node: Any, part: str, override: str) -> Any:
-    if isinstance(node, list):
-        return node[_position(node, part, override)]
-    child = node.setdefault(part, {})
-    if child is None:
-        child = node[part] = {}
-    if not isinstance(child, (dict, list)):
-        raise UsageError(f"--set {override!r}: {part!r} is a value, not a group of keys; set it directly")
-    return child
-
-
-def _position(node: list[Any], part: str, override: str) -> int:
-    if not (part.isascii() and part.isdecimal()) or int(part) >= len(node):
-        raise UsageError(f"--set {override!r}: the list has entries 0 to {len(node) - 1}, not {part!r}")
-    return int(part)
-
-
 def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     """Say the most telling of pydantic's findings in one sentence."""
     findings = sorted(error.errors(), key=lambda finding: finding["type"] != "unexpected_keyword_argument")
     finding = findings[0]
     # discriminated unions put the tag, plain unions the type's name, into the location: keep what the user wrote
     absent = finding["type"] in ("missing", "missing_argument", "unexpected_keyword_argument", "extra_forbidden")
-    written = _written_location(document, finding["loc"], absent)
+    written = written_location(document, finding["loc"], absent)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in written).lstrip(".")
     if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         parent, _, key = where.rpartition(".")
@@ -220,20 +157,6 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     if finding["type"] == "value_error":
         return f"{where}: {message}" if where else message
     return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _written_location(document: Any, location: Sequence[int | str], absent: bool) -> list[int | str]:
-    """Return the parts of pydantic's location that the user wrote; the last one, where `absent`, even if not."""
-    node, written = document, list[int | str]()
-    for depth, part in enumerate(location):
-        if isinstance(node, Mapping) and (part in node or (absent and depth == len(location) - 1)):
-            node = node.get(part)
-        elif isinstance(node, (list, tuple)) and isinstance(part, int) and part < len(node):
-            node = node[part]
-        else:
-            continue
-        written.append(part)
-    return written
 
 
 def _known_keys(parent: str) -> list[str]:

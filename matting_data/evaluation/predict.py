@@ -146,7 +146,7 @@ def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> li
     """
     if method not in METHODS:
         raise UsageError(f"no method {method!r}{nearest(method, METHODS) or '; choose one of ' + ', '.join(METHODS)}")
-    _claim(
+    claim(
         out,
         {"method": method, "data": data.name, "identity": data.identity, "pymatting": metadata.version("pymatting")},
     )
@@ -158,7 +158,7 @@ def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> li
     return sorted(results, key=lambda result: result.key)
 
 
-def _claim(out: Path, record: dict[str, str]) -> None:
+def claim(out: Path, record: dict[str, str]) -> None:
     """Write what the predictions are of, or refuse a folder that holds others."""
     path = out / RECORD
     if path.is_file():

@@ -119,13 +119,15 @@ def _by_view(table: Table) -> list[tuple[View, list[list[str]]]]:
     for number, view in enumerate(table.views):
         header = ["", "images", *(column.label for column in view.columns)]
         rows = [
-            [group.label, str(group.images), *(_cell(cell) for cell in group.cells[number])] for group in table.groups
+            [group.label, str(group.images), *(cell_text(cell) for cell in group.cells[number])]
+            for group in table.groups
         ]
         blocks.append((view, [header, *rows]))
     return blocks
 
 
-def _cell(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """Return a mean with its interval, four significant digits each."""
     if cell.interval is None:
         return _number(cell.mean)
     return f"{_number(cell.mean)} [{_number(cell.interval[0])}–{_number(cell.interval[1])}]"

@@ -1,7 +1,8 @@
-"""A matte for one image of any size: scaled near the size of the training crops, refined, scaled back."""
+"""Mattes for images of any size: scaled near the size of the training crops, refined, scaled back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -65,15 +66,36 @@ def predict(
     UsageError
         The array is no H×W×3 uint8 image, or a number is out of range.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise UsageError(f"predict takes an H×W×3 image of uint8, not {image.dtype} of shape {image.shape}")
+    options = {"iterations": iterations, "size": size, "short_side": short_side, "tolerance": tolerance}
+    return predict_batch(network, [image], **options)[0]  # type: ignore[arg-type]
+
+
+def predict_batch(
+    network: SafeNet,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    iterations: int | None = None,
+    size: Size = "short_side",
+    short_side: int = 512,
+    tolerance: float | None = None,
+) -> list[Mattes]:
+    """Predict the mattes of several images in one pass.
+
+    They may differ in size, but have to be brought to the same one: their :func:`network_size` is equal. `tolerance`
+    stops when it holds for all of them; everything else is as for each alone.
+    """
+    for image in images:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise UsageError(f"predict takes an H×W×3 image of uint8, not {image.dtype} of shape {image.shape}")
     count = network.config.iterations if iterations is None else iterations
     if count < 0 or (count and network.config.refinement == "none"):
         raise UsageError(f"{count} refinements asked of a network with refinement {network.config.refinement!r}")
-    height, width = image.shape[:2]
-    target = working_size((height, width), short_side) if size == "short_side" else (height, width)
+    targets = {network_size((image.shape[0], image.shape[1]), size, short_side) for image in images}
+    if len(targets) != 1:
+        raise UsageError(f"images of a batch come to one size, not to {sorted(targets)}: predict them one by one")
+    (target,) = targets
     parameter = next(network.parameters())
-    pixels = torch.from_numpy(np.ascontiguousarray(_resized(image, target).transpose(2, 0, 1)))[None]
+    pixels = torch.from_numpy(np.stack([_resized(image, target).transpose(2, 0, 1) for image in images]))
     batch = pixels.to(parameter.device, parameter.dtype) / 255
     was_training = network.training
     network.eval()
@@ -83,8 +105,16 @@ def predict(
     finally:
         network.train(was_training)
     rows, columns = target
-    planes = [[_plane(each[0, 0, :rows, :columns], (height, width)) for each in maps] for maps in (mattes, flaw_maps)]
-    return Mattes(*planes)
+    return [
+        Mattes(*([_plane(each[place, 0, :rows, :columns], image.shape[:2]) for each in maps]
+                 for maps in (mattes, flaw_maps)))
+        for place, image in enumerate(images)
+    ]  # fmt: skip
+
+
+def network_size(size: tuple[int, int], how: Size, short_side: int = 512) -> tuple[int, int]:
+    """Return the height and width at which the network sees an image; errors as of :func:`working_size`."""
+    return working_size(size, short_side) if how == "short_side" else size
 
 
 def working_size(size: tuple[int, int], short_side: int = 512) -> tuple[int, int]:
@@ -117,7 +147,7 @@ def _refined(network: SafeNet, batch: Tensor, count: int, tolerance: float | Non
         if flaws is not None:
             flaw_maps.append(flaws)
         mattes.append(matte)
-        if tolerance is not None and float((matte - mattes[-2]).abs().mean()) < tolerance:
+        if tolerance is not None and float((matte - mattes[-2]).abs().mean((1, 2, 3)).max()) < tolerance:
             break
     return mattes, flaw_maps
 

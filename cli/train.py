@@ -1,0 +1,68 @@
+"""``mattingdata train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .main import echo_json
+from .options import json_option
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("config", metavar="PRESET|CONFIG.yaml")
+@click.option("--data", required=True, help="Built dataset: a folder, or a URL.")
+@click.option("--out", required=True, type=_PATH, help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Override a key of the config, for instance data.crop=256. Repeatable.")  # fmt: skip
+@json_option
+def train(
+    config: str, data: str, out: Path, resume: bool, device: str, overrides: tuple[str, ...], as_json: bool
+) -> int:
+    """Train SAFE-Net, or one of its ablations, on a built dataset.
+
+    \b
+    presets        unrolled (recommended), paper, tiny, and those of the networks
+    several GPUs   torchrun --nproc-per-node 4 --no-python mattingdata train unrolled --data ... --out ...
+
+    The test split is never touched. People are held out of the training split to choose the best weights and, at the
+    end, the number of refinements. The run folder keeps config, environment, logs and checkpoints; a run that was
+    killed or interrupted continues with --resume and ends with the weights it would have had.
+    """  # noqa: D301 - click reads the backspace
+    import matting_data
+    from matting_data.training.config_file import load_config
+    from matting_data.training.parallel import world
+    from matting_data.training.train import train as run
+
+    settings, dataset = load_config(config, overrides), matting_data.open(data)
+    with world(device) as here:
+        result = run(settings, dataset, out, here, resume, lambda text: click.echo(text, err=True))
+        if not here.leads:
+            return 0
+    if as_json:
+        echo_json(
+            {
+                "run": str(result.run),
+                "steps": result.steps,
+                "network": str(result.network),
+                "network_step": result.network_step,
+                "sha256": result.sha256,
+                "watched": list(result.watched),
+                "refinements": result.refinements,
+                "held_out_mad": list(result.errors),
+                "notes": list(result.notes),
+            }
+        )
+        return 0
+    click.echo(f"{result.network}: weights after step {result.network_step} of {result.steps}")
+    for refinements, look in enumerate(result.watched):
+        click.echo(f"watched crops, refinements {refinements}: MAD {look['mad']:.4f}  MSE {look['mse']:.4f}")
+    if result.refinements is not None:
+        errors = ", ".join(f"{error:.4f}" for error in result.errors)
+        click.echo(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
+    return 0

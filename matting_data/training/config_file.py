@@ -1,0 +1,156 @@
+"""Configs of training runs: presets in ``manifests/training``, or YAML files, with ``--set``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from matting_data.documents import apply_override, parse_mapping, written_location
+from matting_data.errors import UsageError, nearest
+from matting_data.networks.safenet import presets
+from matting_data.training.config import TrainConfig
+
+FREE = ("saving", "data.workers")
+"""Keys that a continued run may change: no step depends on them."""
+
+LENGTHS = ("epochs", "steps")
+"""Keys that it may change, too, where no rate depends on how long the run is."""
+
+
+def preset_names() -> list[str]:
+    """Return the names of presets of training, and of networks, which are trained as ``unrolled`` is."""
+    return sorted({*_bundled(), *presets.preset_names()})
+
+
+def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Load the config of a run.
+
+    Parameters
+    ----------
+    name : str or Path
+        Of :func:`preset_names`, or a YAML file with the keys of :class:`TrainConfig`.
+    overrides : sequence of str
+        ``dotted.key=value`` with a YAML value.
+
+    Raises
+    ------
+    UsageError
+        One sentence naming the file, the key, the value and the remedy.
+    """
+    document = parse_mapping(_text(str(name)), str(name), "training config", "start from the preset 'unrolled'")
+    if str(name) in presets.preset_names() and str(name) not in _bundled():
+        document["network"] = str(name)
+    _spread_preset(document, str(name))
+    for override in overrides:
+        if override.partition("=")[0].strip() == "network":
+            apply_override(document, override)
+            _spread_preset(document, "--set")
+        else:
+            apply_override(document, override, "batch=8")
+    return config_from(document, str(name))
+
+
+def config_from(document: dict[str, Any], name: str = "the config") -> TrainConfig:
+    """Turn a document into a config, or raise a UsageError about its first mistake."""
+    _spread_preset(document, name)
+    network, data = document["network"], document.get("data")
+    target = network.setdefault("flaw_target", {}) if isinstance(network, dict) else None
+    if isinstance(target, dict) and isinstance(data, dict | None):
+        target.setdefault("size", (data or {}).get("crop", 512))
+    try:
+        return TypeAdapter(TrainConfig).validate_python(document)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {_sentence(document, error)}") from None
+
+
+def as_mapping(config: TrainConfig) -> dict[str, Any]:
+    """Return all keys, defaults filled in, as plain dicts and lists; :func:`config_from` reads it back."""
+    return TypeAdapter(TrainConfig).dump_python(config, mode="json")  # type: ignore[no-any-return]
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """Return the effective config as YAML that :func:`load_config` reads back to an equal one."""
+    return yaml.safe_dump(as_mapping(config), sort_keys=False, width=100)
+
+
+def differences(old: TrainConfig, new: TrainConfig) -> list[str]:
+    """Say which keys a continued run would change though steps that were made depend on them."""
+    before, after = _flat(as_mapping(old)), _flat(as_mapping(new))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    constant = {config.schedule for config in (new.matting, new.detector)} == {"constant"}
+    free = (*FREE, *LENGTHS) if constant else FREE
+    bound = [key for key in keys if not any(key == each or key.startswith(f"{each}.") for each in free)]
+    return [f"{key} was {before.get(key)!r} and is now {after.get(key)!r}" for key in bound]
+
+
+def _spread_preset(document: dict[str, Any], name: str) -> None:
+    """Replace the name of a network's preset by its keys; keys written beside it go over them."""
+    network = document.get("network", {})
+    if isinstance(network, str):
+        network = {"preset": network}
+    if not isinstance(network, dict):
+        raise UsageError(f"{name}: network is {network!r}: give the name of a preset, or keys")
+    if "preset" in network:
+        own = {key: value for key, value in network.items() if key != "preset"}
+        base = presets.as_mapping(presets.load_config(str(network["preset"])))
+        del base["flaw_target"]["size"]  # it follows the crop
+        network = {**base, **own}
+        for group in ("loss", "flaw_target"):
+            if isinstance(own.get(group), dict):
+                network[group] = {**base[group], **own[group]}
+    document["network"] = dict(network)
+
+
+def _text(name: str) -> str:
+    if name in preset_names():
+        known = name if name in _bundled() else "unrolled"
+        return (resources.files("matting_data.manifests") / "training" / f"{known}.yaml").read_text(encoding="utf-8")
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise UsageError(
+            f"no training config {name!r} ({reason}): name a YAML file, or a preset ({', '.join(preset_names())})"
+            f"{nearest(name, preset_names())}"
+        ) from None
+
+
+def _bundled() -> list[str]:
+    folder = resources.files("matting_data.manifests") / "training"
+    return [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+
+
+def _sentence(document: dict[str, Any], error: ValidationError) -> str:
+    findings = sorted(error.errors(), key=lambda each: each["type"] != "unexpected_keyword_argument")
+    finding = findings[0]
+    absent = finding["type"] in ("unexpected_keyword_argument", "extra_forbidden")
+    location = [str(part) for part in written_location(document, finding["loc"], absent)]
+    where = ".".join(location)
+    if absent:
+        return f"unknown key {where!r}{nearest(location[-1], _keys(location[:-1]))}"
+    message = finding["msg"].removeprefix("Value error, ")
+    if finding["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _keys(parents: Sequence[str]) -> list[str]:
+    kind: Any = TrainConfig
+    for parent in parents:
+        kind = get_type_hints(kind).get(parent)
+        if not dataclasses.is_dataclass(kind):
+            return []
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

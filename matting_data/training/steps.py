@@ -1,0 +1,239 @@
+"""One step of training: the network's on the matting losses, then the flaw detector's on what it was shown.
+
+Both read the mattes of one forward pass, as GCT's released loop does: the detector learns the flaws of the mattes that
+the network just made. In parts (gradient accumulation) every part takes each ``accumulate``-th sample; processes take
+each ``world``-th. A step is the same, then, for any number of processes times parts of equal product.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from matting_data.errors import MattingDataError, UsageError
+from matting_data.networks.safenet.losses import detector_loss, matting_loss
+from matting_data.networks.safenet.network import SafeNet
+from matting_data.training.config import TrainConfig
+from matting_data.training.data import unknown_of
+from matting_data.training.optimisers import make_optimiser, rate_at, set_rate
+from matting_data.training.parallel import World
+from matting_data.training.statistics import RunningStatistics
+
+
+@dataclass
+class StepReport:
+    """What came of a step.
+
+    Attributes
+    ----------
+    values : dict
+        Losses and norms of gradients, means over the samples of all processes.
+    rates : dict
+        Learning rates.
+    seconds : dict
+        ``forward`` (with the losses), ``backward``, ``detector`` (its forward and backward), ``optimiser``.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class NotFinite(MattingDataError):
+    """A loss or a gradient is not a number, or infinite; the weights are those before the step."""
+
+    exit_code = 1
+
+
+class Stepper:
+    """Steps a network; holds the optimisers.
+
+    Parameters
+    ----------
+    network : SafeNet
+        On its device.
+    config : TrainConfig
+    steps : int
+        Of the whole run, for the rates.
+    world : World
+    synchronise : bool
+        Wait for the GPU where time is measured; for benchmarks.
+    """
+
+    def __init__(
+        self, network: SafeNet, config: TrainConfig, steps: int, world: World, synchronise: bool = False
+    ) -> None:
+        self.network, self._config, self._steps, self._world = network, config, steps, world
+        self._synchronise = synchronise and world.device.type == "cuda"
+        groups = network.parameter_groups()
+        self._weights, self._detector_weights = groups["encoder"] + groups["matting"], groups["detector"]
+        self.optimisers = {"matting": make_optimiser(config.matting, groups["matting"], groups["encoder"])}
+        if self._detector_weights:
+            self.optimisers["detector"] = make_optimiser(config.detector, self._detector_weights, [])
+        self._statistics = RunningStatistics(network, world, config.accumulate)
+        self._matting, self._detector = _parallel(network, bool(self._detector_weights), config.compile, world)
+
+    def step(self, batch: dict[str, Any], number: int) -> StepReport:
+        """Take step `number`, from 0, with this process's samples of it.
+
+        Raises
+        ------
+        NotFinite
+            Naming the step and what is not finite; no weight has changed, in any process.
+        UsageError
+            The device's memory is too small; says which setting to lower.
+        """
+        try:
+            return self._step(batch, number)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise UsageError(self._out_of_memory(number)) from None
+        except RuntimeError as error:  # what the processor's allocator raises
+            if "not enough memory" not in str(error) and "can't allocate memory" not in str(error):
+                raise
+            raise UsageError(self._out_of_memory(number)) from None
+
+    def _step(self, batch: dict[str, Any], number: int) -> StepReport:
+        report, parts = StepReport(), self._config.accumulate
+        self.set_mode()
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad(set_to_none=True)
+        sums: dict[str, Tensor] = {}
+        for part in range(parts):
+            self._statistics.begin_part()
+            last = part == parts - 1
+            for name, value in self._part(self._on_device(batch, part, number), last, report).items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value / parts
+        with self._timed(report, "optimiser"):
+            values = {**sums, **self._norms()}
+            report.values = self._means(values)
+            if wrong := [name for name, value in report.values.items() if not math.isfinite(value)]:
+                raise NotFinite(f"{', '.join(wrong)} of step {number} {'is' if len(wrong) == 1 else 'are'} not finite")
+            for name, optimiser in self.optimisers.items():
+                rate = rate_at(getattr(self._config, name), number, self._steps)
+                set_rate(optimiser, rate)
+                optimiser.step()
+                report.rates[name] = rate
+            self._statistics.end_step()
+        return report
+
+    def set_mode(self) -> None:
+        """Put the network into training mode, what is frozen excepted."""
+        self.network.train()
+        if self._config.batch_norm == "freeze_encoder":
+            for layer in self.network.encoder.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+
+    def _part(self, batch: dict[str, Tensor], last: bool, report: StepReport) -> dict[str, Tensor]:
+        config, parts = self._config.network, self._config.accumulate
+        image, alpha = batch["image"], batch["alpha"]
+        values: dict[str, Tensor] = {}
+        with self._together(self._matting, last):
+            with self._timed(report, "forward"):
+                with self._precision():
+                    output = self._matting(image)
+                loss = matting_loss(output, alpha, batch["unknown"], config.loss)
+            with self._timed(report, "backward"):
+                (loss.total / parts).backward()
+        values["loss"], values["loss_0"] = loss.total.detach(), loss.initial.detach()
+        values |= {f"loss_{place}": each.detach() for place, each in enumerate(loss.refined, 1)}
+        if loss.attention is not None:
+            values["loss_attention"] = loss.attention.detach()
+        if self._detector is not None and self.network.detector is not None:
+            with self._timed(report, "detector"), self._together(self._detector, last):
+                self.network.detector.train()
+                with self._precision():
+                    mattes = (output.initial, *output.mattes[:-1])
+                    flaws = detector_loss(self._detector, image, mattes, alpha, config.flaw_target)
+                (flaws / parts).backward()
+                self.network.detector.eval()
+            values["loss_detector"] = flaws.detach()
+        return values
+
+    def _on_device(self, batch: dict[str, Any], part: int, number: int) -> dict[str, Tensor]:
+        """Return a part of a batch as floats in [0, 1], with the unknown area."""
+        mine = {
+            name: tensor[part :: self._config.accumulate].to(self._world.device, non_blocking=True)
+            for name, tensor in batch.items()
+            if isinstance(tensor, Tensor)
+        }
+        image = mine["image"].float() / 255
+        if self._config.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        return {"image": image, "alpha": mine["alpha"].float() / 255, "unknown": unknown_of(mine, self._config, number)}
+
+    def _norms(self) -> dict[str, Tensor]:
+        """Return the norms of the gradients before they are clipped."""
+        norms = {}
+        for name, weights in (("matting", self._weights), ("detector", self._detector_weights)):
+            if weights:
+                clip = getattr(self._config, name).clip
+                norms[f"gradient_{name}"] = nn.utils.clip_grad_norm_(weights, clip or math.inf)
+        return norms
+
+    def _means(self, values: dict[str, Tensor]) -> dict[str, float]:
+        stacked = torch.stack([value.detach().double() for value in values.values()])
+        return dict(zip(values, self._world.mean(stacked).tolist(), strict=True))
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        half = self._config.precision == "bfloat16"
+        return torch.autocast(self._world.device.type, dtype=torch.bfloat16, enabled=half)  # type: ignore[no-any-return]
+
+    def _together(self, module: nn.Module, last: bool) -> AbstractContextManager[Any]:
+        """Exchange gradients after the last part only."""
+        if isinstance(module, DistributedDataParallel) and not last:
+            return module.no_sync()  # type: ignore[no-any-return]
+        return nullcontext()
+
+    @contextmanager
+    def _timed(self, report: StepReport, name: str) -> Iterator[None]:
+        started = self._now()
+        yield
+        report.seconds[name] = report.seconds.get(name, 0.0) + self._now() - started
+
+    def _now(self) -> float:
+        if self._synchronise:
+            torch.cuda.synchronize(self._world.device)
+        return time.perf_counter()
+
+    def _out_of_memory(self, number: int) -> str:
+        config = self._config
+        own = config.batch // self._world.size
+        ways = []
+        if config.accumulate < own:
+            ways.append(f"raise accumulate from {config.accumulate} (up to {own}; the batch stays {config.batch})")
+        if config.precision == "float32" and self._world.device.type == "cuda":
+            ways.append("set precision to bfloat16")
+        if not config.checkpoint_steps and config.network.iterations:
+            ways.append("set checkpoint_steps to true")
+        ways.append(f"lower data.crop from {config.data.crop}")
+        return (
+            f"{self._world.device} ran out of memory at step {number} with {own // config.accumulate} samples of "
+            f"{config.data.crop}×{config.data.crop} at a time: {', or '.join(ways)}"
+        )
+
+
+def _parallel(network: SafeNet, detector: bool, compiled: bool, world: World) -> tuple[nn.Module, nn.Module | None]:
+    """Return what is called in the network's and in the detector's steps; each exchanges its own gradients."""
+    if compiled:
+        network.compile()
+    apart = network.detector if detector else None
+    if world.size == 1:
+        return network, apart
+    options: dict[str, Any] = {"broadcast_buffers": False}
+    if world.device.type == "cuda":
+        options["device_ids"] = [world.device.index]
+    if apart is None:
+        return DistributedDataParallel(network, **options), None
+    apart.requires_grad_(False)  # DDP leaves alone what needs no gradient when it is made
+    matting = DistributedDataParallel(network, **options)
+    apart.requires_grad_(True)
+    return matting, DistributedDataParallel(apart, **options)

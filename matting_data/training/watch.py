@@ -1,0 +1,95 @@
+"""Looking at a network while it trains: errors in evaluation mode, on crops that stay the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from matting_data.evaluation.training import MattingMetrics
+from matting_data.networks.safenet.network import SafeNet, SafeNetOutput
+from matting_data.readers import Split
+from matting_data.training.config import TrainConfig
+from matting_data.training.data import watched_crops
+from matting_data.training.parallel import World, share
+
+METRICS = ("mad", "mse")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Errors of one look.
+
+    Attributes
+    ----------
+    errors : tuple of dict
+        For refinements 0, 1, ...: ``mad`` and ``mse``, means over the watched samples.
+    """
+
+    errors: tuple[dict[str, float], ...]
+
+    @property
+    def best(self) -> float:
+        """The smallest MAD of any number of refinements; infinite where none is a number."""
+        return min((each["mad"] for each in self.errors if each["mad"] == each["mad"]), default=float("inf"))
+
+
+class Watch:
+    """Scores a network on watched samples, divided among all processes.
+
+    Parameters
+    ----------
+    split : Split
+    config : TrainConfig
+    world : World
+    """
+
+    def __init__(self, split: Split, config: TrainConfig, world: World) -> None:
+        self._data = watched_crops(split, config.data.crop)
+        self._world, self._half = world, config.precision == "bfloat16"
+        self._batch = max(1, config.batch // (world.size * config.accumulate))
+        self._count = config.validation.iterations if config.network.iterations else 0
+
+    def look(self, network: SafeNet) -> Look:
+        """Return the errors; the network is left in the mode it was in.
+
+        Raises
+        ------
+        DamageError
+            A shard is damaged.
+        """
+        mine = share(range(len(self._data)), self._world)
+        scores = [MattingMetrics(METRICS) for _ in range(self._count + 1)]
+        was_training = network.training
+        network.eval()
+        try:
+            for batch in DataLoader(Subset(self._data, mine), self._batch):
+                output = self._forward(network, batch["image"])
+                for metrics, matte in zip(scores, (output.initial, *output.mattes), strict=True):
+                    if bool(torch.isfinite(matte).all()):
+                        metrics.update(matte.clamp(0, 1), batch["alpha"])
+        finally:
+            network.train(was_training)
+        return Look(tuple({name: float(value) for name, value in each.compute().items()} for each in scores))
+
+    def pictures(self, network: SafeNet, count: int = 4) -> dict[str, Tensor]:
+        """Return image, truth, mattes and flaw maps of the first samples, each N×C×H×W in [0, 1], on the processor."""
+        batch = next(iter(DataLoader(Subset(self._data, range(min(count, len(self._data)))), count)))
+        was_training = network.training
+        network.eval()
+        try:
+            output = self._forward(network, batch["image"])
+        finally:
+            network.train(was_training)
+        pictures = {"image": batch["image"].float() / 255, "truth": batch["alpha"].float() / 255}
+        pictures |= {f"matte {t}": matte.float().cpu() for t, matte in enumerate((output.initial, *output.mattes))}
+        pictures |= {f"flaws of {t}": flaws.float().cpu() for t, flaws in enumerate(output.flaw_maps)}
+        return pictures
+
+    def _forward(self, network: SafeNet, image: Any) -> SafeNetOutput:
+        device = self._world.device
+        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
+            return network(image.to(device).float() / 255, self._count)  # type: ignore[no-any-return]
