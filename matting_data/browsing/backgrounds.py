@@ -54,7 +54,7 @@ class BackgroundEntries:
         index: Mapping[str, Any] | None = None,
     ) -> None:
         self._recipe, self._records, self._uses, self._side = recipe, records, uses, side
-        self._layers = LayerInputs(root, index) if index and index["store"] == "layers" else None
+        self._layers = LayerInputs(root) if index and index["store"] == "layers" else None
         kept = [record for record in records if record.state == "ok"]
         self._audit = {record.id for record in draw_sample(kept, AUDIT_SIZE, 0)}
 

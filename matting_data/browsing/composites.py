@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,11 @@ from numpy.typing import NDArray
 
 from matting_data.browsing.entries import Entry, Overlay, Picture, Value, identity_of
 from matting_data.browsing.pictures import image_file, label_file, matte_file
-from matting_data.building.layer_inputs import LayerInputs
 from matting_data.errors import DamageError
-from matting_data.imaging.compose import Composer
-from matting_data.imaging.decode import decode, to_rgb8
-from matting_data.recipe_file import load
+from matting_data.readers import dataset as dataset_reader
+from matting_data.readers.store import CompositeStore, Part
 from matting_data.records import Background, Foreground, Sample, read_table
-from matting_data.shards.members import placement_of, radii_of
-from matting_data.shards.reader import read_manifest, read_members, shard_entries
+from matting_data.shards.reader import read_manifest, shard_entries
 
 TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}
 """Names of a trimap's labels; background stays clear."""
@@ -43,12 +39,12 @@ class CompositeEntries:
 
     def __init__(self, root: Path, index: Mapping[str, Any], side: int) -> None:
         self._root, self._index, self._side = root, index, side
+        self._store = dataset_reader.open(root).store
         self._foregrounds = _by_id(root / "foregrounds.parquet", Foreground)
         self._backgrounds = _by_id(root / "backgrounds.parquet", Background)
         self._uses: Counter[str] = Counter()
         for _, entry in shard_entries(index):
             self._uses.update(row.background for row in read_manifest(root, entry))
-        self._layers = _Layers(root, index, self._backgrounds) if index["store"] == "layers" else None
 
     @property
     def total(self) -> int:
@@ -59,44 +55,46 @@ class CompositeEntries:
         """Yield an entry for each sample, in the dataset's order."""
         for _, shard in shard_entries(self._index):
             for row in read_manifest(self._root, shard):
-                yield self.entry(self._root / shard["tar"], row)
+                yield self.entry(row)
 
-    def entry(self, tar: Path, row: Sample) -> Entry:
+    def entry(self, row: Sample) -> Entry:
         """Return what is to be seen of one sample."""
         foreground, background = self._foregrounds.get(row.foreground), self._backgrounds.get(row.background)
         fields = composite_fields(row, foreground, background, self._uses[row.background])
         look = identity_of(_without_places(row), _content(foreground), _content(background), self._side, sorted(fields))
         matte = identity_of(_content(foreground), row.foreground, self._side)
-        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: self._alpha(tar, row))
-        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: self._trimap(tar, row))
+        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: self._alpha(row))
+        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: self._trimap(row))
         return Entry(
             row.key,
             identity_of(look, sorted(fields.items())),
             (row.width, row.height),
             fields,
-            Picture(f"image-{row.key}-{look}.jpg", lambda: self._image(tar, row)),
+            Picture(f"image-{row.key}-{look}.jpg", lambda: self._image(row)),
             (Overlay("alpha", "heatmap", alpha), Overlay("trimap", "segmentation", trimap)),
         )
 
-    def _image(self, tar: Path, row: Sample) -> bytes:
-        if self._layers:
-            return image_file(self._layers.image(row), self._side)
-        data = read_members(tar, row, ("image",))["image"]
-        if row.image.endswith(".jpg") and max(row.width, row.height) <= self._side:
-            return data
-        return image_file(to_rgb8(decode(data)), self._side)
-
-    def _alpha(self, tar: Path, row: Sample) -> bytes:
-        return matte_file(self.alpha(tar, row), self._side)
-
-    def alpha(self, tar: Path, row: Sample) -> NDArray[np.uint8]:
+    def alpha(self, row: Sample) -> NDArray[np.uint8]:
         """Return the alpha of a sample, H×W uint8."""
-        return _plane(read_members(tar, row, ("alpha",))["alpha"])
+        return self._plane(row, "alpha")
 
-    def _trimap(self, tar: Path, row: Sample) -> bytes:
-        if self._layers:
-            return label_file(self._layers.trimap(row), self._side)
-        return label_file(_plane(read_members(tar, row, ("trimap",))["trimap"]), self._side)
+    def _image(self, row: Sample) -> bytes:
+        fetched = self._store.fetch(row, ("image",))
+        if isinstance(self._store, CompositeStore) and max(row.width, row.height) <= self._side:
+            data: bytes = fetched["image"]
+            if row.image.endswith(".jpg"):
+                return data
+        return image_file(self._store.decode(row, fetched)["image"], self._side)
+
+    def _alpha(self, row: Sample) -> bytes:
+        return matte_file(self.alpha(row), self._side)
+
+    def _trimap(self, row: Sample) -> bytes:
+        return label_file(self._plane(row, "trimap"), self._side)
+
+    def _plane(self, row: Sample, part: Part) -> NDArray[np.uint8]:
+        plane: NDArray[np.uint8] = self._store.decode(row, self._store.fetch(row, (part,)))[part]
+        return plane
 
 
 def composite_fields(
@@ -134,25 +132,6 @@ def composite_fields(
     }
 
 
-class _Layers:
-    """Composes samples of a store of layers; the last foregrounds stay decoded for their other composites."""
-
-    def __init__(self, root: Path, index: Mapping[str, Any], backgrounds: Mapping[str, Background]) -> None:
-        self._inputs, self._backgrounds = LayerInputs(root, index), backgrounds
-        blend = load(root / "recipe.yaml").recipe.composites.blend
-        self._composer = lru_cache(maxsize=4)(
-            lambda identity: Composer(*self._inputs.foreground(Foreground(identity, "", "")), blend)
-        )
-
-    def image(self, row: Sample) -> NDArray[np.uint8]:
-        composer: Composer = self._composer(row.foreground)
-        return composer.over(self._inputs.background(self._backgrounds[row.background]), placement_of(row))
-
-    def trimap(self, row: Sample) -> NDArray[np.uint8]:
-        composer: Composer = self._composer(row.foreground)
-        return composer.trimap(radii_of(row))
-
-
 def _by_id(path: Path, record: type[Any]) -> dict[str, Any]:
     """Read a table by id; a dataset passed on without its tables shows what its manifests say."""
     try:
@@ -173,7 +152,3 @@ def _without_places(row: Sample) -> tuple[object, ...]:
         f"{member}{part}": 0 for member in ("image", "alpha", "trimap", "json") for part in ("_offset", "_bytes")
     }
     return astuple(replace(row, **nowhere, shard=0, subset="", license=""))  # type: ignore[arg-type]
-
-
-def _plane(data: bytes) -> NDArray[np.uint8]:
-    return np.asarray(to_rgb8(decode(data))[..., 0])

@@ -71,8 +71,8 @@ class PredictionEntries:
                 yield self._entry(item, self._files[item.key])
 
     def _entry(self, item: Item, path: Path) -> Entry:
-        assert item.tar is not None and item.row is not None  # a built dataset's items have both
-        base, tar, row = self._composites.entry(item.tar, item.row), item.tar, item.row
+        assert item.row is not None  # a built dataset's items have one
+        base, row = self._composites.entry(item.row), item.row
         score = self._scores[item.key]
         fields: dict[str, Value] = {**score_fields(score), **base.fields}
         status = path.stat()
@@ -85,7 +85,7 @@ class PredictionEntries:
                 "heatmap",
                 Picture(
                     f"error-{row.key}-{look}.png",
-                    lambda: matte_file(error_map(_predicted(path), self._composites.alpha(tar, row)), self._side),
+                    lambda: matte_file(error_map(_predicted(path), self._composites.alpha(row)), self._side),
                 ),
             ),
         )
