@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 
 _WORD = 64
 
+_ROOM = 32
+"""Widened masks that there is room for at first: kernels of up to 30 pixels a side need no more."""
+
+_SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little") * np.uint8(255)
+_SPREAD = _SPREAD.view("<u8").astype(np.uint64).ravel()
+"""Each byte's bits as the bytes of a word, 255 where set."""
+
 
 def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Pack an H×W mask of 0 and 1 into ceil(W/64)×H words; bit 0 of a word is its leftmost pixel."""
@@ -34,7 +41,8 @@ class Dilator:
     """
 
     def __init__(self, words: NDArray[np.uint64]) -> None:
-        self._wide = words[None]
+        self._wide = np.empty((_ROOM, *words.shape), np.uint64)
+        self._wide[0] = words
         self._at = {(0, 0): 0}
 
     def dilate(self, kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -93,18 +101,19 @@ def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> N
 
 @numba.njit(cache=True)
 def _paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], image: NDArray[np.uint8]) -> None:
-    full, one = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1)
+    high, low, byte = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(255)
+    pixels = np.empty(outer.shape[0] * (_WORD // 8), np.uint64)
+    row = pixels.view(np.uint8)[: image.shape[1]]
     for y in range(image.shape[0]):
-        line = image[y]
         for word in range(outer.shape[0]):
-            first, last = word * _WORD, min((word + 1) * _WORD, line.size)
             o, i = outer[word, y], inner[word, y]
-            if (o == 0 or o == full) and (i == 0 or i == full):  # most words lie off the person's edge
-                line[first:last] = np.uint8((o & np.uint64(128)) + (i & np.uint64(127)))
-                continue
-            for x in range(first, last):
-                bit = np.uint64(x - first)
-                line[x] = np.uint8(((o >> bit) & one) * np.uint64(128) + ((i >> bit) & one) * np.uint64(127))
+            for part in range(8):
+                shift = np.uint64(8 * part)
+                upper, lower = _SPREAD[(o >> shift) & byte], _SPREAD[(i >> shift) & byte]
+                pixels[8 * word + part] = (upper & high) | (lower & low)
+        line = image[y]
+        for x in range(line.size):
+            line[x] = row[x]
 
 
 @numba.njit(cache=True)
