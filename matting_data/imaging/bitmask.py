@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 
 _WORD = 64
 
+_ROOM = 32
+"""Widened masks that there is room for at first: kernels of up to 30 pixels a side need no more."""
+
+_SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little") * np.uint8(255)
+_SPREAD = _SPREAD.view("<u8").astype(np.uint64).ravel()
+"""Each byte's bits as the bytes of a word, 255 where set."""
+
 
 def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Pack an H×W mask of 0 and 1 into ceil(W/64)×H words; bit 0 of a word is its leftmost pixel."""
@@ -34,7 +41,9 @@ class Dilator:
     """
 
     def __init__(self, words: NDArray[np.uint64]) -> None:
-        self._wide = {(0, 0): words}
+        self._wide = np.empty((_ROOM, *words.shape), np.uint64)
+        self._wide[0] = words
+        self._at = {(0, 0): 0}
 
     def dilate(self, kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
         """Dilate the mask.
@@ -50,25 +59,28 @@ class Dilator:
         ndarray
             As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
         """
-        words = self._wide[0, 0]
-        height, anchor = words.shape[1], kernel.shape[0] // 2
-        result = np.zeros_like(words)
+        anchor = kernel.shape[0] // 2
+        shifts = []
         for row, members in enumerate(kernel):
-            span, dy = np.flatnonzero(members), row - anchor
-            if span.size and -height < dy < height:
-                # OpenCV's kernel reaches a pixel from x + column − anchor
-                wide = self._widened(anchor - int(span[0]), int(span[-1]) - anchor)
-                result[:, max(0, -dy) : height - max(0, dy)] |= wide[:, max(0, dy) : height + min(0, dy)]
+            span = np.flatnonzero(members)
+            if span.size:  # OpenCV's kernel reaches a pixel from x + column − anchor
+                shifts.append((row - anchor, self._widened(anchor - int(span[0]), int(span[-1]) - anchor)))
+        result = np.zeros_like(self._wide[0])
+        _or_rows(self._wide, np.array(shifts, np.int64).reshape(-1, 2), result)
         return result
 
-    def _widened(self, left: int, right: int) -> NDArray[np.uint64]:
-        """Return the union of the mask shifted by every offset from −left to right."""
-        if (left, right) not in self._wide:
-            smaller = (left - 1, right) if left > right else (left, right - 1)
-            wide = self._widened(*smaller).copy()
-            _or_shifted(wide, self._wide[0, 0], -left if left > right else right)
-            self._wide[left, right] = wide
-        return self._wide[left, right]
+    def _widened(self, left: int, right: int) -> int:
+        """Return where the union of the mask shifted by every offset from −left to right is kept."""
+        if (left, right) not in self._at:
+            smaller = self._widened(left - 1, right) if left > right else self._widened(left, right - 1)
+            at = len(self._at)
+            if at == len(self._wide):
+                room = np.empty((2 * at, *self._wide.shape[1:]), np.uint64)
+                room[:at] = self._wide
+                self._wide = room
+            _or_shifted(self._wide[smaller], self._wide[0], -left if left > right else right, self._wide[at])
+            self._at[left, right] = at
+        return self._at[left, right]
 
 
 def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
@@ -89,33 +101,54 @@ def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> N
 
 @numba.njit(cache=True)
 def _paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], image: NDArray[np.uint8]) -> None:
-    full, one = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1)
+    high, low, byte = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(255)
+    pixels = np.empty(outer.shape[0] * (_WORD // 8), np.uint64)
+    row = pixels.view(np.uint8)[: image.shape[1]]
     for y in range(image.shape[0]):
-        line = image[y]
         for word in range(outer.shape[0]):
-            first, last = word * _WORD, min((word + 1) * _WORD, line.size)
             o, i = outer[word, y], inner[word, y]
-            if (o == 0 or o == full) and (i == 0 or i == full):  # most words lie off the person's edge
-                line[first:last] = np.uint8((o & np.uint64(128)) + (i & np.uint64(127)))
-                continue
-            for x in range(first, last):
-                bit = np.uint64(x - first)
-                line[x] = np.uint8(((o >> bit) & one) * np.uint64(128) + ((i >> bit) & one) * np.uint64(127))
+            for part in range(8):
+                shift = np.uint64(8 * part)
+                upper, lower = _SPREAD[(o >> shift) & byte], _SPREAD[(i >> shift) & byte]
+                pixels[8 * word + part] = (upper & high) | (lower & low)
+        line = image[y]
+        for x in range(line.size):
+            line[x] = row[x]
 
 
-def _or_shifted(target: NDArray[np.uint64], source: NDArray[np.uint64], offset: int) -> None:
-    """``target[x] |= source[x + offset]`` for every pixel x; nothing comes in from outside the row."""
-    skip, bits = divmod(abs(offset), _WORD)
-    count = source.shape[0]
-    low, high = np.uint64(bits), np.uint64(_WORD - bits)
-    # (shift of the words `skip` columns away, shift of those one further, whose bits are carried over)
-    inner, outer = (np.right_shift, np.left_shift) if offset > 0 else (np.left_shift, np.right_shift)
-    for move, by, distance in ((inner, low, skip), (outer, high, skip + 1)):
-        if distance >= count or (bits == 0 and distance > skip):
-            continue
-        there = slice(distance, count) if offset > 0 else slice(0, count - distance)
-        here = slice(0, count - distance) if offset > 0 else slice(distance, count)
-        target[here] |= move(source[there], by)
+@numba.njit(cache=True)
+def _or_rows(wide: NDArray[np.uint64], shifts: NDArray[np.int64], result: NDArray[np.uint64]) -> None:
+    """``result[:, y] |= wide[at, :, y + dy]`` for every (dy, at) in `shifts`; nothing comes from outside a column."""
+    height = result.shape[1]
+    for word in range(result.shape[0]):  # a column stays in the cache
+        for number in range(shifts.shape[0]):
+            dy, at = shifts[number, 0], shifts[number, 1]
+            if -height < dy < height:
+                there = wide[at, word, max(0, dy) : height + min(0, dy)]
+                here = result[word, max(0, -dy) : height - max(0, dy)]
+                for y in range(here.size):
+                    here[y] |= there[y]
+
+
+@numba.njit(cache=True)
+def _or_shifted(
+    mask: NDArray[np.uint64], source: NDArray[np.uint64], offset: int, out: NDArray[np.uint64]
+) -> None:
+    """``out[x] = mask[x] | source[x + offset]`` for every pixel x; nothing comes in from outside the row."""
+    skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
+    step = 1 if offset > 0 else -1
+    for word in range(out.shape[0]):
+        line = out[word]
+        line[:] = mask[word]
+        near, far = word + step * skip, word + step * (skip + 1)
+        if 0 <= near < out.shape[0]:
+            words = source[near]
+            for y in range(line.size):
+                line[y] |= words[y] >> bits if step > 0 else words[y] << bits
+        if bits and 0 <= far < out.shape[0]:  # the bits that cross a word's border
+            words, rest = source[far], np.uint64(_WORD) - bits
+            for y in range(line.size):
+                line[y] |= words[y] << rest if step > 0 else words[y] >> rest
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:
