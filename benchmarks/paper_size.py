@@ -221,11 +221,18 @@ def _text(path: Path) -> str:
 
 
 def _recipe(work: Path) -> LoadedRecipe:
+    pairs = {"layout": "pairs", "image": "people/image", "alpha": "people/alpha", "colour": "as_is"}
     document = {
         "name": "paper-size",
         "foregrounds": {
             "sources": [
-                {"layout": "pairs", "name": "people", "image": "people/image", "alpha": "people/alpha", "colour": "as_is"}
+                {
+                    "layout": "pairs",
+                    "name": "people",
+                    "image": "people/image",
+                    "alpha": "people/alpha",
+                    "colour": "as_is",
+                }
             ],
             "split": {"test": 0},
             "duplicate_distance": -1,

@@ -26,12 +26,13 @@ _VERBS = (
     "plan",
     "predict",
     "preview",
+    "repair",
     "stats",
     "status",
     "verify",
 )
 
-_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"])
+_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"], ["repair"])
 
 
 class _LazyGroup(click.Group):

@@ -20,7 +20,7 @@ from matting_data.building.ledger import NO_COMPOSITE
 from matting_data.building.make_shards import build_shards
 from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.building.shard_job import SourceInputs
-from matting_data.errors import UsageError
+from matting_data.errors import DamageError, UsageError
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.publishing.attribution import to_csv
 from matting_data.recipe_file import LoadedRecipe, to_yaml
@@ -38,7 +38,7 @@ from matting_data.shards.layout import RECIPE
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
 
-PLAN, FOREGROUNDS, BACKGROUNDS = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
+PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,18 @@ def read_seal(out: Path) -> dict[str, str]:
         return pl.read_parquet_metadata(out / PLAN)
     except PARQUET_ERRORS:
         return {}
+
+
+def checked_seal(out: Path) -> dict[str, str]:
+    """Return :func:`read_seal`, or nothing where any byte of the plan is not as it was written."""
+    seal = read_seal(out)
+    own = {name: seal[name] for name in (FOREGROUNDS, BACKGROUNDS, "plan_sha256", RECIPE, "notes") if name in seal}
+    try:
+        rows = read_table(out / PLAN, PlannedComposite)
+        whole = (out / PLAN).read_bytes() == parquet_bytes(to_table(rows, PlannedComposite), own)
+    except (DamageError, OSError):
+        return {}
+    return own if whole and RECIPE in own else {}
 
 
 def _refuse_other_plan(out: Path, plan: Plan) -> None:
