@@ -225,15 +225,7 @@ def _recipe(work: Path) -> LoadedRecipe:
     document = {
         "name": "paper-size",
         "foregrounds": {
-            "sources": [
-                {
-                    "layout": "pairs",
-                    "name": "people",
-                    "image": "people/image",
-                    "alpha": "people/alpha",
-                    "colour": "as_is",
-                }
-            ],
+            "sources": [pairs],
             "split": {"test": 0},
             "duplicate_distance": -1,
         },

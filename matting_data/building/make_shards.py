@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,8 +83,9 @@ def build_shards(
     missing = [shard for shard in shards if (shard.split, shard.number) not in results]
     done = sum(result.num_samples + len(result.failed) for result in results.values())
     task = BuildShard(recipe, out, inputs)
-    with bar(len(plan.composites), "compositing", "composites", done) as progress:
-        for result in run(task, missing, min(workers, max(1, len(missing)))):
+    made = run(task, missing, min(workers, max(1, len(missing))))
+    with closing(made), bar(len(plan.composites), "compositing", "composites", done) as progress:
+        for result in made:
             results[result.split, result.number] = result
             progress.update(result.num_samples + len(result.failed))
             count.add(result.failed)
@@ -117,8 +119,9 @@ def store_backgrounds(
     missing = [shard for shard in shards if shard.number not in results]
     already = sum(len(done.rows) for done in results.values())
     wanted = sum(len(shard.backgrounds) for shard in shards)
-    with bar(wanted, "storing backgrounds", "images", already) as progress:
-        for number, done in run(StoreBackgrounds(out, inputs), missing, min(workers, max(1, len(missing)))):
+    made = run(StoreBackgrounds(out, inputs), missing, min(workers, max(1, len(missing))))
+    with closing(made), bar(wanted, "storing backgrounds", "images", already) as progress:
+        for number, done in made:
             results[number] = done
             progress.update(len(done.rows) + len(done.failed))
             count.add(done.failed)

@@ -183,6 +183,13 @@ class _Repairer:
         others = [name for name, content in made.items() if name in known and _sha256(content) != known[name]]
         for name in others:
             self.done.cannot(name, "the inputs are no longer those it was made of: restore them")
+        if not known:  # the inputs' tables at hand are all that speaks for the inputs being the same
+            at_hand = [name for name in (FOREGROUNDS, BACKGROUNDS) if (self.out / name).is_file()]
+            others = [name for name in at_hand if (self.out / name).read_bytes() != made[name]]
+            for name in others:
+                self.done.cannot(
+                    name, "differs from what the inputs give, and neither plan nor index tells which holds"
+                )
         return None if others else (plan, made)
 
     def _derived(self, recipe: LoadedRecipe, plan: Plan, built: BuiltShards) -> None:
