@@ -27,13 +27,14 @@ _VERBS = (
     "plan",
     "predict",
     "preview",
+    "repair",
     "stats",
     "status",
     "train",
     "verify",
 )
 
-_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"])
+_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"], ["repair"])
 
 
 class _LazyGroup(click.Group):

@@ -36,6 +36,7 @@ class Commit(Generic[Row]):
     tar_sha256: str
     manifest_sha256: str
     failed: Failures
+    inputs_sha256: str
 
 
 def commit(
@@ -70,19 +71,30 @@ def commit(
         "failed": json.dumps(failed),
     }
     sha256 = write_table(manifest, rows, record, metadata)
-    return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed))
+    return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
 
 
-def committed(manifest: Path, tar: Path, record: type[Row], inputs_sha256: str) -> Commit[Row] | None:
+def committed(
+    manifest: Path, tar: Path, record: type[Row], inputs_sha256: str, keep_failed: bool = False
+) -> Commit[Row] | None:
     """Return a shard that an earlier run finished, or None where it has to be made (again).
 
-    A shard counts when it was made of the same inputs by the same tools, nothing of it failed, and every byte of its
-    tar and every row of its manifest is as written.
+    A shard counts when it was made of the same inputs by the same tools, nothing of it failed (unless `keep_failed`),
+    and every byte of its tar and every row of its manifest is as written.
     """
     try:
-        metadata: Mapping[str, Any] = pl.read_parquet_metadata(manifest)
-        if metadata["inputs_sha256"] != inputs_sha256 or json.loads(metadata["failed"]):
+        metadata = pl.read_parquet_metadata(manifest)  # before anything is hashed
+        if metadata["inputs_sha256"] != inputs_sha256 or (json.loads(metadata["failed"]) and not keep_failed):
             return None
+    except (*PARQUET_ERRORS, KeyError, ValueError):
+        return None
+    return read_commit(manifest, tar, record)
+
+
+def read_commit(manifest: Path, tar: Path, record: type[Row]) -> Commit[Row] | None:
+    """Return a committed shard whatever it was made of, or None where a byte of it is not as written."""
+    try:
+        metadata: Mapping[str, Any] = pl.read_parquet_metadata(manifest)
         if tar.stat().st_size != int(metadata["tar_bytes"]) or sha256_file(tar) != metadata["tar_sha256"]:
             return None
         rows = read_table(manifest, record)
@@ -93,7 +105,18 @@ def committed(manifest: Path, tar: Path, record: type[Row], inputs_sha256: str) 
             return None
     except (*PARQUET_ERRORS, KeyError, ValueError, DamageError):
         return None
-    return Commit(tuple(rows), int(metadata["tar_bytes"]), metadata["tar_sha256"], sha256_file(manifest), ())
+    failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
+    length, sha256 = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+    return Commit(tuple(rows), length, sha256, sha256_file(manifest), failed, metadata["inputs_sha256"])
+
+
+def read_failures(manifest: Path) -> Failures:
+    """Return what a manifest says could not be made, unchecked; nothing where it cannot be read."""
+    try:
+        failed = json.loads(pl.read_parquet_metadata(manifest)["failed"])
+        return tuple((key, reason, detail) for key, reason, detail in failed)
+    except (*PARQUET_ERRORS, KeyError, ValueError, TypeError):
+        return ()
 
 
 def _rows_sha256(rows: Sequence[Any]) -> str:

@@ -19,7 +19,7 @@ from matting_data.readers.rows import Rows
 from matting_data.readers.split import Split
 from matting_data.readers.storage import ByteSource, MissingFileError, Storage
 from matting_data.readers.store import CompositeStore, SampleStore
-from matting_data.records import PARQUET_ERRORS, Sample, schema
+from matting_data.records import PARQUET_ERRORS, Sample, require_safe_names, schema
 from matting_data.shards.index import INDEX, parse_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 
@@ -162,12 +162,14 @@ class Dataset:
         if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
             raise self._altered(entry["manifest"])
         try:
-            return pl.read_parquet(io.BytesIO(content)).select(list(schema(Sample)))
+            table = pl.read_parquet(io.BytesIO(content)).select(list(schema(Sample)))
         except PARQUET_ERRORS as error:
             raise DamageError(
                 f"{self.storage.label(entry['manifest'])} cannot be read ({str(error).splitlines()[0]}): "
                 f"{self.storage.repair}"
             ) from None
+        require_safe_names(table, Sample, self.storage.label(entry["manifest"]))
+        return table
 
     def _altered(self, name: str) -> DamageError:
         return DamageError(f"{self.storage.label(name)} is not the file that was built: {self.storage.repair}")

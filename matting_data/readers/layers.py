@@ -21,7 +21,7 @@ from matting_data.readers.storage import ByteSource, Storage
 from matting_data.readers.store import LAYERS, Layers, Part
 from matting_data.recipe import Recipe
 from matting_data.recipe_file import parse_recipe
-from matting_data.records import PARQUET_ERRORS, Sample, StoredBackground, schema
+from matting_data.records import PARQUET_ERRORS, Sample, StoredBackground, require_safe_names, schema
 from matting_data.shards.layout import RECIPE, shard_name
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.reader import background_entries, cut_members, decode_member, span
@@ -232,6 +232,8 @@ def _manifest(entry: Mapping[str, Any], storage: Storage) -> pl.DataFrame:
     if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
         raise DamageError(f"{name} is not the file that was built: {storage.repair}")
     try:
-        return pl.read_parquet(io.BytesIO(content)).select(list(schema(StoredBackground)))
+        table = pl.read_parquet(io.BytesIO(content)).select(list(schema(StoredBackground)))
     except PARQUET_ERRORS as error:
         raise DamageError(f"{name} cannot be read ({str(error).splitlines()[0]}): {storage.repair}") from None
+    require_safe_names(table, StoredBackground, name)
+    return table
