@@ -270,8 +270,9 @@ class _Run:
 
     def _saved(self) -> str:
         """Save where no other process need take part, and say so."""
-        if self.world.leads and self.progress.step:
-            save_checkpoint(self.out, self.progress, self.stepper, self.average, self.config.saving.keep)
+        if not self.world.leads or not self.progress.step:
+            return "(continue with --resume)"
+        save_checkpoint(self.out, self.progress, self.stepper, self.average, self.config.saving.keep)
         return f"(step {self.progress.step} is saved in {self.out}: continue with --resume)"
 
     def _finish(self) -> TrainResult:

@@ -168,6 +168,16 @@ def test_a_finished_run_says_the_same_again(dataset: Path, tmp_path: Path) -> No
     assert record["environment"]["torch"] == torch.__version__
 
 
+def test_every_switch_of_speed_and_memory_trains(dataset: Path, tmp_path: Path) -> None:
+    switches = ("precision=bfloat16", "channels_last=true", "checkpoint_steps=true", "ema=0.99", "accumulate=2")
+    options = ("data.stream=true", "data.unknown=area", "data.augmentation=photographic", "deterministic=false")
+    run_here(dataset, tmp_path / "plain", "steps=3", *options, "ema=0.99", "accumulate=2")
+    run_here(dataset, tmp_path / "fast", "steps=3", *options, *switches)
+    plain, fast = ([row["loss"] for row in read_rows(tmp_path / run / "metrics.jsonl")] for run in ("plain", "fast"))
+    assert plain == pytest.approx(fast, rel=0.03)
+    assert plain != fast
+
+
 @pytest.mark.parametrize(
     "preset", ["backbone", "sam", "sam_fem_zero", "paper", "control_untrained", "control_end_to_end"]
 )
