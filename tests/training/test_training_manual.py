@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from matting_data.training.config_file import load_config  # noqa: E402
+from matting_data.training.config_file import load_config
 
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
