@@ -1,6 +1,6 @@
 """Whether the whole of it learns: eight samples of a dataset, seen again and again, until their mattes are right.
 
-    python -m benchmarks.learn --out DIR [--data DATASET] [--steps 240] [--device cpu]
+    python -m benchmarks.learn --out DIR [--data DATASET] [--steps 150] [--device cpu]
 
 Without ``--data`` the bundled sample is built first. The narrow network of the preset ``tiny`` sees the same crop of
 each sample every time. Printed are MAD and MSE after every refinement, in evaluation mode, and ``curve.png`` is drawn.
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--steps", type=int, default=240)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     data = options.data or options.out / "sample"

@@ -55,9 +55,9 @@ def refinement_sheet(rows: Sequence[Row], refinements: int) -> NDArray[np.uint8]
 
 
 def _line(row: Row, refinements: int) -> NDArray[np.uint8]:
-    truth = np.asarray(row.truth, np.float32) / np.float32(np.iinfo(row.truth.dtype).max)
+    truth = np.asarray(row.truth / np.iinfo(row.truth.dtype).max, np.float32)
     error = np.abs(row.mattes[min(refinements, len(row.mattes) - 1)] - truth)
-    trimap = np.zeros_like(truth) if row.trimap is None else np.asarray(row.trimap, np.float32) / np.float32(255)
+    trimap = np.asarray(np.zeros_like(truth) if row.trimap is None else row.trimap / 255, np.float32)
     planes: list[NDArray[np.float32]] = [trimap, truth, *row.mattes, 2 * error]
     gray = [_rgb(plane) for plane in planes]
     named = ", ".join(str(count) for count in range(len(row.mattes)))

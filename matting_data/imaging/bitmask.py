@@ -131,9 +131,7 @@ def _or_rows(wide: NDArray[np.uint64], shifts: NDArray[np.int64], result: NDArra
 
 
 @numba.njit(cache=True)
-def _or_shifted(
-    mask: NDArray[np.uint64], source: NDArray[np.uint64], offset: int, out: NDArray[np.uint64]
-) -> None:
+def _or_shifted(mask: NDArray[np.uint64], source: NDArray[np.uint64], offset: int, out: NDArray[np.uint64]) -> None:
     """``out[x] = mask[x] | source[x + offset]`` for every pixel x; nothing comes in from outside the row."""
     skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
     step = 1 if offset > 0 else -1

@@ -138,15 +138,18 @@ class _Run:
         self.batches = Batches(data.train, config, world.rank, world.size, world.device.type == "cuda")
         self.steps = config.steps or config.epochs * self.batches.steps_per_epoch
         self.notes = _notes(config, data.small, len(data.train))
+        found = checkpoints(out) if resume else []
+        network = build_network(config.network, config.seed)
+        for leaders_turn in (True, False):  # whoever comes first may have to fetch it for all
+            if not found and world.leads == leaders_turn:
+                load_encoder(network, config.encoder)
+            world.wait()
         if world.leads:
-            record = run_folder.describe(dataset.index, config.data.split, len(data.train), data.held_out, world)
+            samples = len(data.train)
+            record = run_folder.describe(dataset.index, config.data.split, samples, data.held_out, world)
             run_folder.claim(out, config, record, resume)
             remove_leftovers(out, deep=True)
         world.wait()
-        found = checkpoints(out) if resume else []
-        network = build_network(config.network, config.seed)
-        if not found:
-            load_encoder(network, config.encoder)
         if config.batch_norm == "sync":
             network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
         layout = torch.channels_last if config.channels_last else torch.preserve_format
@@ -270,8 +273,9 @@ class _Run:
 
     def _saved(self) -> str:
         """Save where no other process need take part, and say so."""
-        if self.world.leads and self.progress.step:
-            save_checkpoint(self.out, self.progress, self.stepper, self.average, self.config.saving.keep)
+        if not self.world.leads or not self.progress.step:
+            return "(continue with --resume)"
+        save_checkpoint(self.out, self.progress, self.stepper, self.average, self.config.saving.keep)
         return f"(step {self.progress.step} is saved in {self.out}: continue with --resume)"
 
     def _finish(self) -> TrainResult:

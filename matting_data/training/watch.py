@@ -26,7 +26,8 @@ class Look:
     Attributes
     ----------
     errors : tuple of dict
-        For refinements 0, 1, ...: ``mad`` and ``mse``, means over the watched samples.
+        For refinements 0, 1, ...: ``mad`` and ``mse``, means over the watched samples; not numbers where any matte
+        holds one that is none.
     """
 
     errors: tuple[dict[str, float], ...]
@@ -63,17 +64,21 @@ class Watch:
         """
         mine = share(range(len(self._data)), self._world)
         scores = [MattingMetrics(METRICS) for _ in range(self._count + 1)]
+        broken = [False] * len(scores)
         was_training = network.training
         network.eval()
         try:
             for batch in DataLoader(Subset(self._data, mine), self._batch):
                 output = self._forward(network, batch["image"])
-                for metrics, matte in zip(scores, (output.initial, *output.mattes), strict=True):
-                    if bool(torch.isfinite(matte).all()):
-                        metrics.update(matte.clamp(0, 1), batch["alpha"])
+                for place, matte in enumerate((output.initial, *output.mattes)):
+                    broken[place] |= not bool(torch.isfinite(matte).all())
+                    scores[place].update(matte.nan_to_num().clamp(0, 1), batch["alpha"])
         finally:
             network.train(was_training)
-        return Look(tuple({name: float(value) for name, value in each.compute().items()} for each in scores))
+        errors = [{name: float(value) for name, value in each.compute().items()} for each in scores]
+        lost = [self._world.any(each) for each in broken]
+        nothing = dict.fromkeys(METRICS, float("nan"))
+        return Look(tuple(nothing if gone else each for gone, each in zip(lost, errors, strict=True)))
 
     def pictures(self, network: SafeNet, count: int = 4) -> dict[str, Tensor]:
         """Return image, truth, mattes and flaw maps of the first samples, each N×C×H×W in [0, 1], on the processor."""

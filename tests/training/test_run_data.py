@@ -90,6 +90,16 @@ def test_a_dataset_without_trimaps(dataset: Path, tmp_path: Path) -> None:
         assert "trimap" not in training_transform(tiny(f"data.unknown={unknown}")).parts
 
 
+def test_a_store_of_layers_trains_as_its_composites_do(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", people=5)
+    project.build("store.kind=layers", "foregrounds.split.test=1")
+    config = tiny("data.unknown=stored", "validation.share=0")
+    data = split_run(matting_data.open(project.out), config)
+    batch = next(iter(Batches(data.train, config, 0, 1).loader))
+    assert batch["image"].shape == (4, 3, 64, 64)
+    assert 0.02 < float(unknown_of(batch, config, 0).float().mean()) < 0.95
+
+
 @pytest.mark.parametrize("augmentation", ["paper", "photographic", "fixed"])
 @pytest.mark.parametrize("unknown", ["drawn", "stored", "area"])
 @pytest.mark.parametrize("stream", [False, True])

@@ -113,6 +113,30 @@ def test_not_a_number_stops_the_run_before_it_reaches_the_weights(
     assert all(bool(torch.isfinite(each).all()) for each in load_network(result.network).state_dict().values())
 
 
+def test_a_network_whose_mattes_are_no_numbers_is_never_the_best(dataset: Path) -> None:
+    from matting_data.networks.safenet.build import build_network
+    from matting_data.training.parallel import World
+    from matting_data.training.watch import Watch
+
+    config = tiny()
+    network = build_network(config.network, 1)
+    watch = Watch(matting_data.open(dataset)["train"], config, World(0, 1, torch.device("cpu")))
+    assert 0 < watch.look(network).best < 1
+    with torch.no_grad():
+        network.refined_head.conv.bias.fill_(math.nan)
+    errors = watch.look(network).errors
+    assert math.isfinite(errors[0]["mad"]) and math.isnan(errors[1]["mad"]) and math.isnan(errors[2]["mse"])
+    with torch.no_grad():
+        network.head.conv.bias.fill_(math.nan)
+    assert watch.look(network).best == math.inf
+
+
+def test_an_encoder_that_is_not_there_leaves_no_run(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no checkpoint .*absent"):
+        run_here(dataset, tmp_path / "run", f"encoder={tmp_path / 'absent.pth'}")
+    assert not (tmp_path / "run").exists()
+
+
 def test_out_of_memory_says_which_setting_to_lower(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +190,16 @@ def test_a_finished_run_says_the_same_again(dataset: Path, tmp_path: Path) -> No
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["dataset"]["content_sha256"] == matting_data.open(dataset).index["content_sha256"]
     assert record["environment"]["torch"] == torch.__version__
+
+
+def test_every_switch_of_speed_and_memory_trains(dataset: Path, tmp_path: Path) -> None:
+    switches = ("precision=bfloat16", "channels_last=true", "checkpoint_steps=true", "ema=0.99", "accumulate=2")
+    options = ("data.stream=true", "data.unknown=area", "data.augmentation=photographic", "deterministic=false")
+    run_here(dataset, tmp_path / "plain", "steps=3", *options, "ema=0.99", "accumulate=2")
+    run_here(dataset, tmp_path / "fast", "steps=3", *options, *switches)
+    plain, fast = ([row["loss"] for row in read_rows(tmp_path / run / "metrics.jsonl")] for run in ("plain", "fast"))
+    assert plain == pytest.approx(fast, rel=0.03)
+    assert plain != fast
 
 
 @pytest.mark.parametrize(
