@@ -65,7 +65,7 @@ class Dilator:
             span = np.flatnonzero(members)
             if span.size:  # OpenCV's kernel reaches a pixel from x + column − anchor
                 shifts.append((row - anchor, self._widened(anchor - int(span[0]), int(span[-1]) - anchor)))
-        result = np.zeros_like(self._wide[0])
+        result: NDArray[np.uint64] = np.zeros_like(self._wide[0])
         _or_rows(self._wide, np.array(shifts, np.int64).reshape(-1, 2), result)
         return result
 
