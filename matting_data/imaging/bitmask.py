@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 
 _WORD = 64
 
-_ROOM = 32
-"""Widened masks that there is room for at first: kernels of up to 30 pixels a side need no more."""
-
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little") * np.uint8(255)
 _SPREAD = _SPREAD.view("<u8").astype(np.uint64).ravel()
 """Each byte's bits as the bytes of a word, 255 where set."""
@@ -31,56 +28,31 @@ def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(packed.view("<u8").T, dtype=np.uint64)
 
 
-class Dilator:
-    """Dilations of one mask by many kernels; what they share, the mask widened along its rows, is computed once.
+def dilate(words: NDArray[np.uint64], kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Dilate a mask.
 
     Parameters
     ----------
     words : ndarray
         From :func:`pack`; bits beyond the mask's width must be 0.
+    kernel : ndarray
+        k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
+        ``cv2.getStructuringElement`` makes ellipses.
+
+    Returns
+    -------
+    ndarray
+        As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
     """
-
-    def __init__(self, words: NDArray[np.uint64]) -> None:
-        self._wide = np.empty((_ROOM, *words.shape), np.uint64)
-        self._wide[0] = words
-        self._at = {(0, 0): 0}
-
-    def dilate(self, kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
-        """Dilate the mask.
-
-        Parameters
-        ----------
-        kernel : ndarray
-            k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
-            ``cv2.getStructuringElement`` makes ellipses.
-
-        Returns
-        -------
-        ndarray
-            As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
-        """
-        anchor = kernel.shape[0] // 2
-        shifts = []
-        for row, members in enumerate(kernel):
-            span = np.flatnonzero(members)
-            if span.size:  # OpenCV's kernel reaches a pixel from x + column − anchor
-                shifts.append((row - anchor, self._widened(anchor - int(span[0]), int(span[-1]) - anchor)))
-        result: NDArray[np.uint64] = np.zeros_like(self._wide[0])
-        _or_rows(self._wide, np.array(shifts, np.int64).reshape(-1, 2), result)
-        return result
-
-    def _widened(self, left: int, right: int) -> int:
-        """Return where the union of the mask shifted by every offset from −left to right is kept."""
-        if (left, right) not in self._at:
-            smaller = self._widened(left - 1, right) if left > right else self._widened(left, right - 1)
-            at = len(self._at)
-            if at == len(self._wide):
-                room = np.empty((2 * at, *self._wide.shape[1:]), np.uint64)
-                room[:at] = self._wide
-                self._wide = room
-            _or_shifted(self._wide[smaller], self._wide[0], -left if left > right else right, self._wide[at])
-            self._at[left, right] = at
-        return self._at[left, right]
+    anchor, length = kernel.shape[0] // 2, np.count_nonzero(kernel, axis=1)
+    rows = np.argsort(length, kind="stable")  # narrow ones first: each is the one before it, widened
+    rows = rows[length[rows] > 0]
+    first = (kernel[rows] != 0).argmax(axis=1)
+    # OpenCV's kernel reaches a pixel from x + column − anchor
+    spans = np.stack([rows - anchor, anchor - first, first + length[rows] - 1 - anchor], axis=1)
+    result = np.zeros_like(words)
+    _dilate(words, spans.astype(np.int64), result)
+    return result
 
 
 def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
@@ -117,36 +89,45 @@ def _paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], image: NDArray[
 
 
 @numba.njit(cache=True)
-def _or_rows(wide: NDArray[np.uint64], shifts: NDArray[np.int64], result: NDArray[np.uint64]) -> None:
-    """``result[:, y] |= wide[at, :, y + dy]`` for every (dy, at) in `shifts`; nothing comes from outside a column."""
-    height = result.shape[1]
-    for word in range(result.shape[0]):  # a column stays in the cache
-        for number in range(shifts.shape[0]):
-            dy, at = shifts[number, 0], shifts[number, 1]
+def _dilate(words: NDArray[np.uint64], spans: NDArray[np.int64], result: NDArray[np.uint64]) -> None:
+    """Dilate by rows (dy, left, right) of a kernel, word by word: a column of words stays in the cache."""
+    height = words.shape[1]
+    wide = np.empty(height, np.uint64)
+    for word in range(words.shape[0]):
+        wide[:] = words[word]
+        left, right = 0, 0
+        for number in range(spans.shape[0]):
+            dy, to_left, to_right = spans[number]
+            if to_left < left or to_right < right:  # no wider one: begin again
+                wide[:] = words[word]
+                left, right = 0, 0
+            while left < to_left:
+                left += 1
+                _or_shifted(words, word, -left, wide)
+            while right < to_right:
+                right += 1
+                _or_shifted(words, word, right, wide)
             if -height < dy < height:
-                there = wide[at, word, max(0, dy) : height + min(0, dy)]
+                there = wide[max(0, dy) : height + min(0, dy)]
                 here = result[word, max(0, -dy) : height - max(0, dy)]
                 for y in range(here.size):
                     here[y] |= there[y]
 
 
 @numba.njit(cache=True)
-def _or_shifted(mask: NDArray[np.uint64], source: NDArray[np.uint64], offset: int, out: NDArray[np.uint64]) -> None:
-    """``out[x] = mask[x] | source[x + offset]`` for every pixel x; nothing comes in from outside the row."""
-    skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
+def _or_shifted(words: NDArray[np.uint64], word: int, offset: int, wide: NDArray[np.uint64]) -> None:
+    """``wide[x] |= mask[x + offset]`` for the pixels x of one word a row; nothing comes in from outside the row."""
     step = 1 if offset > 0 else -1
-    for word in range(out.shape[0]):
-        line = out[word]
-        line[:] = mask[word]
-        near, far = word + step * skip, word + step * (skip + 1)
-        if 0 <= near < out.shape[0]:
-            words = source[near]
-            for y in range(line.size):
-                line[y] |= words[y] >> bits if step > 0 else words[y] << bits
-        if bits and 0 <= far < out.shape[0]:  # the bits that cross a word's border
-            words, rest = source[far], np.uint64(_WORD) - bits
-            for y in range(line.size):
-                line[y] |= words[y] << rest if step > 0 else words[y] >> rest
+    skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
+    near, far = word + step * skip, word + step * (skip + 1)
+    if 0 <= near < words.shape[0]:
+        source = words[near]
+        for y in range(wide.size):
+            wide[y] |= source[y] >> bits if step > 0 else source[y] << bits
+    if bits and 0 <= far < words.shape[0]:  # the bits that cross a word's border
+        source, rest = words[far], np.uint64(_WORD) - bits
+        for y in range(wide.size):
+            wide[y] |= source[y] << rest if step > 0 else source[y] >> rest
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:

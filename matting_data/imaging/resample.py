@@ -118,7 +118,7 @@ def _render(
     ready = row[0, 0]
     for y in range(height):
         while ready <= row[y, _RING - 1]:
-            _pack(source[ready], packed)
+            _pack(source[ready], packed, np.int64(column[0]), np.int64(column[-1]) + _RING)
             half_way = ring[ready % _RING]
             start, end = hidden_from[ready], max(hidden_from[ready], hidden_to[ready])
             for first, last in ((0, start), (end, width)):
@@ -135,16 +135,18 @@ def _render(
 
 
 @numba.njit(cache=True)
-def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64]) -> None:
-    """Put each pixel's channels into one word, and repeat the first and the last pixel twice beyond the border."""
+def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64], start: int, end: int) -> None:
+    """Fill `packed` from `start` to before `end`: a pixel a word, the border repeated twice on either side."""
     width = packed.size - 4
     green, blue = np.uint64(_FIELD), np.uint64(2 * _FIELD)
-    for x in range(width):
-        packed[2 + x] = (
-            np.uint64(line[3 * x]) | np.uint64(line[3 * x + 1]) << green | np.uint64(line[3 * x + 2]) << blue
+    first, last = max(2, start), min(width + 2, end)
+    pixels, words = line[3 * (first - 2) : 3 * (last - 2)], packed[first:last]
+    for x in range(words.size):
+        words[x] = (
+            np.uint64(pixels[3 * x]) | np.uint64(pixels[3 * x + 1]) << green | np.uint64(pixels[3 * x + 2]) << blue
         )
-    packed[0] = packed[1] = packed[2]
-    packed[width + 2] = packed[width + 3] = packed[width + 1]
+    packed[start:first] = words[0]
+    packed[last:end] = words[-1]
 
 
 @numba.njit(cache=True)
