@@ -33,8 +33,10 @@ from matting_data.records import (
     read_table,
     to_table,
 )
+from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import RECIPE
+from matting_data.shards.verify import check_hash
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
 
@@ -130,37 +132,29 @@ def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
     }
     seal = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     seal |= {"plan_sha256": plan.sha256, RECIPE: to_yaml(recipe.recipe), "notes": json.dumps(plan.notes)}
-    return {**files, PLAN: parquet_bytes(to_table(plan.composites, PlannedComposite), seal)}
+    return {**files, PLAN: sealed_parquet(to_table(plan.composites, PlannedComposite), seal)}
 
 
 def saved_plan(out: Path) -> Plan:
     """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
+    seal = read_seal(out)
+    for name in TABLES:
+        if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
+            raise DamageError(f"{out / name} is damaged or missing: run 'mattingdata repair {out}'")
     return Plan(
         read_table(out / FOREGROUNDS, Foreground),
         read_table(out / BACKGROUNDS, Background),
         read_table(out / PLAN, PlannedComposite),
-        tuple(json.loads(read_seal(out).get("notes", "[]"))),
+        tuple(json.loads(seal["notes"])),
     )
 
 
 def read_seal(out: Path) -> dict[str, str]:
-    """Return the metadata of a dataset's plan, unchecked; empty where it cannot be read."""
+    """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
     try:
-        return pl.read_parquet_metadata(out / PLAN)
-    except PARQUET_ERRORS:
+        return unsealed((out / PLAN).read_bytes()) or {}
+    except OSError:
         return {}
-
-
-def checked_seal(out: Path) -> dict[str, str]:
-    """Return :func:`read_seal`, or nothing where any byte of the plan is not as it was written."""
-    seal = read_seal(out)
-    own = {name: seal[name] for name in (FOREGROUNDS, BACKGROUNDS, "plan_sha256", RECIPE, "notes") if name in seal}
-    try:
-        rows = read_table(out / PLAN, PlannedComposite)
-        whole = (out / PLAN).read_bytes() == parquet_bytes(to_table(rows, PlannedComposite), own)
-    except (DamageError, OSError):
-        return {}
-    return own if whole and RECIPE in own else {}
 
 
 def _refuse_other_plan(out: Path, plan: Plan) -> None:
