@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from matting_data.atomic import storage_errors, write_bytes
 from matting_data.building import workspace
 from matting_data.building.attribution import attribution_of
@@ -26,7 +24,6 @@ from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, requ
 from matting_data.publishing.attribution import to_csv
 from matting_data.recipe_file import LoadedRecipe, to_yaml
 from matting_data.records import (
-    PARQUET_ERRORS,
     Background,
     Foreground,
     PlannedComposite,
@@ -34,8 +31,10 @@ from matting_data.records import (
     read_table,
     to_table,
 )
+from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import RECIPE, SPLITS, shard_name
+from matting_data.shards.verify import check_hash
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
 
@@ -141,39 +140,30 @@ def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
         RECIPE: to_yaml(recipe.recipe),
         "notes": json.dumps(plan.notes),
     }
-    return {**files, PLAN: parquet_bytes(to_table(plan.composites, PlannedComposite), seal)}
+    return {**files, PLAN: sealed_parquet(to_table(plan.composites, PlannedComposite), seal)}
 
 
 def saved_plan(out: Path) -> Plan:
     """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
+    seal = read_seal(out)
+    for name in TABLES:
+        if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
+            raise DamageError(f"{out / name} is damaged or missing: run 'mattingdata repair {out}'")
     return Plan(
         read_table(out / FOREGROUNDS, Foreground),
         read_table(out / BACKGROUNDS, Background),
         read_table(out / PLAN, PlannedComposite),
-        notes=tuple(json.loads(read_seal(out).get("notes", "[]"))),
-        without_overrides=read_seal(out).get(_WITHOUT_OVERRIDES, ""),
+        notes=tuple(json.loads(seal["notes"])),
+        without_overrides=seal.get(_WITHOUT_OVERRIDES, ""),
     )
 
 
 def read_seal(out: Path) -> dict[str, str]:
-    """Return the metadata of a dataset's plan, unchecked; empty where it cannot be read."""
+    """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
     try:
-        return pl.read_parquet_metadata(out / PLAN)
-    except PARQUET_ERRORS:
+        return unsealed((out / PLAN).read_bytes()) or {}
+    except OSError:
         return {}
-
-
-def checked_seal(out: Path) -> dict[str, str]:
-    """Return :func:`read_seal`, or nothing where any byte of the plan is not as it was written."""
-    seal = read_seal(out)
-    names = (FOREGROUNDS, BACKGROUNDS, "plan_sha256", _WITHOUT_OVERRIDES, RECIPE, "notes")
-    own = {name: seal[name] for name in names if name in seal}
-    try:
-        rows = read_table(out / PLAN, PlannedComposite)
-        whole = (out / PLAN).read_bytes() == parquet_bytes(to_table(rows, PlannedComposite), own)
-    except (DamageError, OSError):
-        return {}
-    return own if whole and RECIPE in own else {}
 
 
 def _refuse_other_plan(out: Path, plan: Plan) -> None:
@@ -181,12 +171,8 @@ def _refuse_other_plan(out: Path, plan: Plan) -> None:
 
     Overrides may have changed: what they do not touch is as it was.
     """
-    try:
-        metadata = pl.read_parquet_metadata(out / PLAN)
-    except PARQUET_ERRORS:
-        return
-    before = metadata.get(_WITHOUT_OVERRIDES, metadata.get("plan_sha256"))
-    if before == (plan.without_overrides or plan.sha256) or not any(out.glob("*/*.parquet")):
+    before = read_seal(out).get(_WITHOUT_OVERRIDES)
+    if before is None or before == (plan.without_overrides or plan.sha256) or not any(out.glob("*/*.parquet")):
         return
     old = saved_plan(out)
     changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)

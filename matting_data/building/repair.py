@@ -23,7 +23,6 @@ from matting_data.building.build import (
     FOREGROUNDS,
     PLAN,
     TABLES,
-    checked_seal,
     plan_files,
     read_seal,
     saved_plan,
@@ -145,7 +144,7 @@ class _Repairer:
         """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
         if self.index is not None:
             return dict(self.index["files"])
-        seal = checked_seal(self.out)
+        seal = read_seal(self.out)
         if not seal:
             return {}
         known = {FOREGROUNDS: seal[FOREGROUNDS], BACKGROUNDS: seal[BACKGROUNDS], RECIPE: _sha256(seal[RECIPE].encode())}

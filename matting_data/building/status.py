@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from matting_data.building.build import BACKGROUNDS, FOREGROUNDS, PLAN
+from matting_data.building.build import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
 from matting_data.building.commit import read_failures
 from matting_data.building.workspace import is_locked, saved_recipe, work_folder
 from matting_data.errors import DamageError, UsageError
@@ -147,13 +147,10 @@ def watch(out: Path, interval: float) -> Iterator[Status]:
 
 def _planned(out: Path) -> dict[tuple[str, int], int]:
     """Return the number of composites of each planned shard."""
-    try:
-        table = pl.read_parquet(out / PLAN, columns=["split", "shard"])
-        return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
-    except PARQUET_ERRORS as error:
-        raise DamageError(
-            f"{out / PLAN} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata repair {out}'"
-        ) from None
+    if not read_seal(out):  # before it is parsed
+        raise DamageError(f"{out / PLAN} is damaged: run 'mattingdata repair {out}'")
+    table = pl.read_parquet(out / PLAN, columns=["split", "shard"])
+    return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
 
 
 def _unusable(table: Path) -> dict[str, int]:

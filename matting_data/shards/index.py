@@ -122,7 +122,7 @@ def _well_formed(index: Mapping[str, Any]) -> bool:
         files = [
             not name.startswith("/") and "\\" not in name and ".." not in name.split("/") for name in index["files"]
         ]
-        return set(listed) <= set(SPLITS) and all(places) and all(files) and index["store"] in ("composites", "layers")
+        return set(listed) <= set(SPLITS) and all(places) and all(files) and isinstance(index["store"], str)
     except (KeyError, TypeError, AttributeError):
         return False
 

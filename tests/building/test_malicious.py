@@ -16,6 +16,7 @@ import pytest
 from synthetic import chunk, encoded, photo, png_header
 
 import matting_data
+from matting_data.atomic import sha256_file
 from matting_data.building.build import build, saved_plan
 from matting_data.building.materialize import materialize
 from matting_data.building.repair import repair
@@ -24,7 +25,8 @@ from matting_data.building.verify import verify
 from matting_data.errors import DamageError, MattingDataError, RejectedInput, UsageError
 from matting_data.imaging.decode import decode
 from matting_data.recipe_file import load
-from matting_data.records import Background, Foreground, LedgerRow, read_table
+from matting_data.records import Background, Foreground, LedgerRow, parquet_bytes, read_table
+from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.index import read_index, write_index
 from matting_data.sources.colours import ColourCache
 from tests.conftest import Project
@@ -206,13 +208,16 @@ def test_records_cannot_read_outside_their_source(project: Project, tmp_path: Pa
 def forge(out: Path, name: str, column: str, value: str | int) -> None:
     """Change a column of a table, and every hash that speaks of it, as whoever hands on a dataset can."""
     path = out / name
-    table, metadata = pl.read_parquet(path), pl.read_parquet_metadata(path)
-    metadata.pop("ARROW:schema", None)
-    table.with_columns(pl.lit(value).alias(column).cast(table.schema[column])).write_parquet(path, metadata=metadata)
-    import hashlib
-
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    table, metadata = pl.read_parquet(path), unsealed(path.read_bytes())
+    table = table.with_columns(pl.lit(value).alias(column).cast(table.schema[column]))
+    path.write_bytes(parquet_bytes(table) if metadata is None else sealed_parquet(table, metadata))
+    sha256 = sha256_file(path)
+    if name in ("foregrounds.parquet", "backgrounds.parquet"):
+        plan = pl.read_parquet(out / "plan.parquet")
+        seal = unsealed((out / "plan.parquet").read_bytes())
+        (out / "plan.parquet").write_bytes(sealed_parquet(plan, {**(seal or {}), name: sha256}))
     index = read_index(out)
+    index["files"]["plan.parquet"] = sha256_file(out / "plan.parquet")
     if name in index["files"]:
         index["files"][name] = sha256
     for split in index["splits"].values():
