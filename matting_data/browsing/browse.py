@@ -40,7 +40,12 @@ _ACTIVE = {
 _BOOKKEEPING = {"id", "filepath", "created_at", "last_modified_at", "key", "in_cache", "pictures", "identity"}
 """Fields that nobody filters by; they stand in a folded group at the end of the sidebar."""
 
-_TRIMAP_COLOURS = {128: "#ffd400", 255: "#2e86de"}
+_INDEXED = ("split", "subset", "foreground", "background", "reason")
+"""Fields that people filter by, quick also among many samples."""
+
+_TRIMAP_COLOURS = {128: "#ff2ec4", 255: "#2e86de"}
+_HEAT = [{"value": 0, "color": "rgb(0, 20, 90)"}, {"value": 1, "color": "rgb(64, 200, 255)"}]
+_ERROR_HEAT = [{"value": 0, "color": "rgb(255, 230, 0)"}, {"value": 1, "color": "rgb(255, 0, 0)"}]
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def open_dataset(root: Path, options: BrowseOptions) -> Opened:
     imported = import_entries(fo, dataset, entries, entries.total, cache, options.workers)
     if not dataset.count():
         raise UsageError(f"{root} has nothing to browse: its ledger says where every input ended")
-    _configure(fo, dataset, options.shows)
+    configure(fo, dataset, options.shows)
     metrics = entries.metrics if isinstance(entries, PredictionEntries) else ()
     wanted = views.background_views(fo, dataset) if options.shows == "backgrounds" else _views(fo, dataset, metrics)
     views.save_views(dataset, wanted)
@@ -203,15 +208,26 @@ def _views(fo: Any, dataset: Any, metrics: tuple[str, ...]) -> Any:
     yield from views.composite_views(fo, dataset)
 
 
-def _configure(fo: Any, dataset: Any, shows: Shows) -> None:
+def configure(fo: Any, dataset: Any, shows: Shows) -> None:
+    """Say what is drawn at first sight, in which colours, and how the sidebar is ordered."""
     dataset.app_config.active_fields = fo.ActiveFields(paths=[p for p in _ACTIVE[shows] if dataset.has_field(p)])
     if dataset.has_field("trimap"):
         dataset.mask_targets = {"trimap": TRIMAP_TARGETS}
         colours = [{"intTarget": target, "color": colour} for target, colour in _TRIMAP_COLOURS.items()]
         dataset.app_config.color_scheme = fo.ColorScheme(
-            color_by="value", opacity=0.45, fields=[{"path": "trimap", "maskTargetsColors": colours}]
+            color_by="value",
+            opacity=0.5,
+            fields=[{"path": "trimap", "maskTargetsColors": colours}],
+            colorscales=[
+                {"path": "alpha", "list": _HEAT},
+                {"path": "prediction", "list": _HEAT},
+                {"path": "error", "list": _ERROR_HEAT},
+            ],
         )
     dataset.app_config.sidebar_groups = _sidebar(fo, dataset)
+    for name in _INDEXED:
+        if dataset.has_field(name):
+            dataset.create_index(name)
     dataset.save()
 
 

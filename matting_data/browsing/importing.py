@@ -89,8 +89,8 @@ def import_entries(
             if old:
                 dataset.delete_samples(old)
             if fresh:
-                fields = {name for entry in fresh for name, value in entry.fields.items() if value is not None}
                 samples = [_sample(fo, entry, shown[entry.key], cache) for entry in fresh]
+                fields = {name for sample in samples for name in sample.field_names if sample[name] is not None}
                 dataset.add_samples(samples, expand_schema=not fields <= schema, progress=False)
                 schema |= fields
             progress.update(len(batch))

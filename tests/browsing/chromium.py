@@ -87,9 +87,10 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
                       windowsVirtualKeyCode={"Enter": 13, "Escape": 27}[key])  # fmt: skip
 
-    def screenshot(self) -> bytes:
-        """Return what is to be seen, as PNG."""
-        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+    def screenshot(self, form: str = "png", quality: int = 100) -> bytes:
+        """Return what is to be seen, as PNG or JPEG."""
+        options = {"quality": quality} if form == "jpeg" else {}
+        return base64.b64decode(self.call("Page.captureScreenshot", format=form, **options)["data"])
 
 
 @contextmanager
