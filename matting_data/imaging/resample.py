@@ -135,7 +135,7 @@ def _render(
 
 
 @numba.njit(cache=True)
-def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64], start: int, end: int) -> None:
+def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64], start: np.int64, end: np.int64) -> None:
     """Fill `packed` from `start` to before `end`: a pixel a word, the border repeated twice on either side."""
     width = packed.size - 4
     green, blue = np.uint64(_FIELD), np.uint64(2 * _FIELD)
