@@ -118,7 +118,7 @@ def _render(
     ready = row[0, 0]
     for y in range(height):
         while ready <= row[y, _RING - 1]:
-            _pack(source[ready], packed, np.int64(column[0]), np.int64(column[-1]) + _RING)
+            _pack(source[ready], packed, np.int64(column[0]), np.int64(column[-1]) + _RING)  # type: ignore[arg-type]
             half_way = ring[ready % _RING]
             start, end = hidden_from[ready], max(hidden_from[ready], hidden_to[ready])
             for first, last in ((0, start), (end, width)):
@@ -135,7 +135,7 @@ def _render(
 
 
 @numba.njit(cache=True)
-def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64], start: np.int64, end: np.int64) -> None:
+def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64], start: int, end: int) -> None:
     """Fill `packed` from `start` to before `end`: a pixel a word, the border repeated twice on either side."""
     width = packed.size - 4
     green, blue = np.uint64(_FIELD), np.uint64(2 * _FIELD)
