@@ -1,13 +1,17 @@
 """Time per composite of a build, over the codec floor, beside a plain script doing what DIM's script does.
 
-    python -m benchmarks.composite [--foregrounds 6] [--json]
+    python -m benchmarks.composite [--foregrounds 6] [--repeats 3] [--json]
 
-Everything runs in one process and one thread, on the same files: foregrounds of 1366×1024 (1.40 megapixels), ten
-backgrounds each, of OpenImages' size. The codec floor is what no builder can avoid, with libjpeg-turbo: decode each
-background, encode each image, and once per foreground decode it and encode its alpha. The build is the real one
-(shards, manifests, trimaps, hashes and fsync included), after its inputs were checked and foreground colours
-estimated. The peer opens each foreground once, then for each background decodes, enlarges, blends in NumPy and saves
-with Pillow; it makes no trimap, no shard and no manifest.
+Everything but the two workers runs in one process and one thread, on the same files: foregrounds of 1366×1024 (1.40
+megapixels), ten backgrounds each, of OpenImages' size. The codec floor is what no builder can avoid, with
+libjpeg-turbo: decode each background, encode each image, and once per foreground decode it and encode its alpha.
+The build is the real one (shards, manifests, trimaps, hashes and fsync included), after its inputs were checked and
+foreground colours estimated. The peer opens each foreground once, then for each background decodes, enlarges, blends
+in NumPy and saves with Pillow; it makes no trimap, no shard and no manifest.
+
+Floor and build take turns, and each counts with its best run. Beside the time on the clock stands the processor time,
+which other programs on the machine stretch less. The stages are the build's own calls, each timed where it is made.
+Two workers are measured against one on shards of one foreground each, after both have loaded what they need.
 """
 
 from __future__ import annotations
@@ -15,11 +19,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +35,18 @@ import simplejpeg
 from PIL import Image
 
 from benchmarks.inputs import write_backgrounds, write_foregrounds
+from matting_data.atomic import atomic_file
 from matting_data.building.build import build, saved_plan
-from matting_data.building.make_shards import build_shards
-from matting_data.building.shard_job import SourceInputs
+from matting_data.building.executor import run
+from matting_data.building.make_shards import build_shards, plan_shards
+from matting_data.building.render import sample_row
+from matting_data.building.shard_job import BuildShard, SourceInputs
 from matting_data.imaging import composite as compositing
-from matting_data.imaging import encode, geometry, trimap
+from matting_data.imaging import encode, trimap
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe, validate
+from matting_data.shards.members import placement_of, radii_of, sample_json
+from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import read_input
@@ -62,32 +73,60 @@ def main() -> None:
         build(recipe, out, 1)
         plan = saved_plan(out)
         count = len(plan.composites)
-        floor = _best(lambda: codec_floor(recipe, plan), options.repeats) / count
-        ours = _best(lambda: _rebuild(recipe, plan, out), options.repeats) / count
-        stages = {name: seconds / count for name, seconds in stage_seconds(recipe, plan, out).items()}
+        floor, ours = _in_turns(
+            [lambda: codec_floor(recipe, plan), lambda: _rebuild(recipe, plan, out)], options.repeats
+        )
+        runs = [stage_seconds(recipe, plan, out) for _ in range(options.repeats)]
+        stages = {name: min(run[name] for run in runs) / count for name in runs[0]}
+        rates = [workers_rate(recipe, plan, out, workers) for workers in (1, 2)]
         few = Plan(plan.foregrounds, plan.backgrounds, plan.composites[: 2 * PER_FOREGROUND])
         peers = {kind: plain_script(recipe, few, work / kind, kind) / len(few.composites) for kind in ("png", "jpg")}
+    floor_ms, build_ms = (timing.scaled(1e3 / count) for timing in (floor, ours))
     figures = {
         "composites": count,
         "megapixels": round(SIZE[0] * SIZE[1] / 1e6, 2),
-        "floor_ms": round(floor * 1e3, 2),
-        "build_ms": round(ours * 1e3, 2),
-        "build_over_floor": round(ours / floor, 2),
-        "plain_png_over_build": round(peers["png"] / ours, 1),
-        "plain_jpeg_over_build": round(peers["jpg"] / ours, 1),
-        "stages_ms": {name: round(seconds * 1e3, 2) for name, seconds in stages.items()},
+        "floor_ms": round(floor_ms.clock, 2),
+        "build_ms": round(build_ms.clock, 2),
+        "build_over_floor": round(build_ms.clock / floor_ms.clock, 2),
+        "floor_cpu_ms": round(floor_ms.processor, 2),
+        "build_cpu_ms": round(build_ms.processor, 2),
+        "build_over_floor_cpu": round(build_ms.processor / floor_ms.processor, 2),
+        "plain_png_over_build": round(peers["png"] * 1e3 / build_ms.clock, 1),
+        "plain_jpeg_over_build": round(peers["jpg"] * 1e3 / build_ms.clock, 1),
+        "two_workers_over_one": round(rates[1] / rates[0], 2),
+        "load_average": round(os.getloadavg()[0], 1),
+        "stages_cpu_ms": {name: round(seconds * 1e3, 2) for name, seconds in stages.items()},
     }
     if options.json:
         print(json.dumps(figures, indent=1))
         return
     print(f"{count} composites of {figures['megapixels']} megapixels, one process, one thread")
-    print(f"codec floor          {figures['floor_ms']:8.2f} ms a composite")
-    print(f"build                {figures['build_ms']:8.2f} ms   {figures['build_over_floor']:.2f} × the floor")
-    print(f"plain script, PNG    {peers['png'] * 1e3:8.2f} ms   {figures['plain_png_over_build']:.1f} × the build")
-    print(f"plain script, JPEG   {peers['jpg'] * 1e3:8.2f} ms   {figures['plain_jpeg_over_build']:.1f} × the build")
-    print("stages of the build, measured apart:")
+    print("                       clock  processor")
+    print(f"codec floor          {floor_ms.clock:8.2f} {floor_ms.processor:8.2f} ms a composite")
+    over = f"{figures['build_over_floor']:.2f} × the floor, {figures['build_over_floor_cpu']:.2f} × in processor time"
+    print(f"build                {build_ms.clock:8.2f} {build_ms.processor:8.2f} ms   {over}")
+    for kind, name in (("png", "PNG"), ("jpg", "JPEG")):
+        ratio = peers[kind] * 1e3 / build_ms.clock
+        print(f"plain script, {name:7s}{peers[kind] * 1e3:8.2f}          ms   {ratio:.1f} × the build")
+    gain, load = figures["two_workers_over_one"], figures["load_average"]
+    print(f"two workers          {gain:8.2f} × one's rate, at a load average of {load}")
+    print("stages of the build, processor time, measured apart:")
     for name, seconds in stages.items():
-        print(f"  {name:28s}{seconds * 1e3:8.2f} ms")
+        print(f"  {name:28s}{seconds * 1e3:8.2f} ms {seconds * 1e5 / build_ms.processor:6.1f} %")
+    rest = build_ms.processor - 1e3 * sum(stages.values())
+    print(f"  {'rest':28s}{rest:8.2f} ms {100 * rest / build_ms.processor:6.1f} %")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds, or another unit once scaled: on the clock, and of the processor."""
+
+    clock: float
+    processor: float
+
+    def scaled(self, factor: float) -> Timing:
+        """Return both times `factor`."""
+        return Timing(self.clock * factor, self.processor * factor)
 
 
 def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
@@ -139,33 +178,60 @@ def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, floa
 
     @contextmanager
     def timed(name: str) -> Iterator[None]:
-        started = time.perf_counter()
+        started = time.process_time()
         yield
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+        seconds[name] = seconds.get(name, 0.0) + time.process_time() - started
 
-    for identity in _by_foreground(plan):
-        with timed("foreground: read and clean"):
-            image, alpha = inputs.foreground(foregrounds[identity])
-        with timed("foreground: premultiply"):
-            premultiplied = compositing.premultiply(image, alpha)
-        with timed("foreground: encode alpha"):
-            encode.matte_png(alpha)
-        with timed("trimap"):
-            trimapper = trimap.Trimapper(alpha)
-        for composite in (c for c in plan.composites if c.foreground == identity):
-            with timed("background: read"):
-                photo = inputs.background(backgrounds[composite.background])
-            with timed("background: enlarge, cut"):
-                canvas = geometry.cut(photo, geometry.place(SIZE, (photo.shape[1], photo.shape[0])), SIZE)
-            with timed("blend"):
-                mixed = compositing.over(premultiplied, canvas)
-            with timed("encode image"):
-                encode.jpeg(mixed)
+    with atomic_file(out / "stages.tar") as file:
+        writer = ShardWriter(file)
+        for identity in _by_foreground(plan):
+            record = foregrounds[identity]
+            with timed("foreground: read and clean"):
+                image, alpha = inputs.foreground(record)
+            with timed("foreground: premultiply"):
+                premultiplied = compositing.premultiply(image, alpha)
+            with timed("foreground: encode alpha"):
+                alpha_png = encode.matte_png(alpha)
             with timed("trimap"):
-                drawn = trimapper.draw(trimap.dim_radii((1, 30), np.random.default_rng(composite.seed)))
-            with timed("encode trimap"):
-                encode.matte_png(drawn)
+                trimapper = trimap.Trimapper(alpha)
+            with timed("row and JSON"):
+                extent = trimap.person_extent(alpha)
+            for composite in (c for c in plan.composites if c.foreground == identity):
+                with timed("background: read"):
+                    photo = inputs.background(backgrounds[composite.background])
+                with timed("row and JSON"):
+                    size = photo.shape[1], photo.shape[0]
+                    row = sample_row(composite, record, extent, size, recipe.recipe)
+                    document = sample_json(row)
+                with timed("enlarge and blend"):
+                    mixed = compositing.over_window(premultiplied, photo, placement_of(row))
+                with timed("encode image"):
+                    image_jpg = encode.jpeg(mixed)
+                with timed("trimap"):
+                    drawn = trimapper.draw(radii_of(row))
+                with timed("encode trimap"):
+                    trimap_png = encode.matte_png(drawn)
+                members = {"image.jpg": image_jpg, "alpha.png": alpha_png, "trimap.png": trimap_png, "json": document}
+                with timed("hash and write"):
+                    writer.add(composite.key, members)
+    (out / "stages.tar").unlink()
     return seconds
+
+
+def workers_rate(recipe: LoadedRecipe, plan: Plan, out: Path, workers: int) -> float:
+    """Return shards a second of `workers` processes, between the first shard's end and the last's."""
+    warm_up, rounds = 2 * workers, 4
+    shards = [
+        replace(shard, number=number)
+        for number, shard in enumerate(
+            shard
+            for _ in range(rounds * workers + warm_up)
+            for shard in plan_shards(Plan(plan.foregrounds, plan.backgrounds, plan.composites[:PER_FOREGROUND]))
+        )
+    ]
+    task = BuildShard(recipe, out / f"workers{workers}", SourceInputs(recipe, ColourCache(out / ".work" / "colours")))
+    ends = [time.perf_counter() for _ in run(task, shards, workers)]
+    return (len(ends) - warm_up) / (ends[-1] - ends[warm_up - 1])
 
 
 def _rebuild(recipe: LoadedRecipe, plan: Plan, out: Path) -> None:
@@ -181,13 +247,15 @@ def _by_foreground(plan: Plan) -> dict[str, list[str]]:
     return grouped
 
 
-def _best(function: Callable[[], None], repeats: int) -> float:
-    times = []
+def _in_turns(functions: Sequence[Callable[[], None]], repeats: int) -> list[Timing]:
+    """Run all, one after the other, `repeats` times; return the best of each."""
+    runs: list[list[Timing]] = [[] for _ in functions]
     for _ in range(repeats):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return min(times)
+        for function, times in zip(functions, runs, strict=True):
+            clock, processor = time.perf_counter(), time.process_time()
+            function()
+            times.append(Timing(time.perf_counter() - clock, time.process_time() - processor))
+    return [Timing(min(t.clock for t in times), min(t.processor for t in times)) for times in runs]
 
 
 def _recipe(work: Path) -> LoadedRecipe:

@@ -24,8 +24,9 @@ _KEPT_BITS = 6
 _RING = 4
 """Half-way rows that are kept: as many as a row of the window is made of."""
 
-# Three channels in one 64-bit word, so that a multiplication weighs them all. A channel's weighted sum lies between
-# −0.2 and 1.2 times 255 · 2^11: with the bias it is never negative and takes 20 of its 21 bits.
+# Three channels in one 64-bit word, so that a multiplication weighs them all; a sum is right whenever every channel's
+# is, whatever the words between were. A channel's lies between −0.2 and 1.2 times 255 · 2^11: with the bias it is
+# never negative and takes 20 of its 21 bits.
 _FIELD = 21
 _BIAS = 1 << 18
 _DROPPED = _WEIGHT_BITS - _KEPT_BITS
@@ -69,7 +70,12 @@ def cubic_window(
     _render(
         # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
         np.require(source, requirements=["C", "W"]).reshape(height, -1),
-        ((column + 2).astype(np.uint64), column_weight[:, (0, 2, 3)].astype(np.uint64).ravel()),
+        (
+            (column + 2).astype(np.uint64),
+            column_weight[:, (0, 2, 3)].astype(np.uint64).ravel(),
+            int(column[0]) + 2,
+            int(column[-1]) + 2 + _RING,
+        ),
         (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight.astype(np.int32)),
         (nothing(size[1]) if front is None else front).rows,
         window.reshape(size[1], -1),
@@ -96,13 +102,13 @@ def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDAr
 @numba.njit(cache=True)
 def _render(
     source: NDArray[np.uint8],
-    columns: tuple[NDArray[np.uint64], NDArray[np.uint64]],
+    columns: tuple[NDArray[np.uint64], NDArray[np.uint64], int, int],
     rows: tuple[NDArray[np.int64], NDArray[np.int32]],
     front: Rows,
     window: NDArray[np.uint8],
 ) -> None:
     """Fill the window row by row, from half-way rows that are made when they are first needed, and where."""
-    column, column_weights = columns
+    column, column_weights, needed_from, needed_to = columns
     row, row_weights = rows
     spans = front[0]
     height, width = window.shape[0], window.shape[1] // 3
@@ -118,7 +124,7 @@ def _render(
     ready = row[0, 0]
     for y in range(height):
         while ready <= row[y, _RING - 1]:
-            _pack(source[ready], packed, np.int64(column[0]), np.int64(column[-1]) + _RING)  # type: ignore[arg-type]
+            _pack(source[ready], packed, needed_from, needed_to)
             half_way = ring[ready % _RING]
             start, end = hidden_from[ready], max(hidden_from[ready], hidden_to[ready])
             for first, last in ((0, start), (end, width)):
