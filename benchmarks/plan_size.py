@@ -1,6 +1,6 @@
 """Memory and time of a plan: what a build holds before the first shard.
 
-    python -m benchmarks.plan_size [--composites 100000 1000000]
+    python -m benchmarks.plan_size [--composites 100000 1000000] [--same-person-distance 0]
 
 Records are synthetic (random fingerprints, no files), one foreground for ten composites and two backgrounds for each
 foreground. Each size runs in a process of its own. Printed are the seconds of each step and the peak memory after it,
@@ -48,16 +48,20 @@ def background(number: int) -> Background:
     )  # fmt: skip
 
 
-def measure(composites: int) -> None:
+def measure(composites: int, same_person_distance: int) -> None:
     """Plan, save and read back; print a line for each step."""
     document = {
         "name": "plan-size",
-        "foregrounds": {"sources": [{"layout": "rgba", "root": "people"}], "split": {"test": 0.05}},
+        "foregrounds": {
+            "sources": [{"layout": "rgba", "root": "people"}],
+            "split": {"test": 0.05},
+            "same_person_distance": same_person_distance,
+        },
         "backgrounds": {"sources": [{"layout": "folder", "root": "photos"}], "humans": {"detector": "none"}},
         "composites": {"per_foreground": PER_FOREGROUND},
     }
     recipe = LoadedRecipe(validate(document), Path())
-    print(f"{composites} composites")
+    print(f"{composites} composites, same_person_distance {same_person_distance}")
     count = composites // PER_FOREGROUND
     people = _step("records of the inputs", lambda: [foreground(number) for number in range(count)])
     photos = _step("", lambda: [background(number) for number in range(2 * count)])
@@ -81,8 +85,11 @@ def main() -> None:
     """Measure each size in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--composites", type=int, nargs="+", default=[100_000, 1_000_000])
-    for composites in parser.parse_args().composites:
-        process = multiprocessing.get_context("spawn").Process(target=measure, args=(composites,))
+    parser.add_argument("--same-person-distance", type=int, default=0, help="above 0, all pairs are compared")
+    options = parser.parse_args()
+    for composites in options.composites:
+        arguments = (composites, options.same_person_distance)
+        process = multiprocessing.get_context("spawn").Process(target=measure, args=arguments)
         process.start()
         process.join()
 

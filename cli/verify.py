@@ -33,6 +33,8 @@ def verify(dataset: Path, quick: bool, recompose: int, base: Path | None, worker
     else:
         for problem in result.problems:
             click.echo(f"{problem.file}: {problem.what}")
+        if result.problems:
+            click.echo(f"'mattingdata repair {dataset}' restores what it can")
         state = f"{len(result.problems)} problems" if result.problems else "sound"
         click.echo(f"{dataset}: {result.samples} samples, {state}; {result.recomposed} recomposed from their sources")
         if result.skipped and recompose and not result.problems:

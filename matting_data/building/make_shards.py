@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from matting_data.building.background_job import (
@@ -21,8 +22,12 @@ from matting_data.building.shard_job import BuildShard, Inputs, Shard, ShardResu
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import StoredBackground
+from matting_data.shards.layout import background_manifest_path, manifest_path
 
 _SKIP = FailurePolicy()
+
+_FEW = 64
+"""Finished shards that are read and hashed before other processes would have started."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,13 @@ def build_shards(
         shards = without_lost(shards, backgrounds)
     count = FailureCount(failures)
     results: dict[tuple[str, int], ShardResult] = {}
-    for shard in shards:
-        if (found := committed(out, recipe, shard, not failures.retry)) is not None:
-            results[shard.split, shard.number] = found
-            count.add(found.failed)
+    look = partial(_finished, out, recipe, not failures.retry)
+    begun = [shard for shard in shards if manifest_path(out, shard.split, shard.number).is_file()]
+    with closing(run(look, begun, _readers(begun, workers))) as looked:
+        for found in looked:
+            if found is not None:
+                results[found.split, found.number] = found
+                count.add(found.failed)
     missing = [shard for shard in shards if (shard.split, shard.number) not in results]
     done = sum(result.num_samples + len(result.failed) for result in results.values())
     task = BuildShard(recipe, out, inputs)
@@ -111,8 +119,10 @@ def store_backgrounds(
 ) -> list[Commit[StoredBackground]]:
     """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
     shards = plan_background_shards(recipe, plan)
-    kept = ((shard.number, committed_backgrounds(out, shard, not failures.retry)) for shard in shards)
-    results = {number: found for number, found in kept if found is not None}
+    begun = [shard for shard in shards if background_manifest_path(out, shard.number).is_file()]
+    look = partial(_finished_backgrounds, out, not failures.retry)
+    with closing(run(look, begun, _readers(begun, workers))) as looked:
+        results = {number: found for number, found in looked if found is not None}
     count = FailureCount(failures)
     for found in results.values():
         count.add(found.failed)
@@ -126,3 +136,17 @@ def store_backgrounds(
             progress.update(len(done.rows) + len(done.failed))
             count.add(done.failed)
     return [results[shard.number] for shard in shards]
+
+
+def _finished(out: Path, recipe: LoadedRecipe, keep_failed: bool, shard: Shard) -> ShardResult | None:
+    return committed(out, recipe, shard, keep_failed)
+
+
+def _finished_backgrounds(
+    out: Path, keep_failed: bool, shard: BackgroundShard
+) -> tuple[int, Commit[StoredBackground] | None]:
+    return shard.number, committed_backgrounds(out, shard, keep_failed)
+
+
+def _readers(begun: Sequence[object], workers: int) -> int:
+    return workers if len(begun) > _FEW else 1

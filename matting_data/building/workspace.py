@@ -10,16 +10,14 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from matting_data.atomic import remove_leftovers, storage_errors, write_bytes
 from matting_data.errors import StorageError, UsageError
 from matting_data.recipe_file import LoadedRecipe, as_mapping, load, to_yaml
-from matting_data.records import PARQUET_ERRORS
+from matting_data.sealed import unsealed
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import BACKGROUNDS, RECIPE, SPLITS
 
@@ -115,13 +113,14 @@ def _just_begun(work: Path) -> bool:
 
 def is_ours(out: Path) -> bool:
     """Tell whether mattingdata made a folder: by its mark, its index, or its plan; a recipe alone proves nothing."""
-    try:
-        if (work_folder(out) / _MARK).is_file():
+    if (work_folder(out) / _MARK).is_file():
+        return True
+    with suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
+        if str(json.loads((out / INDEX).read_bytes())["format"]).startswith("mattingdata/"):
             return True
-        if (out / INDEX).is_file():
-            return str(json.loads((out / INDEX).read_text())["format"]).startswith("mattingdata/")
-        return "plan_sha256" in pl.read_parquet_metadata(out / "plan.parquet")
-    except (*PARQUET_ERRORS, ValueError, KeyError, TypeError):
+    try:
+        return "plan_sha256" in (unsealed((out / "plan.parquet").read_bytes()) or ())
+    except OSError:
         return False
 
 

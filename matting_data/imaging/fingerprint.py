@@ -85,8 +85,12 @@ def groups(hashes: list[str], distance: int) -> list[int]:
     Returns
     -------
     list of int
-        For each hash the smallest index of its group. Compares all pairs, in blocks of constant memory.
+        For each hash the smallest index of its group. Compares all pairs, in blocks of constant memory, unless
+        `distance` is 0.
     """
+    if distance == 0:
+        first: dict[str, int] = {}
+        return [first.setdefault(fingerprint, index) for index, fingerprint in enumerate(hashes)]
     words = _words(hashes)
     leader = list(range(len(hashes)))
 

@@ -50,6 +50,16 @@ def test_stop_leaves_what_is_finished_and_the_same_command_continues(failing: Pr
     assert verify(failing.out, True, 4, None, 1).problems == []
 
 
+@pytest.mark.slow
+def test_stop_ends_the_workers_before_it_lets_go(failing: Project) -> None:
+    with pytest.raises(TooManyFailures):
+        build(failing.load("store.samples_per_shard=1"), failing.out, 2, FailurePolicy(stop=True))
+    before = sorted(failing.out.rglob("*"))
+    time.sleep(0.3)
+    assert sorted(failing.out.rglob("*")) == before
+    assert not list(failing.out.rglob("*.tmp-*"))
+
+
 def test_stop_counts_up_to_max_errors(failing: Project) -> None:
     assert 0 < run(failing, stop=True, max_errors=3) <= 3
     assert (failing.out / "dataset.json").exists()

@@ -217,3 +217,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         repair(tmp_path, None, 1)
     with pytest.raises(UsageError, match="holds no dataset"):
         repair(tmp_path / "nowhere", None, 1)
+
+
+def test_a_copy_without_its_work_folder_is_repaired_from_a_given_base(sound: Project) -> None:
+    before = files(sound.out)
+    shutil.rmtree(sound.out / ".work")
+    for name in ("dataset.json", "train/000000.tar"):
+        flip(sound.out / name, 3)
+    assert sorted(repair(sound.out, sound.root, 1).repaired) == ["dataset.json", "train/000000.tar"]
+    assert files(sound.out) == before
