@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def write_foregrounds(folder: Path, size: tuple[int, int], count: int) -> int:
     """Write `count` foregrounds of `size` (width, height) as ``image/*.jpg`` and ``alpha/*.png``; return how many."""
     (folder / "image").mkdir(parents=True)
     (folder / "alpha").mkdir()
-    pairs = _real_foregrounds() or _bundled_foregrounds()
+    pairs = foreground_pairs()
     for number in range(count):
         image, alpha = pairs[number % len(pairs)]
         if number >= len(pairs):
@@ -35,6 +36,12 @@ def write_foregrounds(folder: Path, size: tuple[int, int], count: int) -> int:
         (folder / "image" / f"{number:02d}.jpg").write_bytes(jpeg(_resized(image, size)))
         (folder / "alpha" / f"{number:02d}.png").write_bytes(matte_png(_resized(alpha, size)))
     return count
+
+
+@lru_cache(maxsize=1)
+def foreground_pairs() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Return the foregrounds at hand: images H×W×3 and their alphas H×W, uint8."""
+    return _real_foregrounds() or _bundled_foregrounds()
 
 
 def write_backgrounds(folder: Path, count: int) -> None:

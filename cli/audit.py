@@ -44,8 +44,12 @@ def audit(
             click.echo(f"mattingdata audit {dataset} --labels {folder / 'audit.csv'}")
         return
     found = auditing.rates(dataset, auditing.read_labels(labels))
+    removed = len(auditing.removed_by_hand(dataset))
     if as_json:
-        echo_json([asdict(rate) | {"share": rate.share if rate.labelled else None} for rate in found])
+        rates = [asdict(rate) | {"share": rate.share if rate.labelled else None} for rate in found]
+        echo_json({"rates": rates, "removed_by_hand": removed})
     else:
         for line in auditing.rate_lines(found):
             click.echo(line)
+        if removed:
+            click.echo(f"{removed} that the filter had kept were removed by hand, since somebody saw a person")

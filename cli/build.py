@@ -15,8 +15,12 @@ from .options import json_option, out_option, recipe_argument, workers_option
 @recipe_argument
 @out_option
 @workers_option
+@click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True,
+              help="Go on without composites that fail, or stop at more than --max-errors of them.")  # fmt: skip
 @click.option("--max-errors", type=click.IntRange(0), default=0, show_default=True,
-              help="Exit with 1 when more composites than this failed.")  # fmt: skip
+              help="Exit with 1 when more inputs and composites than this failed.")  # fmt: skip
+@click.option("--retry-failed/--keep-failed", default=True, show_default=True,
+              help="Try again what an earlier run could not make, or leave its shards as they are.")  # fmt: skip
 @json_option
 @click.pass_context
 def build(
@@ -25,7 +29,9 @@ def build(
     overrides: tuple[str, ...],
     out: Path | None,
     workers: int,
+    on_error: str,
     max_errors: int,
+    retry_failed: bool,
     as_json: bool,
 ) -> int:
     """Build the dataset that RECIPE describes, or continue one that was interrupted.
@@ -34,13 +40,14 @@ def build(
     input. The same command on the same folder continues: finished shards stay.
     """
     from matting_data.building.build import build as run_build
+    from matting_data.building.failures import FailurePolicy
     from matting_data.publishing.statistics import ledger_lines
     from matting_data.recipe_file import load
 
     loaded = load(recipe, overrides)
     out = out or Path("out") / loaded.recipe.name
     started = time.monotonic()
-    result = run_build(loaded, out, workers)
+    result = run_build(loaded, out, workers, FailurePolicy(on_error == "stop", max_errors, retry_failed))
     index = result.index
     if as_json:
         echo_json({"out": str(out), "seconds": round(time.monotonic() - started, 2), **index})

@@ -15,6 +15,7 @@ from matting_data.errors import MattingDataError
 
 _VERBS = (
     "audit",
+    "browse",
     "build",
     "card",
     "eval",
@@ -26,13 +27,14 @@ _VERBS = (
     "plan",
     "predict",
     "preview",
+    "repair",
     "stats",
     "status",
     "train",
     "verify",
 )
 
-_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"])
+_CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"], ["repair"])
 
 
 class _LazyGroup(click.Group):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,14 +15,32 @@ from .options import dataset_argument, json_option
 
 @click.command()
 @dataset_argument
+@click.option("--watch", "watching", is_flag=True, help="Look again until no build is at work on it.")
+@click.option("--interval", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True,
+              help="Seconds between looks.")  # fmt: skip
 @json_option
-def status(dataset: Path, as_json: bool) -> None:
-    """Say how far DATASET is: complete, being built, or interrupted, with shards and composites done."""
-    from matting_data.building.status import status as read_status
+def status(dataset: Path, watching: bool, interval: float, as_json: bool) -> None:
+    """Say how far DATASET is: complete, being built, or interrupted, with shards, rate, time left and failures.
 
-    found = read_status(dataset)
-    if as_json:
-        echo_json(asdict(found))
-    else:
-        for line in found.lines():
-            click.echo(line)
+    With --watch, a terminal shows the latest state in place; elsewhere a state is printed when it has changed, with
+    --json as one document a line.
+    """
+    from matting_data.building.status import status as read_status
+    from matting_data.building.status import watch
+
+    if not watching:
+        found = read_status(dataset)
+        if as_json:
+            echo_json(asdict(found))
+        else:
+            click.echo("\n".join(found.lines()))
+        return
+    shown, height = "", 0
+    in_place = sys.stdout.isatty() and not as_json
+    for found in watch(dataset, interval):
+        text = json.dumps(asdict(found), ensure_ascii=False) if as_json else "\n".join(found.lines())
+        if text == shown:
+            continue
+        # up to the first line of the state before, and all below it cleared
+        click.echo((f"\x1b[{height}A\x1b[J" if in_place and height else "") + text)
+        shown, height = text, text.count("\n") + 1

@@ -191,6 +191,14 @@ def write_bytes(path: Path, data: bytes) -> str:
     return file.sha256
 
 
+def move_file(source: Path, target: Path) -> None:
+    """Let a file that was written to the end take the place of `target`, on the same disk."""
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        _sync_folder(target.parent)
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name, complete, when the block ends without an exception.

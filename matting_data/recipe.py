@@ -228,7 +228,19 @@ class Store:
 
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """What to build; the root of a recipe file."""
+    """What to build; the root of a recipe file.
+
+    Attributes
+    ----------
+    name, version : str
+        Of the dataset.
+    seed : int
+        Of everything random.
+    overrides : str
+        ``overrides.csv``: what people decided about single inputs (:mod:`matting_data.overrides`). It need not exist
+        yet. Neither the path nor the content is part of the recipe's hash: a build applies what has changed to the
+        dataset it made before.
+    """
 
     name: Name
     foregrounds: Foregrounds
@@ -238,6 +250,7 @@ class Recipe:
     composites: Composites = Composites()
     trimap: Trimaps = Trimaps()
     store: Store = Store()
+    overrides: Annotated[str, Field(min_length=1)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse sources whose ids would collide."""

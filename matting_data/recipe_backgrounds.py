@@ -9,9 +9,10 @@ from pydantic.dataclasses import dataclass
 
 from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
+from matting_data.humans.polygon_evidence import SunPolicy
 from matting_data.humans.spec import DetectorSpec, read_spec
+from matting_data.licenses import allowed_licenses
 from matting_data.recipe_parts import STRICT, Name, require_for_layout
-from matting_data.sources.sun.annotations import SunPolicy
 
 _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "folder": (("root",), ()),
@@ -160,8 +161,6 @@ class Backgrounds:
 
     def __post_init__(self) -> None:
         """Refuse a licence that cannot be told from others."""
-        from matting_data.publishing.attribution import allowed_licenses
-
         if self.licenses:
             try:
                 allowed_licenses(self.licenses)

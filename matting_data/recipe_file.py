@@ -32,8 +32,12 @@ class LoadedRecipe:
 
     @property
     def sha256(self) -> str:
-        """Hash of the effective recipe; paths count as written, so that a moved project hashes the same."""
-        canonical = json.dumps(as_mapping(self.recipe), sort_keys=True, ensure_ascii=True)
+        """Hash of the effective recipe; paths count as written, so that a moved project hashes the same.
+
+        Where overrides are kept does not count: they belong to the plan.
+        """
+        document = as_mapping(dataclasses.replace(self.recipe, overrides=None))
+        canonical = json.dumps(document, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def resolve(self, path: str) -> Path:

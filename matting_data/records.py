@@ -287,7 +287,7 @@ class LedgerRow:
     outcome : {"written", "rejected", "failed"}
         Exactly one.
     reason, detail : str
-        Why, for all but ``written``.
+        Why, for all but ``written``; of those only where people decided (``override_...``).
     warnings : list of str
         What was odd but usable.
     """
@@ -302,6 +302,17 @@ class LedgerRow:
 
 
 Record = TypeVar("Record")
+
+_NAME, _SPLIT = r"\A[A-Za-z0-9_-]+\z", r"\A(train|test|)\z"
+
+_FORMS: dict[type, dict[str, str]] = {
+    Foreground: {"id": _NAME, "split": _SPLIT},
+    Background: {"id": _NAME, "split": _SPLIT},
+    StoredBackground: {"id": _NAME, "split": _SPLIT},
+    PlannedComposite: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
+    Sample: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
+}
+"""What names look like that become paths."""
 
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
@@ -352,16 +363,35 @@ def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None
     return buffer.getvalue()
 
 
+def require_safe_names(table: pl.DataFrame, record: type, name: str) -> None:
+    """Raise DamageError when a table that somebody else may have made names what could lead out of a folder.
+
+    Ids and keys become names of files and tar members, splits names of folders; offsets are sought.
+    """
+    for column, form in _FORMS.get(record, {}).items():
+        odd = table.filter(~pl.col(column).str.contains(form))[column]
+        if len(odd):
+            raise DamageError(
+                f"{name} was not written by mattingdata: its {column} {odd[0]!r} is none that a build gives; "
+                "do not trust this dataset"
+            )
+    places = [c for c in table.columns if c.endswith(("_offset", "_bytes"))] if record in _FORMS else []
+    if len(table) and any((table[column] < 0).any() for column in places):
+        raise DamageError(f"{name} was not written by mattingdata: it holds negative places; do not trust this dataset")
+
+
 def read_table(path: Path, record: type[Record]) -> list[Record]:
     """Read records from Parquet.
 
     Raises
     ------
     DamageError
-        When the file is missing, is not Parquet, or lacks a column.
+        When the file is missing, is not Parquet, or lacks a column, or names what no build names.
     """
     try:
-        return from_table(pl.read_parquet(path), record)
+        table = pl.read_parquet(path)
+        require_safe_names(table, record, str(path))
+        return from_table(table, record)
     except PARQUET_ERRORS as error:
         raise DamageError(
             f"{path} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"

@@ -16,6 +16,7 @@ from matting_data.atomic import write_bytes
 from matting_data.building.workspace import saved_recipe
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit import Rate, draw_sample, estimate, stratum_of
+from matting_data.planning.overrides import REASONS
 from matting_data.publishing.contact_sheet import grid, tile, write_sheet
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, read_table
@@ -104,6 +105,13 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
     document = [asdict(rate) | {"share": None if rate.labelled == 0 else rate.share} for rate in result]
     write_bytes(out / RESULT, (json.dumps(document, indent=1) + "\n").encode())
     return result
+
+
+def removed_by_hand(out: Path) -> list[Background]:
+    """Return what the filter had kept and a person called ``human`` in the overrides: its known misses."""
+    path = out / "backgrounds.parquet"
+    records = read_table(path, Background) if path.is_file() else []
+    return [record for record in records if record.reason == REASONS["human"]]
 
 
 def rate_lines(found: Sequence[Rate]) -> list[str]:

@@ -76,7 +76,9 @@ def background_shards(backgrounds: Sequence[Background], limit: int) -> list[Bac
     return shards
 
 
-def committed_backgrounds(out: Path, shard: BackgroundShard) -> Commit[StoredBackground] | None:
+def committed_backgrounds(
+    out: Path, shard: BackgroundShard, keep_failed: bool = False
+) -> Commit[StoredBackground] | None:
     """Return a tar that an earlier run finished, or None where it has to be written (again)."""
     manifest, tar = background_manifest_path(out, shard.number), background_tar_path(out, shard.number)
-    return committed(manifest, tar, StoredBackground, shard.inputs_sha256)
+    return committed(manifest, tar, StoredBackground, shard.inputs_sha256, keep_failed)

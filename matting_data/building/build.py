@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from matting_data.atomic import storage_errors
+from matting_data.atomic import storage_errors, write_bytes
 from matting_data.building import workspace
 from matting_data.building.attribution import attribution_of
+from matting_data.building.failures import FailureCount, FailurePolicy, failed_checks
 from matting_data.building.finish import finish, used_backgrounds
+from matting_data.building.ledger import NO_COMPOSITE
 from matting_data.building.make_shards import build_shards
 from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.building.shard_job import SourceInputs
-from matting_data.errors import UsageError
+from matting_data.errors import DamageError, UsageError
+from matting_data.overrides import load_overrides
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.publishing.attribution import to_csv
-from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import PARQUET_ERRORS, Background, Foreground, PlannedComposite, read_table, write_table
+from matting_data.recipe_file import LoadedRecipe, to_yaml
+from matting_data.records import (
+    Background,
+    Foreground,
+    PlannedComposite,
+    parquet_bytes,
+    read_table,
+    to_table,
+)
+from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.index import INDEX
+from matting_data.shards.layout import RECIPE, SPLITS, shard_name
+from matting_data.shards.verify import check_hash
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
 
-PLAN = "plan.parquet"
+PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
+
+_WITHOUT_OVERRIDES = "plan_sha256_without_overrides"
+"""In the metadata of the plan: what must not change between two builds into one folder."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,19 @@ class BuildResult:
     index: Mapping[str, Any]
     failed: int
 
+    @classmethod
+    def of(cls, out: Path, index: Mapping[str, Any]) -> BuildResult:
+        """Describe a finished dataset; an input that failed only because its composites did counts with them."""
+        ledgers = [ledger["failed"] for ledger in index["ledger"].values()]
+        return cls(out, index, sum(n for failed in ledgers for reason, n in failed.items() if reason != NO_COMPOSITE))
 
-def build(recipe: LoadedRecipe, out: Path, workers: int) -> BuildResult:
+
+def build(
+    recipe: LoadedRecipe,
+    out: Path,
+    workers: int,
+    failures: FailurePolicy = FailurePolicy(),  # noqa: B008 - frozen
+) -> BuildResult:
     """Build a dataset, or continue one that was interrupted.
 
     Parameters
@@ -48,6 +75,8 @@ def build(recipe: LoadedRecipe, out: Path, workers: int) -> BuildResult:
         New, empty, or begun with the same recipe and inputs.
     workers : int
         Processes; the bytes do not depend on it.
+    failures : FailurePolicy
+        What to do about composites that cannot be made.
 
     Raises
     ------
@@ -55,20 +84,24 @@ def build(recipe: LoadedRecipe, out: Path, workers: int) -> BuildResult:
         The recipe, its inputs or `out` cannot be used; nothing was written to the dataset.
     StorageError
         The disk refused; the same command continues later.
+    TooManyFailures
+        More failed than `failures` lets pass; the same command continues later.
     """
     with workspace.locked(out):
         workspace.refuse_other_recipe(out, recipe)
         plan = scan_and_plan(recipe, out, workers)
         _refuse_other_plan(out, plan)
+        FailureCount(failures).add(failed_checks([*plan.foregrounds, *plan.backgrounds]))
         with storage_errors(out):  # while anything is replaced, the dataset must not count as whole
             (out / INDEX).unlink(missing_ok=True)
         workspace.save_recipe(out, recipe)
-        tables = save_plan(out, plan)
+        tables = save_plan(out, plan, recipe)
+        _remove_dropped_shards(out, plan)
         inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
-        built = build_shards(recipe, out, plan, inputs, workers)
+        built = build_shards(recipe, out, plan, inputs, workers, failures)
         attribution, missing = attribution_of(recipe, used_backgrounds(plan, built))
         index = finish(recipe, out, plan, built, tables, to_csv(attribution), [*plan.notes, *missing])
-    return BuildResult(out, index, sum(sum(ledger["failed"].values()) for ledger in index["ledger"].values()))
+    return BuildResult.of(out, index)
 
 
 def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int) -> Plan:
@@ -79,36 +112,67 @@ def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int) -> Plan:
     photos = len(find_backgrounds(recipe, cache))
     foregrounds = scan_foregrounds(recipe, cache, workers)
     require_enough_found(choose_foregrounds(foregrounds, recipe.recipe), photos, recipe.recipe)
-    scanned = scan_backgrounds(recipe, cache, workers)
-    plan = make_plan(foregrounds, scanned.records, recipe.recipe, scanned.thresholds)
-    return replace(plan, notes=tuple(scanned.notes))
+    overrides = load_overrides(recipe)
+    scanned = scan_backgrounds(recipe, cache, workers, overrides)
+    plan = make_plan(foregrounds, scanned.records, recipe.recipe, scanned.thresholds, overrides)
+    return replace(plan, notes=(*scanned.notes, *plan.notes))
 
 
-def save_plan(out: Path, plan: Plan) -> dict[str, str]:
-    """Write the three input tables; return file name → SHA-256."""
-    return {
-        "foregrounds.parquet": write_table(out / "foregrounds.parquet", plan.foregrounds, Foreground),
-        "backgrounds.parquet": write_table(out / "backgrounds.parquet", plan.backgrounds, Background),
-        PLAN: write_table(out / PLAN, plan.composites, PlannedComposite, {"plan_sha256": plan.sha256}),
+def save_plan(out: Path, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
+    """Write the three input tables, the plan last; return file name → SHA-256."""
+    return {name: write_bytes(out / name, content) for name, content in plan_files(plan, recipe).items()}
+
+
+def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
+    """Return the three input tables by file name.
+
+    The metadata of the plan seals the others: it holds their hashes, the recipe and the notes, so that each can be
+    told damaged, and the recipe and the notes restored, without ``dataset.json``.
+    """
+    files = {
+        FOREGROUNDS: parquet_bytes(to_table(plan.foregrounds, Foreground)),
+        BACKGROUNDS: parquet_bytes(to_table(plan.backgrounds, Background)),
     }
+    seal = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    seal |= {
+        "plan_sha256": plan.sha256,
+        _WITHOUT_OVERRIDES: plan.without_overrides or plan.sha256,
+        RECIPE: to_yaml(recipe.recipe),
+        "notes": json.dumps(plan.notes),
+    }
+    return {**files, PLAN: sealed_parquet(to_table(plan.composites, PlannedComposite), seal)}
 
 
 def saved_plan(out: Path) -> Plan:
     """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
+    seal = read_seal(out)
+    for name in TABLES:
+        if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
+            raise DamageError(f"{out / name} is damaged or missing: run 'mattingdata repair {out}'")
     return Plan(
-        read_table(out / "foregrounds.parquet", Foreground),
-        read_table(out / "backgrounds.parquet", Background),
+        read_table(out / FOREGROUNDS, Foreground),
+        read_table(out / BACKGROUNDS, Background),
         read_table(out / PLAN, PlannedComposite),
+        notes=tuple(json.loads(seal["notes"])),
+        without_overrides=seal.get(_WITHOUT_OVERRIDES, ""),
     )
 
 
-def _refuse_other_plan(out: Path, plan: Plan) -> None:
-    """Refuse to continue when the inputs are no longer those that finished shards were made of."""
+def read_seal(out: Path) -> dict[str, str]:
+    """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
     try:
-        before = pl.read_parquet_metadata(out / PLAN).get("plan_sha256")
-    except PARQUET_ERRORS:
-        return
-    if before == plan.sha256 or not any(out.glob("*/*.parquet")):
+        return unsealed((out / PLAN).read_bytes()) or {}
+    except OSError:
+        return {}
+
+
+def _refuse_other_plan(out: Path, plan: Plan) -> None:
+    """Refuse to continue when the inputs are no longer those that finished shards were made of.
+
+    Overrides may have changed: what they do not touch is as it was.
+    """
+    before = read_seal(out).get(_WITHOUT_OVERRIDES)
+    if before is None or before == (plan.without_overrides or plan.sha256) or not any(out.glob("*/*.parquet")):
         return
     old = saved_plan(out)
     changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)
@@ -117,6 +181,16 @@ def _refuse_other_plan(out: Path, plan: Plan) -> None:
         f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
         "restore them, or choose another --out"
     )
+
+
+def _remove_dropped_shards(out: Path, plan: Plan) -> None:
+    """Remove the files of shards that the plan no longer has, since overrides rejected all their foregrounds."""
+    planned = {shard_name(split, number) for split, number in plan.shards()}
+    with storage_errors(out):
+        for split in SPLITS:
+            for path in sorted((out / split).glob("*")):
+                if path.stem.isdecimal() and f"{split}/{path.stem}" not in planned:
+                    path.unlink()
 
 
 def _input_changes(

@@ -1,30 +1,30 @@
 """The commit of one shard: a tar counts once its manifest stands beside it and says what it was made of.
 
-A manifest's own Parquet metadata holds the hash of all inputs, the tar's hash and length, a hash of the rows, and what
-failed; :func:`committed` believes none of it unseen.
+A manifest's own Parquet metadata holds the hash of all inputs, the tar's hash and length, what failed, and a hash of
+the manifest itself; :func:`committed` believes none of it unseen.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import polars as pl
 
-from matting_data.atomic import sha256_file
+from matting_data.atomic import sha256_file, write_bytes
 from matting_data.errors import DamageError
-from matting_data.records import PARQUET_ERRORS, parquet_bytes, read_table, to_table, write_table
+from matting_data.records import PARQUET_ERRORS, from_table, require_safe_names, to_table
+from matting_data.sealed import sealed_parquet, unsealed
 
 Row = TypeVar("Row")
 
 Failures = tuple[tuple[str, str, str], ...]
 """(key, reason, detail) of each thing that could not be made."""
-
-_METADATA = ("inputs_sha256", "tar_sha256", "tar_bytes", "rows_sha256", "failed")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Commit(Generic[Row]):
     tar_sha256: str
     manifest_sha256: str
     failed: Failures
+    inputs_sha256: str
 
 
 def commit(
@@ -66,35 +67,70 @@ def commit(
         "inputs_sha256": inputs_sha256,
         "tar_sha256": tar_sha256,
         "tar_bytes": str(tar_bytes),
-        "rows_sha256": _rows_sha256(rows),
         "failed": json.dumps(failed),
     }
-    sha256 = write_table(manifest, rows, record, metadata)
-    return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed))
+    sha256 = write_bytes(manifest, sealed_parquet(to_table(rows, record), metadata))
+    return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
 
 
-def committed(manifest: Path, tar: Path, record: type[Row], inputs_sha256: str) -> Commit[Row] | None:
+def committed(
+    manifest: Path, tar: Path, record: type[Row], inputs_sha256: str, keep_failed: bool = False
+) -> Commit[Row] | None:
     """Return a shard that an earlier run finished, or None where it has to be made (again).
 
-    A shard counts when it was made of the same inputs by the same tools, nothing of it failed, and every byte of its
-    tar and every row of its manifest is as written.
+    A shard counts when it was made of the same inputs by the same tools, nothing of it failed (unless `keep_failed`),
+    and every byte of its tar and its manifest is as written.
     """
+    found = _read(manifest)
+    if found is None or found.inputs_sha256 != inputs_sha256 or (found.failed and not keep_failed):
+        return None  # before anything is hashed
+    return _checked(found, tar, record)
+
+
+def read_commit(manifest: Path, tar: Path, record: type[Row]) -> Commit[Row] | None:
+    """Return a committed shard whatever it was made of, or None where a byte of it is not as written."""
+    found = _read(manifest)
+    return None if found is None else _checked(found, tar, record)
+
+
+def read_failures(manifest: Path) -> Failures:
+    """Return what a manifest says could not be made; nothing where it is absent or damaged."""
+    found = _read(manifest)
+    return () if found is None else found.failed
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """A manifest whose bytes are as written."""
+
+    content: bytes
+    inputs_sha256: str
+    tar_sha256: str
+    tar_bytes: int
+    failed: Failures
+
+
+def _read(manifest: Path) -> _Manifest | None:
     try:
-        metadata: Mapping[str, Any] = pl.read_parquet_metadata(manifest)
-        if metadata["inputs_sha256"] != inputs_sha256 or json.loads(metadata["failed"]):
+        content = manifest.read_bytes()
+        metadata = unsealed(content)
+        if metadata is None:
             return None
-        if tar.stat().st_size != int(metadata["tar_bytes"]) or sha256_file(tar) != metadata["tar_sha256"]:
-            return None
-        rows = read_table(manifest, record)
-        own = {key: metadata[key] for key in _METADATA}
-        if _rows_sha256(rows) != metadata["rows_sha256"] or manifest.read_bytes() != parquet_bytes(
-            to_table(rows, record), own
-        ):
-            return None
-    except (*PARQUET_ERRORS, KeyError, ValueError, DamageError):
+        failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
+        length = int(metadata["tar_bytes"])
+        return _Manifest(content, metadata["inputs_sha256"], metadata["tar_sha256"], length, failed)
+    except (OSError, KeyError, ValueError, TypeError):
         return None
-    return Commit(tuple(rows), int(metadata["tar_bytes"]), metadata["tar_sha256"], sha256_file(manifest), ())
 
 
-def _rows_sha256(rows: Sequence[Any]) -> str:
-    return hashlib.sha256("\n".join(repr(astuple(row)) for row in rows).encode()).hexdigest()
+def _checked(found: _Manifest, tar: Path, record: type[Row]) -> Commit[Row] | None:
+    try:
+        if tar.stat().st_size != found.tar_bytes or sha256_file(tar) != found.tar_sha256:
+            return None
+        table = pl.read_parquet(io.BytesIO(found.content))
+        require_safe_names(table, record, tar.with_suffix(".parquet").name)
+        rows = tuple(from_table(table, record))
+    except (*PARQUET_ERRORS, DamageError, TypeError):
+        return None
+    sha256 = hashlib.sha256(found.content).hexdigest()
+    return Commit(rows, found.tar_bytes, found.tar_sha256, sha256, found.failed, found.inputs_sha256)

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+def run(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
     """Yield ``task(item)`` for all items, in the order in which they finish.
 
     Parameters

@@ -8,7 +8,7 @@ from matting_data.atomic import write_bytes
 from matting_data.building.label_evidence import judged
 from matting_data.errors import UsageError
 from matting_data.humans.policy import Outcome
-from matting_data.publishing.attribution import allowed_licenses
+from matting_data.licenses import allowed_licenses
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.sources.openimages import choose_images, recognise
 

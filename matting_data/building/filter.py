@@ -19,6 +19,8 @@ from matting_data.building.ledger import summarise
 from matting_data.building.scan import scan_backgrounds
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit import stratum_of
+from matting_data.overrides import effective, load_overrides
+from matting_data.planning.overrides import override_backgrounds
 from matting_data.planning.plan import choose_backgrounds
 from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.contact_sheet import grid, tile, write_sheet
@@ -70,8 +72,11 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
     with workspace.locked(out):
         if (out / PLAN).exists():
             raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
-        scanned = scan_backgrounds(recipe, workspace.work_folder(out), workers)
+        overrides = load_overrides(recipe)
+        scanned = scan_backgrounds(recipe, workspace.work_folder(out), workers, overrides)
         backgrounds = choose_backgrounds(scanned.records, recipe.recipe, scanned.thresholds)
+        distance = recipe.recipe.backgrounds.duplicate_distance
+        backgrounds = override_backgrounds(backgrounds, effective(overrides), distance)
         rows = ledger_rows(backgrounds)
         result = FilterResult(
             backgrounds, {**summarise(rows), "tiers": tier_counts(backgrounds), "notes": scanned.notes}

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from matting_data.atomic import sha256_file, write_bytes
-from matting_data.building.ledger import LEDGERS, make_ledger, summarise
+from matting_data.building.ledger import LEDGERS, ledger_files, make_ledger, summarise
 from matting_data.building.make_shards import BuiltShards
 from matting_data.building.shard_job import ShardResult
 from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.publication import publication_files
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, LedgerRow, write_table
+from matting_data.records import Background, LedgerRow
 from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
-from matting_data.shards.layout import BACKGROUNDS, shard_name
+from matting_data.shards.layout import BACKGROUNDS, RECIPE, shard_name
 
 
 def finish(
@@ -41,11 +41,24 @@ def finish(
         What a user should know of the evidence behind the verdicts.
     """
     ledger = make_ledger(plan, built.samples, built.stored)
-    files = {"recipe.yaml": sha256_file(out / "recipe.yaml"), **tables}
-    for name in LEDGERS:
-        relative = f"ledger/{name}.parquet"
-        files[relative] = write_table(out / relative, ledger[name], LedgerRow)
-    files[ATTRIBUTION] = write_bytes(out / ATTRIBUTION, attribution)
+    files = {RECIPE: sha256_file(out / RECIPE), **tables}
+    for name, content in {**ledger_files(ledger), ATTRIBUTION: attribution}.items():
+        files[name] = write_bytes(out / name, content)
+    index = describe(recipe, plan, built, ledger, notes)
+    published = publication_files(out, {**index, "files": files})
+    index["files"] = files | {name: write_bytes(out / name, data) for name, data in published.items()}
+    write_index(out, index)
+    return index
+
+
+def describe(
+    recipe: LoadedRecipe,
+    plan: Plan,
+    built: BuiltShards,
+    ledger: Mapping[str, Sequence[LedgerRow]],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Return the index of a dataset, but for its ``files``."""
     splits = _split_entries(plan, built.samples)
     shards = {split: entry["shards"] for split, entry in splits.items()}
     index: dict[str, Any] = {
@@ -60,16 +73,12 @@ def finish(
         entries = _background_entries(built)
         index[BACKGROUNDS] = {"num_backgrounds": len(built.stored), "shards": entries}
         shards[BACKGROUNDS] = entries
-    index |= {
+    return index | {
         "content_sha256": content_sha256(shards),
         "ledger": {name: summarise(ledger[name]) for name in LEDGERS},
         "notes": list(notes),
         "tools": tool_versions(),
     }
-    published = publication_files(out, {**index, "files": files})
-    index["files"] = files | {name: write_bytes(out / name, data) for name, data in published.items()}
-    write_index(out, index)
-    return index
 
 
 def used_backgrounds(plan: Plan, built: BuiltShards) -> list[Background]:

@@ -17,6 +17,7 @@ from matting_data.building.progress import bar, track
 from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
 from matting_data.humans.evidence import EvidencePolicy, judge
 from matting_data.humans.labels import load_label_set
+from matting_data.humans.polygon_evidence import judge_polygons
 from matting_data.recipe import source_name
 from matting_data.recipe_backgrounds import BackgroundSource
 from matting_data.recipe_file import LoadedRecipe
@@ -25,7 +26,7 @@ from matting_data.sources.backgrounds import FoundBackground, openimages_id
 from matting_data.sources.files import read_input
 from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
 from matting_data.sources.openimages.report import MetadataReport
-from matting_data.sources.sun import Polygon, judge_polygons, parse_annotation, parse_path
+from matting_data.sources.sun import parse_annotation, parse_path, standing_names
 
 _KEY = "key.txt"
 
@@ -181,7 +182,7 @@ def _sun(
         image = parse_path(entry.record.path)
         annotation = annotations.get(image.annotation) if image else None
         names = None if annotation is None or annotation.problem else annotation.names
-        judgement = judge_polygons(None if names is None else [Polygon(name) for name in names], policy)
+        judgement = judge_polygons(names, policy)
         said = f"no polygons ({annotation.problem})" if annotation and annotation.problem else judgement.decided_by
         row = {
             "tier": judgement.tier,
@@ -215,10 +216,10 @@ def _read_annotations(root: Path, wanted: Sequence[str], kept: Path, name: str) 
 
 def _read_annotation(path: str, file: Path, stamp: str) -> _Annotation:
     try:
-        polygons = parse_annotation(read_input(file))
+        names = standing_names(parse_annotation(read_input(file)))
     except RejectedInput as problem:
         return _Annotation(path, stamp, [], f"{problem.reason}: {problem.detail}")
-    return _Annotation(path, stamp, [polygon.name for polygon in polygons if not polygon.deleted], "")
+    return _Annotation(path, stamp, names, "")
 
 
 def _kept_annotations(path: Path) -> dict[str, _Annotation]:

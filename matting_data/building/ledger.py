@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from matting_data.building.shard_job import ShardResult
+from matting_data.planning.overrides import REJECTED
 from matting_data.planning.plan import Plan
-from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite, parquet_bytes, to_table
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 
 NOT_DRAWN = "not_drawn"
 """Reason of a background that passed every check, but that no composite needed."""
+
+NO_COMPOSITE = "no_composite"
+"""Reason of an input that failed only because every composite planned with it did."""
 
 
 def make_ledger(
@@ -44,6 +48,11 @@ def make_ledger(
     }
 
 
+def ledger_files(ledger: Mapping[str, Sequence[LedgerRow]]) -> dict[str, bytes]:
+    """Return the tables of all ledgers, by file name."""
+    return {f"ledger/{name}.parquet": parquet_bytes(to_table(ledger[name], LedgerRow)) for name in LEDGERS}
+
+
 def summarise(rows: Sequence[LedgerRow]) -> dict[str, Any]:
     """Count a ledger: ``{"total", "written", "rejected": {reason: n}, "failed": {reason: n}}``."""
     outcomes = Counter(row.outcome for row in rows)
@@ -72,9 +81,10 @@ def _used(
         warnings = [] if isinstance(record, Background) else record.warnings
         outcome, reason, detail = record.state, record.reason, record.detail
         if record.state == "ok" and record.id in written:
-            outcome, reason, detail = "written", "", ""
+            outcome = "written"
+            reason, detail = (reason, detail) if reason.startswith(REJECTED) else ("", "")
         elif record.state == "ok" and record.id in drawn:
-            outcome, reason, detail = "failed", "no_composite", "every composite planned with it failed"
+            outcome, reason, detail = "failed", NO_COMPOSITE, "every composite planned with it failed"
         elif record.state == "ok":
             outcome, reason, detail = "rejected", NOT_DRAWN, "passed every check; no composite needed it"
         rows.append(LedgerRow(record.id, record.source, path, outcome, reason, detail, warnings))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matting_data.building.background_job import (
+    BackgroundShard,
     StoreBackgrounds,
     background_shards,
     committed_backgrounds,
 )
 from matting_data.building.commit import Commit
 from matting_data.building.executor import run
+from matting_data.building.failures import FailureCount, FailurePolicy
 from matting_data.building.progress import bar
 from matting_data.building.shard_job import BuildShard, Inputs, Shard, ShardResult, SourceInputs, committed
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import StoredBackground
+
+_SKIP = FailurePolicy()
 
 
 @dataclass(frozen=True)
@@ -48,38 +54,75 @@ def plan_shards(plan: Plan) -> list[Shard]:
     ]
 
 
-def build_shards(recipe: LoadedRecipe, out: Path, plan: Plan, inputs: Inputs, workers: int) -> BuiltShards:
-    """Build the shards that are not there yet; return the results of all, in the plan's order."""
+def build_shards(
+    recipe: LoadedRecipe,
+    out: Path,
+    plan: Plan,
+    inputs: Inputs,
+    workers: int,
+    failures: FailurePolicy = _SKIP,
+) -> BuiltShards:
+    """Build the shards that are not there yet; return the results of all, in the plan's order.
+
+    Raises
+    ------
+    TooManyFailures
+        More failed than `failures` lets pass; the shards that were finished stay.
+    """
     backgrounds = None
     shards = plan_shards(plan)
     if isinstance(inputs, SourceInputs) and recipe.recipe.store.kind == "layers":
-        backgrounds = store_backgrounds(recipe, out, plan, inputs, workers)
-        lost = {identity: (reason, detail) for done in backgrounds for identity, reason, detail in done.failed}
-        shards = [replace(s, lost={i: lost[i] for i in s.backgrounds.keys() & lost.keys()}) for s in shards]
-    results = {(s.split, s.number): r for s in shards if (r := committed(out, recipe, s)) is not None}
+        backgrounds = store_backgrounds(recipe, out, plan, inputs, workers, failures)
+        shards = without_lost(shards, backgrounds)
+    count = FailureCount(failures)
+    results: dict[tuple[str, int], ShardResult] = {}
+    for shard in shards:
+        if (found := committed(out, recipe, shard, not failures.retry)) is not None:
+            results[shard.split, shard.number] = found
+            count.add(found.failed)
     missing = [shard for shard in shards if (shard.split, shard.number) not in results]
     done = sum(result.num_samples + len(result.failed) for result in results.values())
     task = BuildShard(recipe, out, inputs)
-    with bar(len(plan.composites), "compositing", "composites", done) as progress:
-        for result in run(task, missing, min(workers, max(1, len(missing)))):
+    made = run(task, missing, min(workers, max(1, len(missing))))
+    with closing(made), bar(len(plan.composites), "compositing", "composites", done) as progress:
+        for result in made:
             results[result.split, result.number] = result
             progress.update(result.num_samples + len(result.failed))
+            count.add(result.failed)
     return BuiltShards([results[shard.split, shard.number] for shard in shards], backgrounds)
 
 
-def store_backgrounds(
-    recipe: LoadedRecipe, out: Path, plan: Plan, inputs: SourceInputs, workers: int
-) -> list[Commit[StoredBackground]]:
-    """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
+def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBackground]]) -> list[Shard]:
+    """Tell the shards of a store of layers which of their backgrounds could not be stored."""
+    lost = {identity: (reason, detail) for done in backgrounds for identity, reason, detail in done.failed}
+    return [replace(s, lost={i: lost[i] for i in s.backgrounds.keys() & lost.keys()}) for s in shards]
+
+
+def plan_background_shards(recipe: LoadedRecipe, plan: Plan) -> list[BackgroundShard]:
+    """Return the tars of backgrounds that a store of layers holds."""
     store = recipe.recipe.store
     used = {composite.background for composite in plan.composites}
     wanted = [b for b in plan.backgrounds if b.state == "ok" and (store.epoch_backgrounds or b.id in used)]
-    shards = background_shards(wanted, store.samples_per_shard)
-    results = {s.number: r for s in shards if (r := committed_backgrounds(out, s)) is not None}
+    return background_shards(wanted, store.samples_per_shard)
+
+
+def store_backgrounds(
+    recipe: LoadedRecipe, out: Path, plan: Plan, inputs: SourceInputs, workers: int, failures: FailurePolicy = _SKIP
+) -> list[Commit[StoredBackground]]:
+    """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
+    shards = plan_background_shards(recipe, plan)
+    kept = ((shard.number, committed_backgrounds(out, shard, not failures.retry)) for shard in shards)
+    results = {number: found for number, found in kept if found is not None}
+    count = FailureCount(failures)
+    for found in results.values():
+        count.add(found.failed)
     missing = [shard for shard in shards if shard.number not in results]
     already = sum(len(done.rows) for done in results.values())
-    with bar(len(wanted), "storing backgrounds", "images", already) as progress:
-        for number, done in run(StoreBackgrounds(out, inputs), missing, min(workers, max(1, len(missing)))):
+    wanted = sum(len(shard.backgrounds) for shard in shards)
+    made = run(StoreBackgrounds(out, inputs), missing, min(workers, max(1, len(missing))))
+    with closing(made), bar(wanted, "storing backgrounds", "images", already) as progress:
+        for number, done in made:
             results[number] = done
             progress.update(len(done.rows) + len(done.failed))
+            count.add(done.failed)
     return [results[shard.number] for shard in shards]

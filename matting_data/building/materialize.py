@@ -60,12 +60,12 @@ def materialize(source: Path, out: Path, workers: int) -> BuildResult:
         with storage_errors(out):
             (out / INDEX).unlink(missing_ok=True)
         workspace.save_recipe(out, recipe)
-        tables = save_plan(out, plan)
-        built = build_shards(recipe, out, plan, LayerInputs(source, index), workers)
+        tables = save_plan(out, plan, recipe)
+        built = build_shards(recipe, out, plan, LayerInputs(source), workers)
         used = {record.id for record in used_backgrounds(plan, built)}
         attribution = _only((source / ATTRIBUTION).read_bytes(), used)
         result = finish(recipe, out, plan, built, tables, attribution, index["notes"])
-    return BuildResult(out, result, sum(sum(ledger["failed"].values()) for ledger in result["ledger"].values()))
+    return BuildResult.of(out, result)
 
 
 def _only(attribution: bytes, backgrounds: Collection[str]) -> bytes:

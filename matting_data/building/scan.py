@@ -19,6 +19,7 @@ from matting_data.building.progress import track
 from matting_data.humans import registry
 from matting_data.humans.detector import Detector, Thresholds
 from matting_data.humans.spec import resolved
+from matting_data.overrides import Override, effective
 from matting_data.planning.selection import judge_found
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import PARQUET_ERRORS, Background, Foreground, from_table, to_table, write_parquet
@@ -61,7 +62,9 @@ class ScannedBackgrounds:
     notes: list[str]
 
 
-def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> ScannedBackgrounds:
+def scan_backgrounds(
+    recipe: LoadedRecipe, cache: Path, workers: int, overrides: Sequence[Override] = ()
+) -> ScannedBackgrounds:
     """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
     Parameters
@@ -72,6 +75,8 @@ def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> Scanned
         Folder for check results.
     workers : int
         Processes.
+    overrides : sequence of Override
+        Backgrounds that people called clean are looked at, whatever their labels say.
     """
     detector = load_detector(recipe)
     options = recipe.recipe.backgrounds
@@ -81,8 +86,14 @@ def scan_backgrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> Scanned
     labelled = add_label_evidence(recipe, find_backgrounds(recipe, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
     judged = judge_found([found.record for found in labelled.found], options)
+    clean = {row.id for row in effective(overrides) if row.kind == "background" and row.tag == "clean"}
     items = [
-        Item(found, found.record, _stamp([found.file], f"{found.record.rotation} {settings}"), verdict.state == "ok")
+        Item(
+            found,
+            found.record,
+            _stamp([found.file], f"{found.record.rotation} {settings}"),
+            verdict.state == "ok" or found.record.id in clean,
+        )
         for found, verdict in zip(labelled.found, judged, strict=True)
     ]
     records = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)

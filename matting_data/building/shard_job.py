@@ -202,11 +202,19 @@ class BuildShard:
             rows.append(with_places(row, places))
 
 
-def committed(out: Path, recipe: LoadedRecipe, shard: Shard) -> ShardResult | None:
+def committed(out: Path, recipe: LoadedRecipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
     """Return the result of a shard that an earlier run finished, or None where it has to be built (again)."""
     manifest, tar = manifest_path(out, shard.split, shard.number), tar_path(out, shard.split, shard.number)
-    done = committed_shard(manifest, tar, Sample, inputs_sha256(recipe, shard))
-    return ShardResult.of(shard, done) if done else None
+    done = committed_shard(manifest, tar, Sample, inputs_sha256(recipe, shard), keep_failed)
+    if done is None or not shard.lost.keys() <= _lost(shard, done):
+        return None
+    return ShardResult.of(shard, done)
+
+
+def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
+    """Return the backgrounds of which every composite failed."""
+    made = {row.key for row in done.rows}
+    return shard.backgrounds.keys() - {c.background for c in shard.composites if c.key in made}
 
 
 def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:

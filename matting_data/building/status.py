@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from matting_data.building.build import PLAN
+import polars as pl
+
+from matting_data.building.build import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
+from matting_data.building.commit import read_failures
 from matting_data.building.workspace import is_locked, saved_recipe, work_folder
-from matting_data.errors import UsageError
-from matting_data.records import PlannedComposite, read_table
+from matting_data.errors import DamageError, UsageError
+from matting_data.records import PARQUET_ERRORS
 from matting_data.shards.index import INDEX
+from matting_data.shards.layout import BACKGROUNDS as STORED
 from matting_data.shards.layout import manifest_path
+
+_RECENT = 20
+"""Commits that the rate is measured over."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +36,31 @@ class Status:
     shards_done, shards : int
         Committed, and planned.
     composites_done, composites : int
-        In committed shards, and planned.
-    seconds_left : float or None
-        At the rate of the last shards, while building.
+        In committed shards, failed ones included, and planned.
+    per_second, seconds_left : float or None
+        Composites a second over the last shards, and what is left at that rate, while building.
+    failed : mapping
+        Failed composites of the committed shards, by reason.
+    inputs : mapping
+        ``foregrounds`` and ``backgrounds`` → reason → number of those that cannot be used.
     """
 
     dataset: str
     name: str
     state: str
-    shards_done: int
-    shards: int
-    composites_done: int
-    composites: int
-    seconds_left: float | None
+    shards_done: int = 0
+    shards: int = 0
+    composites_done: int = 0
+    composites: int = 0
+    per_second: float | None = None
+    seconds_left: float | None = None
+    failed: Mapping[str, int] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether a build is at work on it."""
+        return self.state in ("building", "checking")
 
     def lines(self) -> list[str]:
         """Say it in lines for people."""
@@ -51,8 +72,13 @@ class Status:
             f"{self.shards_done} of {self.shards} shards, {self.composites_done} of {self.composites} composites "
             f"({share:.0%})",
         ]
-        if self.seconds_left is not None:
-            lines.append(f"about {_duration(self.seconds_left)} left")
+        if self.per_second is not None and self.seconds_left is not None:
+            lines.append(f"{self.per_second:.1f} composites a second, about {_duration(self.seconds_left)} left")
+        for kind, reasons in self.inputs.items():
+            if reasons:
+                lines.append(f"{kind} not usable: {_counts(reasons)}")
+        if self.failed:
+            lines.append(f"composites failed: {_counts(self.failed)}")
         if self.state == "interrupted":
             lines.append("run the same 'mattingdata build' again to continue")
         return lines
@@ -63,36 +89,90 @@ def status(out: Path) -> Status:
 
     Raises
     ------
+    DamageError
+        Its plan cannot be read.
     UsageError
         There is no dataset, finished or begun.
     """
     building = is_locked(out)
     if not (out / PLAN).is_file():
         if building:
-            return Status(str(out), "", "checking", 0, 0, 0, 0, None)
+            return Status(str(out), "", "checking")
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
-    planned = read_table(out / PLAN, PlannedComposite)
-    shards: dict[tuple[str, int], int] = {}
-    for row in planned:
-        shards[row.split, row.shard] = shards.get((row.split, row.shard), 0) + 1
-    times = {key: path.stat().st_mtime for key in shards if (path := manifest_path(out, *key)).is_file()}
-    done = sum(shards[key] for key in times)
+    shards = _planned(out)
+    times: dict[tuple[str, int], float] = {}
+    failed: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for path in (out / STORED).glob("*.parquet"):  # of a store of layers
+        lost.update(reason for _, reason, _ in read_failures(path))
+    for key in shards:
+        path = manifest_path(out, *key)
+        try:
+            times[key] = path.stat().st_mtime
+        except OSError:
+            continue
+        failed.update(reason for _, reason, _ in read_failures(path))
+    planned, done = sum(shards.values()), sum(shards[key] for key in times)
     complete = (out / INDEX).is_file() and len(times) == len(shards) and not building
     state = "building" if building else "complete" if complete else "interrupted"
-    started = (work_folder(out) / "lock").stat().st_mtime if building else 0.0
-    recent = sorted(moment for moment in times.values() if moment >= started)
-    left = _seconds_left(recent, len(planned) - done, done / max(1, len(times))) if building else None
-    name = saved_recipe(out).recipe.name
-    return Status(str(out), name, state, len(times), len(shards), done, len(planned), left)
+    rate = None
+    if building:
+        started = (work_folder(out) / "lock").stat().st_mtime
+        rate = _rate([(moment, shards[key]) for key, moment in times.items() if moment >= started])
+    return Status(
+        str(out),
+        saved_recipe(out).recipe.name,
+        state,
+        len(times),
+        len(shards),
+        done,
+        planned,
+        rate,
+        (planned - done) / rate if rate else None,
+        dict(failed.most_common()),
+        {
+            "foregrounds": _unusable(out / FOREGROUNDS),
+            "backgrounds": dict((Counter(_unusable(out / BACKGROUNDS)) + lost).most_common()),
+        },
+    )
 
 
-def _seconds_left(commits: list[float], remaining: int, composites_per_shard: float) -> float | None:
-    """Extrapolate from the times at which the last shards were committed."""
-    recent = commits[-20:]
+def watch(out: Path, interval: float) -> Iterator[Status]:
+    """Yield the state of `out` every `interval` seconds while a build is at work on it, and how it ended."""
+    while (found := status(out)).running:
+        yield found
+        time.sleep(interval)
+    yield found
+
+
+def _planned(out: Path) -> dict[tuple[str, int], int]:
+    """Return the number of composites of each planned shard."""
+    if not read_seal(out):  # before it is parsed
+        raise DamageError(f"{out / PLAN} is damaged: run 'mattingdata repair {out}'")
+    table = pl.read_parquet(out / PLAN, columns=["split", "shard"])
+    return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
+
+
+def _unusable(table: Path) -> dict[str, int]:
+    """Count a table's inputs that cannot be used, by reason; nothing where it cannot be read."""
+    try:
+        rows = pl.read_parquet(table, columns=["state", "reason"])
+    except PARQUET_ERRORS:
+        return {}
+    return dict(Counter(rows.filter(pl.col("state") != "ok")["reason"].to_list()).most_common())
+
+
+def _rate(commits: list[tuple[float, int]]) -> float | None:
+    """Return composites a second from the last commits, each (moment, composites)."""
+    recent = sorted(commits)[-_RECENT:]
     if len(recent) < 2:
         return None
-    elapsed = max(time.time() - recent[0], 1e-3)
-    return remaining / (composites_per_shard * (len(recent) - 1) / elapsed)
+    elapsed = max(time.time() - recent[0][0], 1e-3)
+    return sum(count for _, count in recent[1:]) / elapsed
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
 
 
 def _duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,12 @@ def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: In
     return {member_of(field): content for field, content in rendered.members.items()}
 
 
-def _recomposed(out: Path, index: dict[str, Any], count: int, base: Path | None, samples: int) -> Verification:
+def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
     recipe, plan = saved_recipe(out, base), saved_plan(out)
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
     inputs = SourceInputs(recipe, ColourCache(work_folder(out) / "colours", keep=False))
-    layers = LayerInputs(out, index) if index["store"] == "layers" else None
+    layers = LayerInputs(out) if index["store"] == "layers" else None
     problems: list[Problem] = []
     done, skipped = 0, ""
     for tar, row in rows[:count]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +48,12 @@ def locked(out: Path) -> Iterator[None]:
         `out` holds something that is no dataset of ours.
     """
     refuse_foreign(out)
+    _refuse_links(out)
     path = work_folder(out) / "lock"
     with storage_errors(out):
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(path, "w")  # noqa: SIM115 - held for the whole block
+        stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
+        os.utime(path)  # when this build began
         write_bytes(work_folder(out) / _MARK, _MARK_TEXT)
     with stream:
         try:
@@ -62,6 +65,13 @@ def locked(out: Path) -> Iterator[None]:
             yield
         finally:
             _remove_leftovers(out)  # of workers that were stopped in mid-shard
+
+
+def _refuse_links(out: Path) -> None:
+    """Refuse folders of a dataset that are links: one made by somebody else could lead anywhere."""
+    for name in (WORK, "ledger", BACKGROUNDS, *SPLITS):
+        if (out / name).is_symlink():
+            raise UsageError(f"{out / name} is a link, and writing there could end anywhere: put a folder in its place")
 
 
 def _remove_leftovers(out: Path) -> None:
@@ -92,8 +102,15 @@ def refuse_foreign(out: Path) -> None:
         raise StorageError(f"cannot use --out {str(out)!a}: {error}; choose another --out") from None
     if is_file:
         raise UsageError(f"--out {out} is a file: name a folder")
-    if names and not is_ours(out):
+    if names and not is_ours(out) and not (names == {WORK} and _just_begun(work_folder(out))):
         raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name an empty or new folder")
+
+
+def _just_begun(work: Path) -> bool:
+    """Tell whether a folder holds no more than a build leaves that was killed before it could set its mark."""
+    return work.is_dir() and all(
+        path.name.startswith(_MARK) or (path.name == "lock" and not path.stat().st_size) for path in work.iterdir()
+    )
 
 
 def is_ours(out: Path) -> bool:

@@ -116,7 +116,7 @@ class Source:
     @cached_property
     def _inputs(self) -> Inputs:
         if self.facts.layers:
-            return LayerInputs(self.root, self.facts.index)
+            return LayerInputs(self.root)
         recipe = saved_recipe(self.root, self.base)
         return SourceInputs(recipe, ColourCache(work_folder(self.root) / "colours", keep=False))
 

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 _WORD = 64
 
+_SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little") * np.uint8(255)
+_SPREAD = _SPREAD.view("<u8").astype(np.uint64).ravel()
+"""Each byte's bits as the bytes of a word, 255 where set."""
+
 
 def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Pack an H×W mask of 0 and 1 into ceil(W/64)×H words; bit 0 of a word is its leftmost pixel."""
@@ -24,51 +28,31 @@ def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(packed.view("<u8").T, dtype=np.uint64)
 
 
-class Dilator:
-    """Dilations of one mask by many kernels; what they share, the mask widened along its rows, is computed once.
+def dilate(words: NDArray[np.uint64], kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Dilate a mask.
 
     Parameters
     ----------
     words : ndarray
         From :func:`pack`; bits beyond the mask's width must be 0.
+    kernel : ndarray
+        k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
+        ``cv2.getStructuringElement`` makes ellipses.
+
+    Returns
+    -------
+    ndarray
+        As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
     """
-
-    def __init__(self, words: NDArray[np.uint64]) -> None:
-        self._wide = {(0, 0): words}
-
-    def dilate(self, kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
-        """Dilate the mask.
-
-        Parameters
-        ----------
-        kernel : ndarray
-            k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
-            ``cv2.getStructuringElement`` makes ellipses.
-
-        Returns
-        -------
-        ndarray
-            As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
-        """
-        words = self._wide[0, 0]
-        height, anchor = words.shape[1], kernel.shape[0] // 2
-        result = np.zeros_like(words)
-        for row, members in enumerate(kernel):
-            span, dy = np.flatnonzero(members), row - anchor
-            if span.size and -height < dy < height:
-                # OpenCV's kernel reaches a pixel from x + column − anchor
-                wide = self._widened(anchor - int(span[0]), int(span[-1]) - anchor)
-                result[:, max(0, -dy) : height - max(0, dy)] |= wide[:, max(0, dy) : height + min(0, dy)]
-        return result
-
-    def _widened(self, left: int, right: int) -> NDArray[np.uint64]:
-        """Return the union of the mask shifted by every offset from −left to right."""
-        if (left, right) not in self._wide:
-            smaller = (left - 1, right) if left > right else (left, right - 1)
-            wide = self._widened(*smaller).copy()
-            _or_shifted(wide, self._wide[0, 0], -left if left > right else right)
-            self._wide[left, right] = wide
-        return self._wide[left, right]
+    anchor, length = kernel.shape[0] // 2, np.count_nonzero(kernel, axis=1)
+    rows = np.argsort(length, kind="stable")  # narrow ones first: each is the one before it, widened
+    rows = rows[length[rows] > 0]
+    first = (kernel[rows] != 0).argmax(axis=1)
+    # OpenCV's kernel reaches a pixel from x + column − anchor
+    spans = np.stack([rows - anchor, anchor - first, first + length[rows] - 1 - anchor], axis=1)
+    result = np.zeros_like(words)
+    _dilate(words, spans.astype(np.int64), result)
+    return result
 
 
 def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
@@ -89,33 +73,61 @@ def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> N
 
 @numba.njit(cache=True)
 def _paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], image: NDArray[np.uint8]) -> None:
-    full, one = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1)
+    high, low, byte = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(255)
+    pixels = np.empty(outer.shape[0] * (_WORD // 8), np.uint64)
+    row = pixels.view(np.uint8)[: image.shape[1]]
     for y in range(image.shape[0]):
-        line = image[y]
         for word in range(outer.shape[0]):
-            first, last = word * _WORD, min((word + 1) * _WORD, line.size)
             o, i = outer[word, y], inner[word, y]
-            if (o == 0 or o == full) and (i == 0 or i == full):  # most words lie off the person's edge
-                line[first:last] = np.uint8((o & np.uint64(128)) + (i & np.uint64(127)))
-                continue
-            for x in range(first, last):
-                bit = np.uint64(x - first)
-                line[x] = np.uint8(((o >> bit) & one) * np.uint64(128) + ((i >> bit) & one) * np.uint64(127))
+            for part in range(8):
+                shift = np.uint64(8 * part)
+                upper, lower = _SPREAD[(o >> shift) & byte], _SPREAD[(i >> shift) & byte]
+                pixels[8 * word + part] = (upper & high) | (lower & low)
+        line = image[y]
+        for x in range(line.size):
+            line[x] = row[x]
 
 
-def _or_shifted(target: NDArray[np.uint64], source: NDArray[np.uint64], offset: int) -> None:
-    """``target[x] |= source[x + offset]`` for every pixel x; nothing comes in from outside the row."""
-    skip, bits = divmod(abs(offset), _WORD)
-    count = source.shape[0]
-    low, high = np.uint64(bits), np.uint64(_WORD - bits)
-    # (shift of the words `skip` columns away, shift of those one further, whose bits are carried over)
-    inner, outer = (np.right_shift, np.left_shift) if offset > 0 else (np.left_shift, np.right_shift)
-    for move, by, distance in ((inner, low, skip), (outer, high, skip + 1)):
-        if distance >= count or (bits == 0 and distance > skip):
-            continue
-        there = slice(distance, count) if offset > 0 else slice(0, count - distance)
-        here = slice(0, count - distance) if offset > 0 else slice(distance, count)
-        target[here] |= move(source[there], by)
+@numba.njit(cache=True)
+def _dilate(words: NDArray[np.uint64], spans: NDArray[np.int64], result: NDArray[np.uint64]) -> None:
+    """Dilate by rows (dy, left, right) of a kernel, word by word: a column of words stays in the cache."""
+    height = words.shape[1]
+    wide = np.empty(height, np.uint64)
+    for word in range(words.shape[0]):
+        wide[:] = words[word]
+        left, right = 0, 0
+        for number in range(spans.shape[0]):
+            dy, to_left, to_right = spans[number]
+            if to_left < left or to_right < right:  # no wider one: begin again
+                wide[:] = words[word]
+                left, right = 0, 0
+            while left < to_left:
+                left += 1
+                _or_shifted(words, word, -left, wide)
+            while right < to_right:
+                right += 1
+                _or_shifted(words, word, right, wide)
+            if -height < dy < height:
+                there = wide[max(0, dy) : height + min(0, dy)]
+                here = result[word, max(0, -dy) : height - max(0, dy)]
+                for y in range(here.size):
+                    here[y] |= there[y]
+
+
+@numba.njit(cache=True)
+def _or_shifted(words: NDArray[np.uint64], word: int, offset: int, wide: NDArray[np.uint64]) -> None:
+    """``wide[x] |= mask[x + offset]`` for the pixels x of one word a row; nothing comes in from outside the row."""
+    step = 1 if offset > 0 else -1
+    skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
+    near, far = word + step * skip, word + step * (skip + 1)
+    if 0 <= near < words.shape[0]:
+        source = words[near]
+        for y in range(wide.size):
+            wide[y] |= source[y] >> bits if step > 0 else source[y] << bits
+    if bits and 0 <= far < words.shape[0]:  # the bits that cross a word's border
+        source, rest = words[far], np.uint64(_WORD) - bits
+        for y in range(wide.size):
+            wide[y] |= source[y] << rest if step > 0 else source[y] >> rest
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:

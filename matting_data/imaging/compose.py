@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.composite import over, over_linear, premultiply
+from matting_data.imaging.composite import over_linear, over_window, premultiply
 from matting_data.imaging.geometry import Placement, cut
 from matting_data.imaging.trimap import Radii, Trimapper, person_extent
 
@@ -39,10 +39,9 @@ class Composer:
     def over(self, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
         """Return the composite, H×W×3 uint8, over `background` (h×w×3 uint8 of any size) as placed."""
         height, width = self.alpha.shape
-        canvas = cut(background, placement, (width, height))
         if self._premultiplied is not None:
-            return over(self._premultiplied, canvas)
-        return over_linear(self.image, self.alpha, canvas)
+            return over_window(self._premultiplied, background, placement)
+        return over_linear(self.image, self.alpha, cut(background, placement, (width, height)))
 
     def trimap(self, radii: Radii) -> NDArray[np.uint8]:
         """Return the trimap for `radii`, H×W uint8 in {0, 128, 255}."""

@@ -12,12 +12,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.geometry import Box, bounding_box
+from matting_data.imaging.front import Front, Rows, premultiply_rows, put_before, row_spans
+from matting_data.imaging.geometry import Box, Placement, bounding_box, cut, is_enlarged
+from matting_data.imaging.resample import cubic_window
 
 
 @dataclass(frozen=True)
 class Premultiplied:
-    """A foreground made ready for many composites; all arrays cover `box` only.
+    """A foreground made ready for many composites.
 
     Attributes
     ----------
@@ -25,25 +27,29 @@ class Premultiplied:
         Bounding box of alpha > 0 in the full frame.
     size : (int, int)
         Width and height of the full frame.
-    colour : ndarray
-        alpha·F, h×3w uint16 in [0, 65025].
-    transparency : ndarray
-        255 − alpha repeated for each channel, h×3w uint8.
+    front : Front
+        Its rows; the mixed part covers `box` only.
     """
 
     box: Box
     size: tuple[int, int]
-    colour: NDArray[np.uint16]
-    transparency: NDArray[np.uint8]
+    front: Front
 
 
 def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Premultiplied:
-    """Prepare a foreground (H×W×3 uint8 RGB) and its alpha (H×W uint8) for :func:`over`."""
+    """Prepare a foreground (H×W×3 uint8 RGB) and its alpha (H×W uint8) for :func:`over`.
+
+    Opaque colours are not copied: `foreground` must not change while the result is used.
+    """
     box = bounding_box(alpha)
     height, width = alpha.shape
-    weight = np.repeat(alpha[box.slices], 3, axis=1)
-    colour = weight.astype(np.uint16) * np.ascontiguousarray(foreground[box.slices]).reshape(weight.shape)
-    return Premultiplied(box, (width, height), colour, ~weight)
+    # contiguous and writable, whatever comes: the kernels are compiled for one kind of array
+    foreground, alpha = (np.require(plane, requirements=["C", "W"]) for plane in (foreground, alpha))
+    spans = row_spans(alpha)
+    colour = np.empty((box.height, 3 * box.width), np.uint16)
+    transparency = np.empty(colour.shape, np.uint8)
+    premultiply_rows(alpha, foreground.reshape(height, -1), spans, box.x0, box.y0, colour, transparency)
+    return Premultiplied(box, (width, height), Front(spans, foreground, box.x0, box.y0, colour, transparency))
 
 
 def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -62,11 +68,31 @@ def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np
         `background`, now ``round((alpha·F + (255 − alpha)·B) / 255)``; the quotient never falls on a half.
     """
     box = foreground.box
-    if box.width:
-        row = slice(3 * box.x0, 3 * box.x1)
-        window = background.reshape(len(background), -1)[box.y0 : box.y1, row]
-        _blend(foreground.colour, foreground.transparency, window)
+    _over(foreground.front.rows, box.y0, box.y1, background.reshape(len(background), -1))
     return background
+
+
+def over_window(foreground: Premultiplied, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
+    """Composite over a background of any size as :func:`over` does over the window that is :func:`cut` from it.
+
+    Parameters
+    ----------
+    foreground : Premultiplied
+        From :func:`premultiply`.
+    background : ndarray
+        h×w×3 uint8 RGB; it is not interpolated where the foreground hides it.
+    placement : Placement
+        How the background is enlarged and where it is cut.
+
+    Returns
+    -------
+    ndarray
+        The composite, H×W×3 uint8 of the foreground's size.
+    """
+    if not is_enlarged(background, placement):
+        return over(foreground, cut(background, placement, foreground.size))
+    enlarged, offset = (placement.width, placement.height), (placement.x, placement.y)
+    return cubic_window(background, enlarged, offset, foreground.size, foreground.front)
 
 
 def over_linear(
@@ -109,10 +135,6 @@ _TO_LINEAR = decode_srgb(np.arange(256) / 255)
 
 
 @numba.njit(cache=True)
-def _blend(colour: NDArray[np.uint16], transparency: NDArray[np.uint8], background: NDArray[np.uint8]) -> None:
-    """Mix rows in place; (v + (v >> 8)) >> 8 with v = x + 128 is round(x / 255) for every x up to 65025."""
-    for y in range(background.shape[0]):
-        c, t, b = colour[y], transparency[y], background[y]
-        for x in range(b.size):
-            v = np.uint16(np.uint16(t[x]) * np.uint16(b[x]) + c[x] + np.uint16(128))
-            b[x] = np.uint8(np.uint16(v + (v >> np.uint16(8))) >> np.uint16(8))
+def _over(front: Rows, first: int, last: int, background: NDArray[np.uint8]) -> None:
+    for y in range(first, last):
+        put_before(front, y, background[y])

@@ -115,10 +115,14 @@ def cut(background: NDArray[np.uint8], placement: Placement, size: tuple[int, in
         height×width×3 uint8; a copy, free to be written to.
     """
     width, height = size
-    source_h, source_w = background.shape[:2]
-    if (placement.width, placement.height) == (source_w, source_h):
+    if not is_enlarged(background, placement):
         return background[placement.y : placement.y + height, placement.x : placement.x + width].copy()
     return cubic_window(background, (placement.width, placement.height), (placement.x, placement.y), size)
+
+
+def is_enlarged(background: NDArray[np.uint8], placement: Placement) -> bool:
+    """Tell whether `background` (H×W×3 uint8) is smaller than `placement` makes it."""
+    return (placement.height, placement.width) != background.shape[:2]
 
 
 def bounding_box(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Box:

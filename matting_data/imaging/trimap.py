@@ -86,8 +86,8 @@ class Trimapper:
         self._touched = (alpha > 0).view(np.uint8)
         self._solid = (alpha == 255).view(np.uint8)
         width = alpha.shape[1]
-        self._outside = bitmask.Dilator(bitmask.pack(self._touched))
-        self._inside = bitmask.Dilator(bitmask.inverted(bitmask.pack(self._solid), width))
+        self._outside = bitmask.pack(self._touched)
+        self._inside = bitmask.inverted(bitmask.pack(self._solid), width)
         self._ellipses: dict[tuple[bool, int], NDArray[np.uint64]] = {}
 
     def draw(self, radii: Radii) -> NDArray[np.uint8]:
@@ -104,7 +104,9 @@ class Trimapper:
         key = (outside, side)
         if key not in self._ellipses:
             kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), dtype=np.uint8)
-            self._ellipses[key] = self._outside.dilate(kernel) if outside else ~self._inside.dilate(kernel)
+            self._ellipses[key] = (
+                bitmask.dilate(self._outside, kernel) if outside else ~bitmask.dilate(self._inside, kernel)
+            )
         return self._ellipses[key]
 
     @cached_property

@@ -10,6 +10,8 @@ from dataclasses import astuple, dataclass
 from matting_data.errors import UsageError
 from matting_data.humans.detector import Thresholds
 from matting_data.humans.policy import HumanPolicy
+from matting_data.overrides import Override
+from matting_data.planning.overrides import apply_overrides
 from matting_data.planning.pairing import pair
 from matting_data.planning.seeds import derive_seed
 from matting_data.planning.selection import judge_found, judge_humans, reject_duplicates
@@ -30,12 +32,15 @@ class Plan:
         Ordered by split, shard and position in the shard.
     notes : tuple of str
         What a user should know of the evidence behind the verdicts.
+    without_overrides : str
+        Hash of the plan before the overrides; empty where there are none.
     """
 
     foregrounds: list[Foreground]
     backgrounds: list[Background]
     composites: list[PlannedComposite]
     notes: tuple[str, ...] = ()
+    without_overrides: str = ""
 
     @property
     def sha256(self) -> str:
@@ -62,6 +67,7 @@ def make_plan(
     backgrounds: Sequence[Background],
     recipe: Recipe,
     recommended: Thresholds | None = None,
+    overrides: Sequence[Override] = (),
 ) -> Plan:
     """Decide everything: duplicates, verdicts, splits, pairs, order and shards. A pure function.
 
@@ -73,6 +79,9 @@ def make_plan(
         What to build.
     recommended : Thresholds or None
         Those of the detector that scored the backgrounds, for a policy that says ``auto``.
+    overrides : sequence of Override
+        What people decided about single inputs; applied last (:mod:`matting_data.planning.overrides`), so that
+        everything they do not touch, also ``expect``, is as without them.
 
     Raises
     ------
@@ -92,7 +101,12 @@ def make_plan(
         ids.sort(key=lambda identity: derive_seed(recipe.seed, "order", identity))
         choices = [record.id for record in photos if record.state == "ok" and record.split == split]
         composites += _composites(split, ids, choices, recipe)
-    return Plan(people, photos, composites)
+    plan = Plan(people, photos, composites)
+    if not overrides:
+        return plan
+    distance = recipe.backgrounds.duplicate_distance
+    done = apply_overrides(people, photos, composites, overrides, recipe.seed, distance)
+    return Plan(done.foregrounds, done.backgrounds, done.composites, done.notes, plan.sha256)
 
 
 def choose_foregrounds(foregrounds: Sequence[Foreground], recipe: Recipe) -> list[Foreground]:

@@ -11,7 +11,7 @@ import numpy as np
 from matting_data.humans.detector import Detection, Thresholds
 from matting_data.humans.policy import NOT_EXAMINED, HumanPolicy, verdict
 from matting_data.imaging.fingerprint import duplicate_of
-from matting_data.publishing.attribution import allowed_licenses
+from matting_data.licenses import allowed_licenses
 from matting_data.recipe_backgrounds import Backgrounds
 from matting_data.records import Background, Foreground
 

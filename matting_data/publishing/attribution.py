@@ -9,12 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from matting_data.atomic import write_bytes
-from matting_data.errors import UsageError
 
 FILE_NAME = "ATTRIBUTION.csv"
 
@@ -24,8 +23,6 @@ METADATA_COLUMNS = ("ImageID", "Author", "AuthorProfileURL", "Title", "OriginalL
 _NEEDED = {"author": "Author", "landing_page": "OriginalLandingURL", "license": "License"}
 _FORMULA = ("=", "+", "-", "@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
-_CC_URL = re.compile(r"https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)/(\d\.\d)(?:/.*)?")
-_CC_NAME = re.compile(r"(?:cc[ -]?)?(by(?:-nc)?(?:-sa|-nd)?|zero|0)[ -]?(\d\.\d)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -150,49 +147,6 @@ def to_csv(rows: Iterable[AttributionRow]) -> bytes:
 def write_attribution(path: Path, rows: Iterable[AttributionRow]) -> str:
     """Write ATTRIBUTION.csv atomically and return its SHA-256."""
     return write_bytes(path, to_csv(rows))
-
-
-def license_code(text: str) -> str:
-    """Return a licence's code, ``CC-BY-2.0`` for any way to write it; empty for one that is not Creative Commons'.
-
-    Parameters
-    ----------
-    text : str
-        The address of a deed, as in the image-ids file, or a name: ``CC BY 2.0``, ``cc-by-nc-sa-4.0``, ``CC0``.
-    """
-    text = text.strip().lower()
-    if address := _CC_URL.fullmatch(text):
-        kind, name, version = address.groups()
-        return "CC0-1.0" if (kind, name) == ("publicdomain", "zero") else f"CC-{name.upper()}-{version}"
-    if name := _CC_NAME.fullmatch(re.sub(r"[\s_-]+", "-", text)):
-        if name[1] in ("zero", "0"):
-            return "CC0-1.0" if name[2] in (None, "1.0") and text.startswith("cc") else ""
-        return f"CC-{name[1].upper()}-{name[2]}" if name[2] else ""
-    return ""
-
-
-def allowed_licenses(policy: Iterable[str]) -> Callable[[str], bool]:
-    """Return a function that tells whether a background's licence is one of those allowed.
-
-    Parameters
-    ----------
-    policy : iterable of str
-        Licences in any way :func:`license_code` reads. An unknown or missing licence is never allowed.
-
-    Raises
-    ------
-    UsageError
-        A licence of the policy cannot be read, or there is none.
-    """
-    codes = set()
-    for text in policy:
-        code = license_code(text)
-        if not code:
-            raise UsageError(f"licence {text!r} is not known: write it as 'CC BY 2.0' or as its deed's address")
-        codes.add(code)
-    if not codes:
-        raise UsageError("the licence policy allows none: name at least one licence, for instance 'CC BY 2.0'")
-    return lambda text: license_code(text) in codes
 
 
 def _clean(value: str | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from matting_data.licenses import License, recognise
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.facts import Facts
-from matting_data.publishing.licenses import BARRIERS, License, LicenseTerms, recognise
+from matting_data.publishing.license_terms import BARRIERS, LicenseTerms
 from matting_data.publishing.markdown import plain, table
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from matting_data.errors import DamageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
-from matting_data.publishing.licenses import LicenseTerms, license_terms
+from matting_data.publishing.license_terms import LicenseTerms, license_terms
 from matting_data.publishing.statistics import Statistics
 from matting_data.recipe import Recipe
 from matting_data.recipe_file import load

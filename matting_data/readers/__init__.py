@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from matting_data.readers.dataset import Dataset, Split, open
+from matting_data.readers.dataset import Dataset, open
+from matting_data.readers.split import Split
 from matting_data.readers.store import Composite, Layers, SampleStore
 
 if TYPE_CHECKING:

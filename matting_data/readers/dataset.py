@@ -1,12 +1,11 @@
-"""A built dataset, opened: splits, manifests, samples by key or position, iteration by shard."""
+"""A built dataset, opened: its index, its splits and their manifests."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,10 @@ from matting_data.readers.cache import ShardCache
 from matting_data.readers.epochs import EpochPairs
 from matting_data.readers.layers import LayerStore, open_layers
 from matting_data.readers.rows import Rows
+from matting_data.readers.split import Split
 from matting_data.readers.storage import ByteSource, MissingFileError, Storage
-from matting_data.readers.store import PARTS, Composite, CompositeStore, Part, SampleStore, complete
-from matting_data.records import PARQUET_ERRORS, Sample, schema
+from matting_data.readers.store import CompositeStore, SampleStore
+from matting_data.records import PARQUET_ERRORS, Sample, require_safe_names, schema
 from matting_data.shards.index import INDEX, parse_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 
@@ -28,116 +28,6 @@ if TYPE_CHECKING:
 
 _BLOCK = 8 << 20
 _CONNECTIONS = 8
-
-
-class Split(Sequence[Composite]):
-    """The samples of one split: ``split[3]``, ``split["anna-0"]``, ``len(split)``, iteration in stored order.
-
-    Attributes
-    ----------
-    name, identity : str
-        ``train`` or ``test``; and what tells it apart from the same split of any other dataset.
-    rows : Rows
-        Its manifest rows.
-    shard_sizes : tuple of int
-        Samples in each shard, in stored order.
-    store : SampleStore
-        What its samples are read from.
-    pairs : EpochPairs or None
-        What draws backgrounds anew for each epoch, where the dataset was built for that.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        identity: str,
-        rows: Rows,
-        shard_sizes: Sequence[int],
-        store: SampleStore,
-        pairs: EpochPairs | None = None,
-    ) -> None:
-        self.name, self.identity, self.rows, self.store, self.pairs = name, identity, rows, store, pairs
-        self.shard_sizes = tuple(shard_sizes)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: int | str | slice) -> Any:
-        if isinstance(place, slice):
-            return [self.read(position) for position in range(*place.indices(len(self)))]
-        return self.read(place)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._positions
-
-    def __iter__(self) -> Iterator[Composite]:
-        return (self.read(position) for position in range(len(self)))
-
-    @property
-    def keys(self) -> list[str]:
-        """The keys, in stored order."""
-        return self.rows.keys
-
-    def row(self, place: int | str, epoch: int = 0) -> Sample:
-        """Return a manifest row by position or key; in a later epoch, of its pairs then."""
-        row = self.rows[self.position(place)]
-        return row if self.pairs is None else self.pairs.row(row, epoch)
-
-    def position(self, place: int | str) -> int:
-        """Return where a key stands, or a position itself, negative ones counted from the end.
-
-        Raises
-        ------
-        UsageError
-            No such key.
-        IndexError
-            No such position.
-        """
-        if isinstance(place, str):
-            if place not in self._positions:
-                raise UsageError(f"the split {self.name!r} has no sample {place!r}{nearest(place, self._positions)}")
-            return self._positions[place]
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"position {place} of a split with {len(self)} samples")
-        return place % len(self)
-
-    def read(self, place: int | str, parts: Sequence[Part] = PARTS) -> Composite:
-        """Read and decode one sample.
-
-        Parameters
-        ----------
-        place : int or str
-            Position or key.
-        parts : sequence of {"image", "alpha", "trimap", "layers"}
-            What is needed; image and alpha always come along.
-
-        Raises
-        ------
-        DamageError
-            Its shard is missing or damaged.
-        StorageError
-            Its shard could not be read, also when tried again.
-        """
-        return Composite.of(self.row(place).key, self.planes(place, complete(parts)))
-
-    def planes(self, place: int | str, parts: Sequence[Part]) -> dict[Part, Any]:
-        """Read and decode some parts of a sample, and nothing else; errors as of :meth:`read`."""
-        row = self.row(place)
-        return self.store.decode(row, self.store.fetch(row, parts))
-
-    def shards(self) -> Iterator[Iterator[Composite]]:
-        """Yield the shards, each as an iterator over its samples."""
-        first = 0
-        for size in self.shard_sizes:
-            yield (self.read(position) for position in range(first, first + size))
-            first += size
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_positions"}
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {key: position for position, key in enumerate(self.keys)}
 
 
 class Dataset:
@@ -149,12 +39,14 @@ class Dataset:
         ``dataset.json``.
     storage : Storage
         Where it lies.
+    store : SampleStore
+        What its samples are read from.
     """
 
     def __init__(self, index: dict[str, Any], storage: Storage, source: ByteSource) -> None:
         self.index, self.storage = index, storage
         self._layers = open_layers(index, storage)
-        self._store: SampleStore = (
+        self.store: SampleStore = (
             CompositeStore(storage, source) if self._layers is None else LayerStore(storage, source, self._layers)
         )
         self._tables: dict[str, pl.DataFrame] = {}
@@ -203,7 +95,7 @@ class Dataset:
             pairs = None
             if self._layers is not None and self._layers.recipe.store.epoch_backgrounds:
                 pairs = EpochPairs(self._layers.recipe, split, rows, self._layers.backgrounds)
-            self._splits[split] = Split(split, identity, rows, sizes, self._store, pairs)
+            self._splits[split] = Split(split, identity, rows, sizes, self.store, pairs)
         return self._splits[split]
 
     def table(self, split: str) -> pl.DataFrame:
@@ -270,12 +162,14 @@ class Dataset:
         if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
             raise self._altered(entry["manifest"])
         try:
-            return pl.read_parquet(io.BytesIO(content)).select(list(schema(Sample)))
+            table = pl.read_parquet(io.BytesIO(content)).select(list(schema(Sample)))
         except PARQUET_ERRORS as error:
             raise DamageError(
                 f"{self.storage.label(entry['manifest'])} cannot be read ({str(error).splitlines()[0]}): "
                 f"{self.storage.repair}"
             ) from None
+        require_safe_names(table, Sample, self.storage.label(entry["manifest"]))
+        return table
 
     def _altered(self, name: str) -> DamageError:
         return DamageError(f"{self.storage.label(name)} is not the file that was built: {self.storage.repair}")

@@ -21,7 +21,7 @@ from matting_data.readers.storage import ByteSource, Storage
 from matting_data.readers.store import LAYERS, Layers, Part
 from matting_data.recipe import Recipe
 from matting_data.recipe_file import parse_recipe
-from matting_data.records import PARQUET_ERRORS, Sample, StoredBackground, schema
+from matting_data.records import PARQUET_ERRORS, Sample, StoredBackground, require_safe_names, schema
 from matting_data.shards.layout import RECIPE, shard_name
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.reader import background_entries, cut_members, decode_member, span
@@ -135,6 +135,15 @@ class LayerStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=Lock())
 
+    def foreground(self, row: Sample) -> Composer:
+        """Return the foreground of a row, colours black where alpha is 0; DamageError where it does not decode."""
+        return self._composer(row, {})
+
+    def background(self, identity: str) -> NDArray[np.uint8]:
+        """Return a stored background, H×W×3 uint8; KeyError where there is none, DamageError where it is damaged."""
+        place = self._backgrounds[identity]
+        return self._background(identity, self._source.read(place.tar, place.offset, place.length))
+
     def fetch(self, row: Sample, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[str, bytes]]:
         """Return the parts asked for, and the files of the foreground and, where it shows, the background."""
         wanted = _FOREGROUND if parts != ("alpha",) else ("alpha",)
@@ -155,7 +164,7 @@ class LayerStore:
         composer = self._composer(row, files)
         planes: dict[Part, Any] = {}
         if "background" in files:
-            background = self._background(row, files["background"])
+            background = self._background(row.background, files["background"])
             placement = placement_of(row)
             if LAYERS in parts:
                 window = cut(background, placement, (row.width, row.height))
@@ -200,14 +209,14 @@ class LayerStore:
             raise self._damaged(self._shard(row), row.foreground, what)
         return plane
 
-    def _background(self, row: Sample, content: bytes) -> NDArray[np.uint8]:
-        place = self._backgrounds[row.background]
+    def _background(self, identity: str, content: bytes) -> NDArray[np.uint8]:
+        place = self._backgrounds[identity]
         try:
             background = load_background(content, place.width * place.height, place.rotation)
         except RejectedInput as problem:
-            raise self._damaged(place.tar, row.background, problem.detail) from None
+            raise self._damaged(place.tar, identity, problem.detail) from None
         if background.shape[:2] != (place.height, place.width):
-            raise self._damaged(place.tar, row.background, f"it is not {place.width}×{place.height}")
+            raise self._damaged(place.tar, identity, f"it is not {place.width}×{place.height}")
         return background
 
     def _shard(self, row: Sample) -> str:
@@ -223,6 +232,8 @@ def _manifest(entry: Mapping[str, Any], storage: Storage) -> pl.DataFrame:
     if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
         raise DamageError(f"{name} is not the file that was built: {storage.repair}")
     try:
-        return pl.read_parquet(io.BytesIO(content)).select(list(schema(StoredBackground)))
+        table = pl.read_parquet(io.BytesIO(content)).select(list(schema(StoredBackground)))
     except PARQUET_ERRORS as error:
         raise DamageError(f"{name} cannot be read ({str(error).splitlines()[0]}): {storage.repair}") from None
+    require_safe_names(table, StoredBackground, name)
+    return table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from matting_data.readers.dataset import Split
 from matting_data.readers.order import Order, Progress, Shuffled, Stored, Uneven, rank_share
+from matting_data.readers.split import Split
 from matting_data.readers.tensors import import_torch
 from matting_data.readers.torch_datasets import rank_and_world
 

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 
 from matting_data.errors import UsageError
-from matting_data.readers.dataset import Split
 from matting_data.readers.order import Progress, Streamed, Uneven, rank_share, worker_share
+from matting_data.readers.split import Split
 from matting_data.readers.store import PARTS, Composite, Part, complete
 from matting_data.readers.tensors import ToTensors, import_torch
 from matting_data.readers.transforms.visit import Transform, Visit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
@@ -15,11 +16,14 @@ import cv2
 from matting_data import __version__
 from matting_data.atomic import write_bytes
 from matting_data.errors import DamageError, UsageError
+from matting_data.shards.layout import BACKGROUNDS, SPLITS
 
 FORMAT = "mattingdata/1"
 INDEX = "dataset.json"
 
 _SELF = "index_sha256"
+
+_SHARD = re.compile(r"[a-z]+/\d{6,}\.(tar|parquet)")
 
 
 def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -99,7 +103,28 @@ def parse_index(data: bytes, path: str) -> dict[str, Any]:
         )
     if seal != _seal(body) or data != (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode():
         raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
+    if not _well_formed(index):
+        raise DamageError(f"{path} was not written by mattingdata: it names files that no build writes")
     return dict(index)
+
+
+def _well_formed(index: Mapping[str, Any]) -> bool:
+    """Tell whether an index lists files below its folder only, where a build puts them."""
+    try:
+        listed = {split: entry["shards"] for split, entry in index["splits"].items()}
+        stored = index[BACKGROUNDS]["shards"] if BACKGROUNDS in index else []
+        shards = [(split, shard) for split in listed for shard in listed[split]]
+        places = [
+            bool(_SHARD.fullmatch(shard[kind])) and shard[kind].startswith(f"{folder}/")
+            for folder, shard in [*shards, *((BACKGROUNDS, shard) for shard in stored)]
+            for kind in ("tar", "manifest")
+        ]
+        files = [
+            not name.startswith("/") and "\\" not in name and ".." not in name.split("/") for name in index["files"]
+        ]
+        return set(listed) <= set(SPLITS) and all(places) and all(files) and isinstance(index["store"], str)
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _seal(body: Mapping[str, Any]) -> str:

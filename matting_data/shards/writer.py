@@ -50,15 +50,14 @@ class ShardWriter:
         dict
             Field → (member name, offset of its content in the tar, length).
         """
-        places, chunks = {}, []
+        places = {}
         position = self._sink.bytes_written
         for field, content in members.items():
             name = f"{key}.{field}"
             header = _header(name, len(content))
             places[field] = (name, position + len(header), len(content))
-            chunks += [header, content, b"\0" * (-len(content) % tarfile.BLOCKSIZE)]
-            position += len(header) + len(content) + len(chunks[-1])
-        self._sink.write(b"".join(chunks))
+            padding = b"\0" * (-len(content) % tarfile.BLOCKSIZE)
+            position += sum(self._sink.write(part) for part in (header, content, padding))
         return places
 
     def close(self) -> None:

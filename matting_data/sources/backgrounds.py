@@ -13,7 +13,7 @@ from matting_data.recipe import source_name
 from matting_data.recipe_backgrounds import BackgroundSource
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
-from matting_data.sources.files import InputFile, image_tree, require_distinct_ids, unique_ids
+from matting_data.sources.files import InputFile, below, image_tree, leads_out, require_distinct_ids, unique_ids
 from matting_data.sources.sun import find_images, find_tar_images, parse_path, read_class_names, read_partitions
 
 BUNDLED_PHOTOS = {
@@ -82,7 +82,12 @@ def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[Fo
             records.append(Background(identity, name, place.path, license_, place.offset, place.size))
         if source.layout == "sun":
             records = list(_listed(recipe, source, records))
-        found += [FoundBackground(record, background_file(recipe, record)) for record in records]
+        for record in records:
+            if leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
+                outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
+                found.append(FoundBackground(outside, InputFile(_root(recipe, source))))
+            else:
+                found.append(FoundBackground(record, background_file(recipe, record)))
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
@@ -90,7 +95,7 @@ def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[Fo
 def background_file(recipe: LoadedRecipe, record: Background) -> InputFile:
     """Return where the bytes of a record of this recipe lie."""
     root = _root(recipe, source_of(recipe, record))
-    return InputFile(root, record.offset, record.bytes) if record.bytes else InputFile(root / record.path)
+    return InputFile(root, record.offset, record.bytes) if record.bytes else InputFile(below(root, record.path))
 
 
 def source_of(recipe: LoadedRecipe, record: Background) -> BackgroundSource:

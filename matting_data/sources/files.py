@@ -92,6 +92,18 @@ def is_image_name(path: str) -> bool:
     return not name.name.startswith(".") and name.suffix.lower() in IMAGE_SUFFIXES
 
 
+def leads_out(path: str) -> bool:
+    """Tell whether a relative path names something outside the folder it starts from."""
+    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+
+
+def below(root: Path, path: str) -> Path:
+    """Return a file of a source; RejectedInput ``outside`` where a table's path leads out of the source's folder."""
+    if leads_out(path):
+        raise RejectedInput("outside", f"the path {path!a} leads out of its source")
+    return root / path
+
+
 def make_id(source: str, path: str) -> str:
     """Return ``<source>-<path as slug>`` without suffix; a short hash keeps apart what the slug would merge.
 

@@ -11,7 +11,7 @@ from matting_data.errors import UsageError
 from matting_data.recipe import ForegroundSource, source_name
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Foreground
-from matting_data.sources.files import image_tree, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.files import below, image_tree, read_metadata, require_distinct_ids, unique_ids
 
 BUNDLED_PEOPLE = Path(__file__).parent / "bundled" / "people"
 """The rendered people that come with mattingdata."""
@@ -50,7 +50,7 @@ def foreground_files(recipe: LoadedRecipe, record: Foreground) -> tuple[Path, Pa
     """Return the image file and the matte file (None for cut-outs) of a record of this recipe."""
     source = next(s for s in recipe.recipe.foregrounds.sources if source_name(s) == record.source)
     root, alpha_root = _roots(recipe, source)
-    return root / record.image, alpha_root / record.alpha if record.alpha and alpha_root else None
+    return below(root, record.image), below(alpha_root, record.alpha) if record.alpha and alpha_root else None
 
 
 def _roots(recipe: LoadedRecipe, source: ForegroundSource) -> tuple[Path, Path | None]:

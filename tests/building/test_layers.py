@@ -18,7 +18,6 @@ from matting_data.building.verify import verify
 from matting_data.errors import DamageError, UsageError
 from matting_data.imaging import encode
 from matting_data.imaging.decode import decode, to_rgb8
-from matting_data.shards.index import read_index
 from matting_data.shards.verify import Problem
 from tests.conftest import Project, draw_photo
 
@@ -89,8 +88,8 @@ def test_layers_hold_the_very_pixels_that_composites_are_made_of(project: Projec
     project.recipe["foregrounds"] |= {"split": {"test": 0}, "duplicate_distance": -1}
     Image.fromarray(draw_photo(77, (120, 130))).quantize(32).save(project.root / "photos" / "palette.gif")
     project.build(LAYERS)
-    plan, index = saved_plan(project.out), read_index(project.out)
-    layers = LayerInputs(project.out, index)
+    plan = saved_plan(project.out)
+    layers = LayerInputs(project.out)
     image, alpha = layers.foreground(plan.foregrounds[0])
     assert not image[alpha == 0].any() and image[alpha == 255].any()
     result = verify(project.out, deep=True, recompose=9, base=None, workers=1)

@@ -10,13 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matting_data.errors import UsageError
 from matting_data.publishing.attribution import (
     AttributionRow,
     UsedBackground,
-    allowed_licenses,
     attribute,
-    license_code,
     to_csv,
     write_attribution,
 )
@@ -90,28 +87,3 @@ def test_no_title_breaks_the_table(titles: list[str]) -> None:
     rows = read(data)
     assert len(rows) == len(titles) and all(entry["id"] == A for entry in rows)
     assert not any(entry["title"].lstrip().startswith(("=", "+", "-", "@")) for entry in rows)
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        (BY, "CC-BY-2.0"), ("http://creativecommons.org/licenses/by/2.0/deed.en", "CC-BY-2.0"),
-        ("CC BY 2.0", "CC-BY-2.0"), ("cc-by-2.0", "CC-BY-2.0"), ("BY 4.0", "CC-BY-4.0"),
-        ("https://creativecommons.org/licenses/by-nc-sa/2.0/", "CC-BY-NC-SA-2.0"), ("BY-NC-ND 4.0", "CC-BY-NC-ND-4.0"),
-        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"), ("CC0", "CC0-1.0"), ("cc0 1.0", "CC0-1.0"),
-        ("CC BY", ""), ("", ""), ("All rights reserved", ""), ("https://evil.org/licenses/by/2.0/", ""),
-        ("https://creativecommons.org.evil.org/licenses/by/2.0/", ""), ("0", ""), ("by", ""),
-    ],
-)  # fmt: skip
-def test_a_licence_has_one_code(text: str, code: str) -> None:
-    assert license_code(text) == code
-
-
-def test_the_policy_allows_what_it_names_only() -> None:
-    allowed = allowed_licenses(["CC BY 2.0", "cc0"])
-    assert allowed(BY) and allowed("CC-BY-2.0") and allowed("https://creativecommons.org/publicdomain/zero/1.0/")
-    assert not any(map(allowed, ["", "CC BY 4.0", "CC BY-NC 2.0", "https://creativecommons.org/licenses/by-sa/2.0/"]))
-    with pytest.raises(UsageError, match="licence 'free' is not known"):
-        allowed_licenses(["free"])
-    with pytest.raises(UsageError, match="allows none"):
-        allowed_licenses([])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matting_data.errors import RejectedInput, UsageError
-from matting_data.sources.sun import Polygon, SunPolicy, judge_polygons, parse_annotation
+from matting_data.humans.polygon_evidence import SunPolicy, judge_polygons
+from matting_data.sources.sun import Polygon, parse_annotation, standing_names
 
 REAL_SHAPE = b"""<annotation><filename>sun_aaa.jpg</filename><folder>static_sun_database/a/abbey</folder>
 <source><submittedBy>x</submittedBy></source><imagesize><nrows>600</nrows><ncols>800</ncols></imagesize>
@@ -46,18 +47,18 @@ def test_old_files_in_latin_1_are_read() -> None:
     ],
 )
 def test_verdicts(names: list[str], tier: str, verdict: str, reason: str) -> None:
-    judged = judge_polygons([Polygon(name) for name in names])
+    judged = judge_polygons(names)
     assert (judged.tier, judged.verdict, judged.reason) == (tier, verdict, reason)
 
 
 def test_deleted_polygons_say_nothing() -> None:
-    assert judge_polygons([Polygon("man", deleted=True)]).tier == "no_polygons"
+    assert judge_polygons(standing_names([Polygon("man", deleted=True)])).tier == "no_polygons"
     assert judge_polygons(None).tier == "no_polygons"
-    assert judge_polygons(parse_annotation(REAL_SHAPE)).decided_by == "polygon person walking"
+    assert judge_polygons(standing_names(parse_annotation(REAL_SHAPE))).decided_by == "polygon person walking"
 
 
 def test_the_strictest_name_decides() -> None:
-    polygons = [Polygon("statue"), Polygon("head"), Polygon("hand")]
+    polygons = ["statue", "head", "hand"]
     assert judge_polygons(polygons, SunPolicy(body_part="keep")).reason == "ambiguous_part_polygon"
     assert judge_polygons(polygons, SunPolicy("keep", "keep", "reject")).reason == "lookalike_polygon"
     assert judge_polygons(polygons[:1], SunPolicy(lookalikes="keep", without_human="review")).verdict == "review"
@@ -111,6 +112,6 @@ def test_what_is_no_annotation_is_said_so(data: bytes) -> None:
 @given(st.binary(max_size=300) | st.integers(0, len(REAL_SHAPE)).map(lambda n: REAL_SHAPE[:n] + REAL_SHAPE[n + 1 :]))
 def test_no_bytes_raise_anything_else(data: Any) -> None:
     try:
-        judge_polygons(parse_annotation(data))
+        judge_polygons(standing_names(parse_annotation(data)))
     except RejectedInput as problem:
         assert problem.reason.startswith("annotation_")

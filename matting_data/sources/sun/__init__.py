@@ -2,10 +2,8 @@
 
 from matting_data.sources.sun.annotations import (
     Polygon,
-    SunJudgement,
-    SunPolicy,
-    judge_polygons,
     parse_annotation,
+    standing_names,
 )
 from matting_data.sources.sun.archive import TarMember, find_tar_images
 from matting_data.sources.sun.layout import (
@@ -22,15 +20,13 @@ __all__ = [
     "UNDECODABLE",
     "Polygon",
     "SunImage",
-    "SunJudgement",
-    "SunPolicy",
     "TarMember",
     "find_images",
     "find_tar_images",
-    "judge_polygons",
     "parse_annotation",
     "parse_path",
     "read_class_names",
     "read_partition",
     "read_partitions",
+    "standing_names",
 ]

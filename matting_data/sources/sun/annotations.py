@@ -1,4 +1,4 @@
-"""SUN2012's LabelMe polygons: which objects someone outlined in an image, and whether one of them is a human.
+"""SUN2012's LabelMe polygons: which objects someone outlined in an image.
 
 The XML comes from strangers: a file that declares a document type or an entity is refused before anything in it is
 expanded, in whatever encoding it is written.
@@ -7,25 +7,13 @@ expanded, in whatever encoding it is written.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 from xml.parsers import expat
 
-from matting_data.errors import RejectedInput, UsageError
-from matting_data.humans.labels import NameRole, SunNames, load_sun_names, normalise
-from matting_data.humans.policy import OUTCOMES, Outcome
+from matting_data.errors import RejectedInput
 
 _LARGEST = 16 << 20
 _DEEPEST = 64
 _TEXTS = ("name", "deleted", "occluded", "x", "y", "filename", "folder")
-
-SunTier = Literal[
-    "polygon_present",
-    "polygon_body_part",
-    "polygon_possible",
-    "polygon_lookalike",
-    "polygons_without_human",
-    "no_polygons",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +35,6 @@ class Polygon:
     deleted: bool = False
     occluded: bool = False
     points: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SunPolicy:
-    """What to do with each tier of polygons; a person always rejects.
-
-    Parameters
-    ----------
-    body_part, possible, lookalikes, without_human, weak : {'keep', 'reject', 'review'}
-        Hands and torsos; ears, heads and hair, which may be an animal's, and names in no list that hold a person's
-        word; statues; images whose polygons hold no human; images without any polygon.
-
-    Raises
-    ------
-    UsageError
-        If a value is not one of these.
-    """
-
-    body_part: Outcome = "reject"
-    possible: Outcome = "review"
-    lookalikes: Outcome = "review"
-    without_human: Outcome = "keep"
-    weak: Outcome = "keep"
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            if getattr(self, name) not in OUTCOMES:
-                raise UsageError(f"{name} {getattr(self, name)!r} is not one of {', '.join(OUTCOMES)}")
-
-
-@dataclass(frozen=True, slots=True)
-class SunJudgement:
-    """As :class:`matting_data.humans.evidence.Judgement`, of polygons."""
-
-    tier: SunTier
-    verdict: Outcome
-    reason: str
-    decided_by: str
 
 
 def parse_annotation(data: bytes) -> list[Polygon]:
@@ -120,48 +70,9 @@ def parse_annotation(data: bytes) -> list[Polygon]:
     return reader.polygons
 
 
-def judge_polygons(
-    polygons: list[Polygon] | None, policy: SunPolicy | None = None, names: SunNames | None = None
-) -> SunJudgement:
-    """Judge one image of SUN by its polygons: a pure function.
-
-    Parameters
-    ----------
-    polygons : list of Polygon or None
-        None where the image has no annotation, as all but 16,873 of SUN's.
-    policy : SunPolicy, optional
-    names : SunNames, optional
-        Default is the lists of ``manifests/labels``.
-
-    Returns
-    -------
-    SunJudgement
-        The strictest of what the names say; deleted polygons say nothing.
-    """
-    policy, names = policy or SunPolicy(), names or load_sun_names()
-    alive = [polygon for polygon in polygons or () if not polygon.deleted]
-    by_role: dict[NameRole, set[str]] = {}
-    for polygon in alive:
-        by_role.setdefault(names.role(polygon.name), set()).add(normalise(polygon.name))
-    rules: tuple[tuple[NameRole, SunTier, Outcome], ...] = (
-        ("person", "polygon_present", "reject"),
-        ("body_part", "polygon_body_part", policy.body_part),
-        ("possible_person", "polygon_possible", policy.possible),
-        ("ambiguous_part", "polygon_possible", policy.possible),
-        ("lookalike", "polygon_lookalike", policy.lookalikes),
-    )
-    found = [
-        SunJudgement(tier, outcome, f"{role}_polygon", "polygon " + "; ".join(sorted(by_role[role])[:3]))
-        for role, tier, outcome in rules
-        if role in by_role
-    ]
-    if not any(judgement.reason in ("person_polygon", "body_part_polygon") for judgement in found):
-        if alive:
-            said = f"{len(alive)} polygons, none human"
-            found.append(SunJudgement("polygons_without_human", policy.without_human, "polygons_without_human", said))
-        else:
-            found.append(SunJudgement("no_polygons", policy.weak, "no_polygons", "no polygons"))
-    return max(found, key=lambda judgement: ("keep", "review", "reject").index(judgement.verdict))
+def standing_names(polygons: list[Polygon]) -> list[str]:
+    """Return the names of the polygons that were not taken back."""
+    return [polygon.name for polygon in polygons if not polygon.deleted]
 
 
 def _read(data: bytes, encoding: str | None) -> _Reader:

@@ -7,15 +7,11 @@ it but that. Pure functions, and no legal advice.
 
 from __future__ import annotations
 
-import csv
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib import resources
 
-from matting_data.publishing.attribution import license_code
+from matting_data.licenses import License, recognise
 
 UNKNOWN = "unknown"
 NO_SHARING = "no_sharing"
@@ -29,45 +25,6 @@ BARRIERS = {
     CONFLICT: "a share-alike licence (SA) that the other source's terms contradict",
 }
 """Why a composite may not be redistributed."""
-
-_QUALIFIER = re.compile(r"\s*\([^()]*\)$")
-_SPACE = re.compile(r"[\s_-]+")
-
-
-@dataclass(frozen=True)
-class License:
-    """One row of ``manifests/licenses.csv``.
-
-    Attributes
-    ----------
-    id : str
-        SPDX identifier, or ``LicenseRef-…`` where SPDX has none.
-    url : str
-        Of the terms; may be empty.
-    hub : str
-        The Hugging Face hub's identifier; may be empty.
-    share, adapt, commercial : bool
-        Whether copies may be passed on, adaptations passed on, and either sold.
-    attribution, share_alike : bool
-        Whether the author has to be named, and whether adaptations have to carry the same licence.
-    note : str
-        What has to be known besides.
-    """
-
-    id: str
-    url: str
-    hub: str
-    share: bool
-    adapt: bool
-    commercial: bool
-    attribution: bool
-    share_alike: bool
-    note: str = ""
-
-    @property
-    def family(self) -> str:
-        """The identifier without its version: ``CC-BY-SA``."""
-        return re.sub(r"-\d+\.\d+$", "", self.id)
 
 
 @dataclass(frozen=True)
@@ -109,36 +66,6 @@ class LicenseTerms:
         """The one known licence that every source has; None where they differ or one is unknown."""
         found = {recognise(text) for text in self.stated}
         return found.pop() if len(found) == 1 else None
-
-
-@lru_cache(maxsize=1)
-def known_licenses() -> Mapping[str, License]:
-    """Return the table of known licences by every way to write them: identifiers, aliases and addresses."""
-    text = (resources.files("matting_data.manifests") / "licenses.csv").read_text(encoding="utf-8")
-    known: dict[str, License] = {}
-    for row in csv.DictReader(text.splitlines()):
-        allows = {name: row[name] == "yes" for name in ("share", "adapt", "commercial", "attribution", "share_alike")}
-        entry = License(row["id"], row["url"], row["hub"], **allows, note=row["note"])
-        for name in (row["id"], row["hub"], row["url"], *row["aliases"].split("|")):
-            if name:
-                known[_normal(name)] = entry
-    return known
-
-
-@lru_cache(maxsize=4096)
-def recognise(text: str) -> License | None:
-    """Return the licence that a text names, or None for one that is not in the table.
-
-    Parameters
-    ----------
-    text : str
-        An SPDX identifier, an alias, the address of a deed, or a Creative Commons name as
-        :func:`matting_data.publishing.attribution.license_code` reads it. A qualifier in brackets at the end
-        (``public domain (NASA)``) says whose it is, and is passed over.
-    """
-    bare = _QUALIFIER.sub("", text)
-    names = [name for name in (license_code(text), text, license_code(bare), bare) if name.strip()]
-    return next((found for name in names if (found := known_licenses().get(_normal(name)))), None)
 
 
 def license_terms(
@@ -203,8 +130,3 @@ def _contradict(one: License, other: License) -> bool:
 
 def _alike(known: list[License]) -> bool:
     return any(entry.share_alike for entry in known)
-
-
-def _normal(text: str) -> str:
-    text = re.sub(r"^https?://(www\.)?", "", text.strip().lower()).rstrip("/")
-    return _SPACE.sub(" ", text)

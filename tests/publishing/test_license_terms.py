@@ -4,16 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matting_data.publishing.licenses import (
+from matting_data.licenses import known_licenses, recognise
+from matting_data.publishing.license_terms import (
     BARRIERS,
     CONFLICT,
     NO_DERIVATIVES,
     NO_SHARING,
     UNKNOWN,
     barriers_of,
-    known_licenses,
     license_terms,
-    recognise,
 )
 
 FREE, BY, RESEARCH = "CC0-1.0", "CC BY 2.0", "research only"

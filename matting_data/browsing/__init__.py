@@ -1,0 +1,1 @@
+"""Looking at datasets in FiftyOne, and taking what people decide there back."""

@@ -1,0 +1,103 @@
+"""From the names of outlined objects to a verdict, for SUN's LabelMe polygons: a pure function of (names, policy)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from matting_data.errors import UsageError
+from matting_data.humans.labels import NameRole, SunNames, load_sun_names, normalise
+from matting_data.humans.policy import OUTCOMES, Outcome
+
+SunTier = Literal[
+    "polygon_present",
+    "polygon_body_part",
+    "polygon_possible",
+    "polygon_lookalike",
+    "polygons_without_human",
+    "no_polygons",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SunPolicy:
+    """What to do with each tier of polygons; a person always rejects.
+
+    Parameters
+    ----------
+    body_part, possible, lookalikes, without_human, weak : {'keep', 'reject', 'review'}
+        Hands and torsos; ears, heads and hair, which may be an animal's, and names in no list that hold a person's
+        word; statues; images whose polygons hold no human; images without any polygon.
+
+    Raises
+    ------
+    UsageError
+        If a value is not one of these.
+    """
+
+    body_part: Outcome = "reject"
+    possible: Outcome = "review"
+    lookalikes: Outcome = "review"
+    without_human: Outcome = "keep"
+    weak: Outcome = "keep"
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) not in OUTCOMES:
+                raise UsageError(f"{name} {getattr(self, name)!r} is not one of {', '.join(OUTCOMES)}")
+
+
+@dataclass(frozen=True, slots=True)
+class SunJudgement:
+    """As :class:`matting_data.humans.evidence.Judgement`, of polygons."""
+
+    tier: SunTier
+    verdict: Outcome
+    reason: str
+    decided_by: str
+
+
+def judge_polygons(
+    names: Iterable[str] | None, policy: SunPolicy | None = None, lists: SunNames | None = None
+) -> SunJudgement:
+    """Judge one image of SUN by what was outlined in it.
+
+    Parameters
+    ----------
+    names : iterable of str or None
+        Names of its polygons, without those taken back; None where the image has no annotation, as all but 16,873 of
+        SUN's.
+    policy : SunPolicy, optional
+    lists : SunNames, optional
+        Default is the lists of ``manifests/labels``.
+
+    Returns
+    -------
+    SunJudgement
+        The strictest of what the names say.
+    """
+    policy, lists = policy or SunPolicy(), lists or load_sun_names()
+    given = list(names or ())
+    by_role: dict[NameRole, set[str]] = {}
+    for name in given:
+        by_role.setdefault(lists.role(name), set()).add(normalise(name))
+    rules: tuple[tuple[NameRole, SunTier, Outcome], ...] = (
+        ("person", "polygon_present", "reject"),
+        ("body_part", "polygon_body_part", policy.body_part),
+        ("possible_person", "polygon_possible", policy.possible),
+        ("ambiguous_part", "polygon_possible", policy.possible),
+        ("lookalike", "polygon_lookalike", policy.lookalikes),
+    )
+    found = [
+        SunJudgement(tier, outcome, f"{role}_polygon", "polygon " + "; ".join(sorted(by_role[role])[:3]))
+        for role, tier, outcome in rules
+        if role in by_role
+    ]
+    if not any(judgement.reason in ("person_polygon", "body_part_polygon") for judgement in found):
+        if given:
+            said = f"{len(given)} polygons, none human"
+            found.append(SunJudgement("polygons_without_human", policy.without_human, "polygons_without_human", said))
+        else:
+            found.append(SunJudgement("no_polygons", policy.weak, "no_polygons", "no polygons"))
+    return max(found, key=lambda judgement: ("keep", "review", "reject").index(judgement.verdict))

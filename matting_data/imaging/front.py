@@ -1,0 +1,119 @@
+"""What stands before a background, row by row, for kernels that make a composite row by row.
+
+Of a person most pixels are opaque, most of the others clear: what is to be mixed lies between the outline and an
+opaque run of each row. The run is copied, and no background need be known behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = tuple[NDArray[np.int64], NDArray[np.uint8], int, int, NDArray[np.uint16], NDArray[np.uint8]]
+"""A :class:`Front` as kernels take it; what counts pixels along a row counts channel values, three a pixel."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """A foreground ready to be put before rows of a background.
+
+    Attributes
+    ----------
+    spans : ndarray
+        H×4 int64, in pixels: alpha is 0 before the first and from the last on, and 255 from the second to before
+        the third, which are equal where a row has no opaque pixel.
+    opaque : ndarray
+        H×W×3 uint8 colours, C-contiguous, read where they are opaque.
+    x0, y0 : int
+        Top left corner of `colour` and `transparency` in the frame, in pixels.
+    colour, transparency : ndarray
+        h×3w uint16 alpha·F in [0, 65025] and h×3w uint8 255 − alpha; defined only between `spans` where they are
+        mixed.
+    """
+
+    spans: NDArray[np.int64]
+    opaque: NDArray[np.uint8]
+    x0: int
+    y0: int
+    colour: NDArray[np.uint16]
+    transparency: NDArray[np.uint8]
+
+    @property
+    def rows(self) -> Rows:
+        """The arguments of kernels."""
+        flat = self.opaque.reshape(len(self.spans), -1)
+        return 3 * self.spans, flat, 3 * self.x0, self.y0, self.colour, self.transparency
+
+
+def nothing(height: int) -> Front:
+    """Return a front of `height` rows that hides nothing."""
+    none, mixed = np.zeros((height, 4), np.int64), np.empty((0, 0), np.uint8)
+    return Front(none, np.empty((height, 0, 3), np.uint8), 0, 0, mixed.astype(np.uint16), mixed)
+
+
+@numba.njit(cache=True)
+def row_spans(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the ``spans`` of an alpha (H×W uint8, C-contiguous), with the longest opaque run of each row."""
+    spans = np.zeros((alpha.shape[0], 4), np.int64)
+    for y in range(alpha.shape[0]):
+        line = alpha[y]
+        first, last = 0, line.size
+        while last > 0 and line[last - 1] == 0:
+            last -= 1
+        while first < last and line[first] == 0:
+            first += 1
+        start, longest, x = first, 0, first
+        while x < last and last - x > longest:
+            run = x
+            while x < last and line[x] == 255:
+                x += 1
+            if x - run > longest:
+                start, longest = run, x - run
+            x += 1
+        spans[y, 0], spans[y, 1], spans[y, 2], spans[y, 3] = first, start, start + longest, last
+    return spans
+
+
+@numba.njit(cache=True)
+def premultiply_rows(
+    alpha: NDArray[np.uint8],
+    foreground: NDArray[np.uint8],
+    spans: NDArray[np.int64],
+    x0: int,
+    y0: int,
+    colour: NDArray[np.uint16],
+    transparency: NDArray[np.uint8],
+) -> None:
+    """Fill `colour` and `transparency` where `spans` says that pixels are mixed."""
+    for row in range(colour.shape[0]):
+        a, f = alpha[y0 + row], foreground[y0 + row]
+        first, start, end, last = spans[y0 + row]
+        for low, high in ((first, start), (end, last)):
+            for x in range(low, high):
+                for at in range(3 * x, 3 * x + 3):
+                    colour[row, at - 3 * x0] = np.uint16(a[x]) * np.uint16(f[at])
+                    transparency[row, at - 3 * x0] = ~a[x]
+
+
+@numba.njit(cache=True)
+def put_before(front: Rows, y: int, line: NDArray[np.uint8]) -> None:
+    """Turn row `y` of the background into the composite's, in place; what is behind opaque runs is not read."""
+    spans, opaque, x0, y0, colour, transparency = front
+    first, start, end, last = spans[y]
+    if first < last:
+        _mix(colour[y - y0, first - x0 : start - x0], transparency[y - y0, first - x0 : start - x0], line[first:start])
+        _mix(colour[y - y0, end - x0 : last - x0], transparency[y - y0, end - x0 : last - x0], line[end:last])
+        seen, solid = line[start:end], opaque[y, start:end]
+        for x in range(seen.size):
+            seen[x] = solid[x]
+
+
+@numba.njit(cache=True)
+def _mix(colour: NDArray[np.uint16], transparency: NDArray[np.uint8], line: NDArray[np.uint8]) -> None:
+    for x in range(line.size):
+        # (v + (v >> 8)) >> 8 with v = n + 128 is round(n / 255) for every n up to 65025
+        v = np.uint16(np.uint16(transparency[x]) * np.uint16(line[x]) + colour[x] + np.uint16(128))
+        line[x] = np.uint8(np.uint16(v + (v >> np.uint16(8))) >> np.uint16(8))

@@ -1,0 +1,139 @@
+"""The app as a person sees it, in a headless Chromium.
+
+With ``MATTINGDATA_SCREENSHOTS=docs`` set, what is seen is kept in that folder for the manual.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from matting_data.browsing.browse import BrowseOptions, open_dataset, serve
+from matting_data.building.build import build
+from matting_data.errors import UsageError
+from matting_data.recipe_file import load
+from tests.browsing.chromium import Page, browser, executable
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+_DISMISS = "[...document.querySelectorAll('button')].find(b => b.innerText == 'Dismiss')"
+"""Closes an advertisement that FiftyOne lays over a fresh browser's grid."""
+
+_COUNT = "document.querySelector('[data-cy=entry-counts]')?.innerText ?? ''"
+
+
+def element(name: str) -> str:
+    return f"document.querySelector('[data-cy=\"{name}\"]')"
+
+
+@pytest.fixture(scope="module")
+def port(fiftyone: Any) -> int:
+    if executable() is None or importlib.util.find_spec("websocket") is None:
+        pytest.skip("Chromium or websocket-client is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def session(fiftyone: Any, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    root = tmp_path_factory.mktemp("app")
+    build(load(None), root / "sample", 1)
+    options = BrowseOptions(cache=root / "cache")
+    dataset = open_dataset(root / "sample", options).dataset
+    backgrounds = open_dataset(root / "sample", BrowseOptions(shows="backgrounds", cache=root / "cache")).dataset
+    running = serve(dataset, port, True, None)
+    running.other = backgrounds
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def page(session: Any, port: int, tmp_path: Path) -> Iterator[Page]:
+    with browser(tmp_path / "profile") as tab:
+        tab.port = port
+        yield tab
+
+
+def show(page: Page, name: str) -> None:
+    """Open a dataset and wait until its grid stands still."""
+    page.open(f"http://localhost:{page.port}/datasets/{name}")
+    page.wait(_COUNT, 180, lambda text: "sample" in text)
+    page.wait(f"{_DISMISS} !== undefined", 60)
+    page.wait(f"{_DISMISS}?.click() ?? true", 20, lambda gone: gone is True)
+    settled(page)
+
+
+def settled(page: Page) -> np.ndarray[Any, Any]:
+    """Return the picture once two in a row are alike and full of colours."""
+    last, end = np.zeros(1), time.monotonic() + 180
+    while time.monotonic() < end:
+        now = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), np.int16)
+        if now.shape == last.shape and np.abs(now - last).mean() < 0.01 and now[200:, 310:].std() > 20:
+            return now
+        last = now
+        time.sleep(2)
+    raise AssertionError("the grid never stands still")
+
+
+def keep(page: Page, name: str) -> None:
+    folder = os.environ.get("MATTINGDATA_SCREENSHOTS")
+    if folder:
+        Path(folder, name).write_bytes(page.screenshot("jpeg", 80))
+
+
+def pink(picture: np.ndarray[Any, Any]) -> float:
+    """Return the share of the grid in the colour of a trimap's unknown pixels, mixed with whatever is below."""
+    red, green, blue = (picture[200:, 310:, channel] for channel in range(3))
+    return float(((red - green > 60) & (blue - green > 40)).mean())
+
+
+def test_the_grid_shows_planes_and_filters_and_opens_a_sample(session: Any, page: Page) -> None:
+    show(page, session.dataset.name)
+    assert page.run(_COUNT).startswith("36 samples")
+    both = settled(page)
+    keep(page, "browse-grid.jpg")
+    page.click(element("checkbox-trimap"))
+    without_trimap = settled(page)
+    page.click(element("checkbox-alpha"))
+    without_planes = settled(page)
+    assert pink(both) > 3 * pink(without_trimap) + 0.005
+    assert np.abs(without_trimap - without_planes)[200:, 310:].mean() > 5
+    page.click(element("checkbox-alpha"))
+    page.click(element("checkbox-trimap"))
+    page.click(element("sidebar-field-arrow-enabled-subset"))
+    page.wait(f"{element('selector-sidebar-search-subset')} !== null")
+    page.click(element("selector-sidebar-search-subset"))
+    page.write("multiple")
+    time.sleep(2)
+    page.press("Enter")
+    page.wait(_COUNT, 60, lambda text: text.startswith("6 samples"))
+    settled(page)
+    keep(page, "browse-filter.jpg")
+    page.click(element("looker"))
+    page.wait(f"{element('modal')} !== null")
+    page.wait("document.body.innerText.includes('people-12_lou_eli')")
+    time.sleep(5)
+    keep(page, "browse-sample.jpg")
+
+
+def test_backgrounds_show_boxes_and_verdicts(session: Any, page: Page) -> None:
+    show(page, session.other.name)
+    assert page.run(_COUNT).startswith("9 samples")
+    assert "person_detected" in page.run("document.body.innerText")
+    keep(page, "browse-backgrounds.jpg")
+
+
+def test_a_port_that_is_taken_is_refused(session: Any, port: int) -> None:
+    with pytest.raises(UsageError, match=f"port {port} cannot be used"):
+        serve(session.dataset, port, True, None)
