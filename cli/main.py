@@ -27,6 +27,7 @@ _VERBS = (
     "plan",
     "predict",
     "preview",
+    "report",
     "stats",
     "status",
     "verify",

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,10 @@ from numpy.typing import NDArray
 
 from matting_data.browsing.entries import Entry, Overlay, Picture, Value, identity_of
 from matting_data.browsing.pictures import image_file, label_file, matte_file
-from matting_data.building.layer_inputs import LayerInputs
+from matting_data.building.sample_arrays import ComposedLayers
 from matting_data.errors import DamageError
-from matting_data.imaging.compose import Composer
 from matting_data.imaging.decode import decode, to_rgb8
-from matting_data.recipe_file import load
 from matting_data.records import Background, Foreground, Sample, read_table
-from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.reader import read_manifest, read_members, shard_entries
 
 TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}
@@ -48,7 +44,7 @@ class CompositeEntries:
         self._uses: Counter[str] = Counter()
         for _, entry in shard_entries(index):
             self._uses.update(row.background for row in read_manifest(root, entry))
-        self._layers = _Layers(root, index, self._backgrounds) if index["store"] == "layers" else None
+        self._layers = ComposedLayers(root, index) if index["store"] == "layers" else None
 
     @property
     def total(self) -> int:
@@ -132,25 +128,6 @@ def composite_fields(
         "background_uses": uses,
         "background_score": round(background.score, 4) if background and background.detector else None,
     }
-
-
-class _Layers:
-    """Composes samples of a store of layers; the last foregrounds stay decoded for their other composites."""
-
-    def __init__(self, root: Path, index: Mapping[str, Any], backgrounds: Mapping[str, Background]) -> None:
-        self._inputs, self._backgrounds = LayerInputs(root, index), backgrounds
-        blend = load(root / "recipe.yaml").recipe.composites.blend
-        self._composer = lru_cache(maxsize=4)(
-            lambda identity: Composer(*self._inputs.foreground(Foreground(identity, "", "")), blend)
-        )
-
-    def image(self, row: Sample) -> NDArray[np.uint8]:
-        composer: Composer = self._composer(row.foreground)
-        return composer.over(self._inputs.background(self._backgrounds[row.background]), placement_of(row))
-
-    def trimap(self, row: Sample) -> NDArray[np.uint8]:
-        composer: Composer = self._composer(row.foreground)
-        return composer.trimap(radii_of(row))
 
 
 def _by_id(path: Path, record: type[Any]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from matting_data.atomic import storage_errors
 from matting_data.building.background_job import (
     StoreBackgrounds,
     background_shards,
@@ -17,6 +19,7 @@ from matting_data.building.shard_job import BuildShard, Inputs, Shard, ShardResu
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import StoredBackground
+from matting_data.shards.layout import BACKGROUNDS, shard_name
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,23 @@ def build_shards(recipe: LoadedRecipe, out: Path, plan: Plan, inputs: Inputs, wo
     return BuiltShards([results[shard.split, shard.number] for shard in shards], backgrounds)
 
 
+def remove_other_shards(out: Path, folders: Sequence[str], planned: Set[str]) -> None:
+    """Remove shards of an earlier build that the plan no longer has, since overrides took all that they held.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        Below `out`, of shards.
+    planned : set of str
+        Names as :func:`matting_data.shards.layout.shard_name` gives them.
+    """
+    with storage_errors(out):
+        for folder in folders:
+            for path in sorted((out / folder).glob("*")):
+                if path.stem.isdecimal() and f"{folder}/{path.stem}" not in planned:
+                    path.unlink()
+
+
 def store_backgrounds(
     recipe: LoadedRecipe, out: Path, plan: Plan, inputs: SourceInputs, workers: int
 ) -> list[Commit[StoredBackground]]:
@@ -75,6 +95,7 @@ def store_backgrounds(
     used = {composite.background for composite in plan.composites}
     wanted = [b for b in plan.backgrounds if b.state == "ok" and (store.epoch_backgrounds or b.id in used)]
     shards = background_shards(wanted, store.samples_per_shard)
+    remove_other_shards(out, (BACKGROUNDS,), {shard_name(BACKGROUNDS, shard.number) for shard in shards})
     results = {s.number: r for s in shards if (r := committed_backgrounds(out, s)) is not None}
     missing = [shard for shard in shards if shard.number not in results]
     already = sum(len(done.rows) for done in results.values())

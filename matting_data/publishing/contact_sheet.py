@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from matting_data.atomic import write_bytes
+from matting_data.building.sample_arrays import SampleArrays
 from matting_data.errors import UsageError
 from matting_data.imaging import encode
 from matting_data.planning.seeds import derive_seed
 from matting_data.records import Sample
 from matting_data.shards.index import read_index
-from matting_data.shards.reader import read_arrays, read_manifest, shard_entries
+from matting_data.shards.reader import read_manifest, shard_entries
 
 _CELL = 240
 _GAP = 8
@@ -61,9 +62,10 @@ def contact_sheet(out: Path, count: int = 12, split: str | None = None) -> NDArr
         raise UsageError(f"{out} holds no sample to show: its ledger says why every composite failed")
     chosen = choose([row for _, row in rows], count)
     tars = {row.key: tar for tar, row in rows}
+    reader = SampleArrays(out, index)
     tiles = []
     for row in chosen:
-        arrays = read_arrays(out / tars[row.key], row)
+        arrays = reader.read(tars[row.key], row)
         planes = [cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB) for plane in (arrays.alpha, arrays.trimap)]
         caption = f"{row.key}  ({row.split}{', ' + row.subset if row.subset else ''})"
         tiles.append(tile([arrays.image, *planes], caption))  # type: ignore[list-item]
