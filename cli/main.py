@@ -28,6 +28,7 @@ _VERBS = (
     "predict",
     "preview",
     "repair",
+    "report",
     "stats",
     "status",
     "train",

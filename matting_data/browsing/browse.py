@@ -218,6 +218,7 @@ def configure(fo: Any, dataset: Any, shows: Shows) -> None:
             color_by="value",
             opacity=0.5,
             fields=[{"path": "trimap", "maskTargetsColors": colours}],
+            default_colorscale={"list": _HEAT},  # the grid takes this one, a sample on its own that of the field
             colorscales=[
                 {"path": "alpha", "list": _HEAT},
                 {"path": "prediction", "list": _HEAT},

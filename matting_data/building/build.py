@@ -15,7 +15,7 @@ from matting_data.building.attribution import attribution_of
 from matting_data.building.failures import FailureCount, FailurePolicy, failed_checks
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.ledger import NO_COMPOSITE
-from matting_data.building.make_shards import build_shards
+from matting_data.building.make_shards import build_shards, remove_other_shards
 from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import DamageError, UsageError
@@ -96,7 +96,7 @@ def build(
             (out / INDEX).unlink(missing_ok=True)
         workspace.save_recipe(out, recipe)
         tables = save_plan(out, plan, recipe)
-        _remove_dropped_shards(out, plan)
+        remove_other_shards(out, SPLITS, {shard_name(split, number) for split, number in plan.shards()})
         inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
         built = build_shards(recipe, out, plan, inputs, workers, failures)
         attribution, missing = attribution_of(recipe, used_backgrounds(plan, built))
@@ -181,16 +181,6 @@ def _refuse_other_plan(out: Path, plan: Plan) -> None:
         f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
         "restore them, or choose another --out"
     )
-
-
-def _remove_dropped_shards(out: Path, plan: Plan) -> None:
-    """Remove the files of shards that the plan no longer has, since overrides rejected all their foregrounds."""
-    planned = {shard_name(split, number) for split, number in plan.shards()}
-    with storage_errors(out):
-        for split in SPLITS:
-            for path in sorted((out / split).glob("*")):
-                if path.stem.isdecimal() and f"{split}/{path.stem}" not in planned:
-                    path.unlink()
 
 
 def _input_changes(

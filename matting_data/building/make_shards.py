@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from matting_data.atomic import storage_errors
 from matting_data.building.background_job import (
     BackgroundShard,
     StoreBackgrounds,
@@ -22,7 +23,7 @@ from matting_data.building.shard_job import BuildShard, Inputs, Shard, ShardResu
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import StoredBackground
-from matting_data.shards.layout import background_manifest_path, manifest_path
+from matting_data.shards.layout import BACKGROUNDS, background_manifest_path, manifest_path, shard_name
 
 _SKIP = FailurePolicy()
 
@@ -100,6 +101,23 @@ def build_shards(
     return BuiltShards([results[shard.split, shard.number] for shard in shards], backgrounds)
 
 
+def remove_other_shards(out: Path, folders: Sequence[str], planned: Set[str]) -> None:
+    """Remove shards of an earlier build that the plan no longer has, since overrides took all that they held.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        Below `out`, of shards.
+    planned : set of str
+        Names as :func:`matting_data.shards.layout.shard_name` gives them.
+    """
+    with storage_errors(out):
+        for folder in folders:
+            for path in sorted((out / folder).glob("*")):
+                if path.stem.isdecimal() and f"{folder}/{path.stem}" not in planned:
+                    path.unlink()
+
+
 def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBackground]]) -> list[Shard]:
     """Tell the shards of a store of layers which of their backgrounds could not be stored."""
     lost = {identity: (reason, detail) for done in backgrounds for identity, reason, detail in done.failed}
@@ -119,6 +137,7 @@ def store_backgrounds(
 ) -> list[Commit[StoredBackground]]:
     """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
     shards = plan_background_shards(recipe, plan)
+    remove_other_shards(out, (BACKGROUNDS,), {shard_name(BACKGROUNDS, shard.number) for shard in shards})
     begun = [shard for shard in shards if background_manifest_path(out, shard.number).is_file()]
     look = partial(_finished_backgrounds, out, not failures.retry)
     with closing(run(look, begun, _readers(begun, workers))) as looked:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,14 @@ from matting_data.errors import UsageError
 
 
 @pytest.fixture(scope="session")
-def fiftyone() -> Iterator[Any]:
+def fiftyone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Return the module, connected."""
     if importlib.util.find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed (extra 'browse')")
     from matting_data.browsing.database import open_fiftyone
 
-    folder = tempfile.mkdtemp(prefix="fiftyone-")
-    os.environ.setdefault("FIFTYONE_DATABASE_DIR", folder)  # read once, when FiftyOne is imported
+    folder = tmp_path_factory.mktemp("database")  # mongod outlives the tests: the folder is not for them to remove
+    os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(folder))  # read once, when FiftyOne is imported
     try:
         module = open_fiftyone()
     except UsageError as error:
@@ -32,7 +30,6 @@ def fiftyone() -> Iterator[Any]:
     yield module
     for name in set(module.list_datasets()) - before:
         module.delete_dataset(name)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

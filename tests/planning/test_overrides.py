@@ -238,6 +238,21 @@ def test_a_rejected_foreground_takes_its_shard_with_it(project: Project, kind: s
     assert verify(project.out, True, 2, None, 1).problems == []
 
 
+def test_layers_lose_a_background_and_keep_all_others(project: Project) -> None:
+    project.recipe["store"] |= {"samples_per_shard": 3, "kind": "layers", "epoch_backgrounds": True}
+    project.build()
+    before = sample_rows(project.out)
+    tars = len(list((project.out / "backgrounds").glob("*.tar")))
+    train = [b.id for b in saved_plan(project.out).backgrounds if b.split == "train"]
+    append(project.root / "o.csv", override("human", *train[:3]))
+    project.build("overrides=o.csv")
+    assert len(list((project.out / "backgrounds").glob("*.tar"))) == tars - 1
+    after = sample_rows(project.out)
+    for old, new in zip(before, after, strict=True):
+        assert old == new if old.background not in train[:3] else old.key == new.key and new.background in train[3:]
+    assert verify(project.out, True, 4, None, 1).problems == []
+
+
 def test_other_changes_of_the_inputs_are_still_refused(project: Project) -> None:
     project.recipe["overrides"] = "overrides.csv"
     project.build()
