@@ -107,7 +107,6 @@ def rendered(results: dict[str, list[dict[str, float]]]) -> str:
         "MSE / backbone",
         "SAD / backbone",
         "paper",
-        "s/step",
     ]
     lines = []
     for row, runs in results.items():
