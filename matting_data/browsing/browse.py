@@ -44,8 +44,6 @@ _INDEXED = ("split", "subset", "foreground", "background", "reason")
 """Fields that people filter by, quick also among many samples."""
 
 _TRIMAP_COLOURS = {128: "#ff2ec4", 255: "#2e86de"}
-_HEAT = [{"value": 0, "color": "rgb(0, 20, 90)"}, {"value": 1, "color": "rgb(64, 200, 255)"}]
-_ERROR_HEAT = [{"value": 0, "color": "rgb(255, 230, 0)"}, {"value": 1, "color": "rgb(255, 0, 0)"}]
 
 
 @dataclass(frozen=True)
@@ -218,12 +216,6 @@ def configure(fo: Any, dataset: Any, shows: Shows) -> None:
             color_by="value",
             opacity=0.5,
             fields=[{"path": "trimap", "maskTargetsColors": colours}],
-            default_colorscale={"list": _HEAT},  # the grid takes this one, a sample on its own that of the field
-            colorscales=[
-                {"path": "alpha", "list": _HEAT},
-                {"path": "prediction", "list": _HEAT},
-                {"path": "error", "list": _ERROR_HEAT},
-            ],
         )
     dataset.app_config.sidebar_groups = _sidebar(fo, dataset)
     for name in _INDEXED:
