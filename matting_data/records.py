@@ -389,7 +389,7 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
         When the file is missing, is not Parquet, or lacks a column, or names what no build names.
     """
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
         require_safe_names(table, record, str(path))
         return from_table(table, record)
     except PARQUET_ERRORS as error:

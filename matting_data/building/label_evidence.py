@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from matting_data import __version__
-from matting_data.atomic import write_bytes
+from matting_data.atomic import storage_errors, write_bytes
 from matting_data.building.progress import bar, track
 from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
 from matting_data.humans.evidence import EvidencePolicy, judge
@@ -78,6 +78,8 @@ def _openimages(
     ids = {entry.record.id: openimages_id(entry.record.path) for entry in entries}
     name = source_name(source)
     nameless = sum(not identity for identity in ids.values())
+    if not entries:
+        notes.append(f"{name}: the folder {source.images} holds no image")
     if nameless:
         notes.append(f"{name}: {nameless} files are not called by an OpenImages id: no label tells of them")
     rows: dict[str, dict[str, Any]] = {}
@@ -87,7 +89,13 @@ def _openimages(
         metadata = recognise(recipe.resolve(source.metadata))
         report = judged(metadata, policy, folder, f"reading the tables of {name}")
         notes += [f"{name}: {sentence}" for sentence in report.sentences()]
-        table = read_verdicts(folder, [identity for identity in ids.values() if identity])
+        wanted = [identity for identity in ids.values() if identity]
+        try:
+            table = read_verdicts(folder, wanted)
+        except DamageError:  # what is kept is damaged: judging again repairs it
+            (folder / _KEY).unlink(missing_ok=True)
+            judged(metadata, policy, folder, f"reading the tables of {name} again")
+            table = read_verdicts(folder, wanted)
         rows = {row["image_id"]: row for row in table.iter_rows(named=True)}
         unknown = len(entries) - nameless - sum(identity in rows for identity in ids.values())
         if unknown:
@@ -123,6 +131,8 @@ def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str)
             return read_report(folder)
     except (OSError, UnicodeDecodeError, DamageError):
         pass  # never judged, or another version's: judging repairs it
+    with storage_errors(folder):  # a run that is killed must not leave an old key beside new verdicts
+        (folder / _KEY).unlink(missing_ok=True)
     with bar(metadata.total_bytes, label, "B") as progress:
         progress.unit_scale = True
         report = judge_metadata(metadata, folder, policy, advance=progress.update)
@@ -171,6 +181,7 @@ def _sun(
     else:
         wanted = [image.annotation for entry in entries if (image := parse_path(entry.record.path)) is not None]
         annotations = _read_annotations(recipe.resolve(source.annotations), wanted, kept, source_name(source))
+        notes.append(f"{source_name(source)}: {len(annotations)} of {len(entries)} photographs have an annotation")
     bad = [annotation for annotation in annotations.values() if annotation.problem]
     if bad:
         notes.append(
@@ -201,6 +212,12 @@ def _read_annotations(root: Path, wanted: Sequence[str], kept: Path, name: str) 
         raise UsageError(f"there is no folder {root}{nearest(root.name, siblings) or '; give SUN2012/Annotations'}")
     known = _kept_annotations(kept)
     present = {path.relative_to(root).as_posix(): path for path in root.rglob("*.xml")}
+    if present and not present.keys() & set(wanted):
+        example = min(present)
+        raise UsageError(
+            f"none of the {len(present)} files in {root}, such as {example}, belongs to a photograph: give the folder "
+            "above the letters a to z, SUN2012/Annotations"
+        )
     result, changed = {}, False
     for path in track(sorted(present.keys() & set(wanted)), len(present.keys() & set(wanted)), name, "annotations"):
         status = present[path].stat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Collection
 from dataclasses import replace
@@ -14,7 +15,7 @@ from matting_data.building.build import BuildResult, save_plan, saved_plan
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.make_shards import build_shards
-from matting_data.errors import UsageError
+from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.shards.index import INDEX, read_index
@@ -54,6 +55,14 @@ def materialize(source: Path, out: Path, workers: int) -> BuildResult:
     saved = workspace.saved_recipe(source)
     store = replace(saved.recipe.store, kind="composites", epoch_backgrounds=False)
     recipe = LoadedRecipe(replace(saved.recipe, store=store), saved.base)
+    try:
+        whole = (source / ATTRIBUTION).read_bytes()
+    except OSError as error:
+        raise DamageError(
+            f"{source / ATTRIBUTION} cannot be read ({error.strerror}): run 'mattingdata repair'"
+        ) from None
+    if hashlib.sha256(whole).hexdigest() != index["files"].get(ATTRIBUTION):
+        raise DamageError(f"{source / ATTRIBUTION} is not the file that was built: run 'mattingdata repair {source}'")
     with workspace.locked(out):
         workspace.refuse_other_recipe(out, recipe)
         plan = saved_plan(source)
@@ -63,7 +72,7 @@ def materialize(source: Path, out: Path, workers: int) -> BuildResult:
         tables = save_plan(out, plan, recipe)
         built = build_shards(recipe, out, plan, LayerInputs(source), workers)
         used = {record.id for record in used_backgrounds(plan, built)}
-        attribution = _only((source / ATTRIBUTION).read_bytes(), used)
+        attribution = _only(whole, used)
         result = finish(recipe, out, plan, built, tables, attribution, index["notes"])
     return BuildResult.of(out, result)
 

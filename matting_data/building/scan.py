@@ -181,7 +181,7 @@ class _Scan(Generic[Input]):
         columns = [field.name for field in fields(self.record)]
         for path in sorted(self.folder.glob("*.parquet")):
             try:
-                table = pl.read_parquet(path)
+                table = pl.read_parquet(path, glob=False)
                 rows = from_table(table.select(columns), self.record)
                 stamps = table["stamp"].to_list()
             except (*PARQUET_ERRORS, TypeError):

@@ -185,6 +185,10 @@ class BuildShard:
     ) -> None:
         """Append a foreground once, and a row for each of its composites."""
         record, image, alpha = foreground
+        made = [composite for composite in composites if composite.background not in shard.lost]
+        failed += [(c.key, *shard.lost[c.background]) for c in composites if c.background in shard.lost]
+        if not made:
+            return
         suffix, content = encode.lossless(np.where(alpha[..., None] > 0, image, np.uint8(0)))
         members = {
             f"foreground.{suffix}": content,
@@ -193,10 +197,7 @@ class BuildShard:
         }
         places = writer.add(record.id, members)
         extent = person_extent(alpha)
-        for composite in composites:
-            if composite.background in shard.lost:
-                failed.append((composite.key, *shard.lost[composite.background]))
-                continue
+        for composite in made:
             background = shard.backgrounds[composite.background]
             row = sample_row(composite, record, extent, (background.width, background.height), self.recipe.recipe)
             rows.append(with_places(row, places))

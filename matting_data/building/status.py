@@ -149,14 +149,14 @@ def _planned(out: Path) -> dict[tuple[str, int], int]:
     """Return the number of composites of each planned shard."""
     if not read_seal(out):  # before it is parsed
         raise DamageError(f"{out / PLAN} is damaged: run 'mattingdata repair {out}'")
-    table = pl.read_parquet(out / PLAN, columns=["split", "shard"])
+    table = pl.read_parquet(out / PLAN, columns=["split", "shard"], glob=False)
     return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
 
 
 def _unusable(table: Path) -> dict[str, int]:
     """Count a table's inputs that cannot be used, by reason; nothing where it cannot be read."""
     try:
-        rows = pl.read_parquet(table, columns=["state", "reason"])
+        rows = pl.read_parquet(table, columns=["state", "reason"], glob=False)
     except PARQUET_ERRORS:
         return {}
     return dict(Counter(rows.filter(pl.col("state") != "ok")["reason"].to_list()).most_common())

@@ -80,6 +80,8 @@ class Staging:
 
     def _path(self, name: str) -> Path:
         path = self._root / name
+        if not path.resolve().is_relative_to(self._root.resolve()):
+            raise DamageError(f"{name!r} leads out of the export: the dataset was not written by mattingdata")
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path

@@ -99,7 +99,7 @@ def attribute(used: Iterable[UsedBackground], metadata: Iterable[Mapping[str, st
     Attribution
         A row also for a background of which nothing is known, so that the file is complete.
     """
-    wanted = {(background.source, background.id): background for background in used}
+    wanted = {(b.source, b.background or b.id): b for b in used}
     ids = {background.id.lower() for background in wanted.values()}
     known: dict[str, Mapping[str, str]] = {}
     for row in metadata:

@@ -104,7 +104,7 @@ class ShardCache:
     @contextmanager
     def _locked(self, sha256: str) -> Iterator[None]:
         path = self._folder / f"{sha256}.lock"
-        with storage_errors(path), open(path, "w") as stream:
+        with storage_errors(path), open(path, "a") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 

@@ -32,7 +32,12 @@ class EpochPairs:
 
     def __init__(self, recipe: Recipe, split: str, rows: Sequence[Sample], backgrounds: Backgrounds) -> None:
         self._recipe, self._split, self._backgrounds = recipe, split, backgrounds
-        self._foregrounds = list(dict.fromkeys(row.foreground for row in rows))
+        self._rank: dict[tuple[str, int], int] = {}  # among the rows of its foreground that could be made
+        made: dict[str, int] = {}
+        for row in rows:
+            self._rank[row.foreground, row.index] = made[row.foreground] = made.get(row.foreground, -1) + 1
+        self._foregrounds = list(made)
+        self._count = max(made.values(), default=-1) + 1
         self._drawn: tuple[int, dict[str, list[str]]] = (0, {})
 
     def row(self, row: Sample, epoch: int) -> Sample:
@@ -42,9 +47,8 @@ class EpochPairs:
         if self._drawn[0] != epoch:
             choices = self._backgrounds.of_split(self._split)
             seed = derive_seed(self._recipe.seed, "epoch", epoch)
-            count = min(self._recipe.composites.per_foreground, len(choices))
-            self._drawn = epoch, pair(self._foregrounds, choices, count, seed)
-        background = self._drawn[1][row.foreground][row.index]
+            self._drawn = epoch, pair(self._foregrounds, choices, self._count, seed)
+        background = self._drawn[1][row.foreground][self._rank[row.foreground, row.index]]
         stored = self._backgrounds[background]
         rng = generator(derive_seed(row.seed, "epoch", epoch), "crop")
         at = (float(rng.random()), float(rng.random()))

@@ -106,7 +106,10 @@ def open_layers(index: Mapping[str, Any], storage: Storage) -> OpenLayers | None
         raise DamageError(
             f"{storage.name} stores samples as {kind!r}, which this version cannot read: upgrade mattingdata"
         )
-    recipe = parse_recipe(storage.read(RECIPE).decode(), storage.label(RECIPE))
+    content = storage.read(RECIPE)
+    if hashlib.sha256(content).hexdigest() != index["files"].get(RECIPE):
+        raise DamageError(f"{storage.label(RECIPE)} is not the file that was built: {storage.repair}")
+    recipe = parse_recipe(content.decode(errors="replace"), storage.label(RECIPE))
     return OpenLayers(Backgrounds(index, storage), recipe)
 
 
@@ -168,7 +171,7 @@ class LayerStore:
             placement = placement_of(row)
             if LAYERS in parts:
                 window = cut(background, placement, (row.width, row.height))
-                planes[LAYERS] = Layers(composer.image, composer.alpha, window)
+                planes[LAYERS] = Layers(composer.image.copy(), composer.alpha.copy(), window)
             if "image" in parts:
                 planes["image"] = composer.over(background, placement)
         if "alpha" in parts:

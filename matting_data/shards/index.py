@@ -25,6 +25,8 @@ _SELF = "index_sha256"
 
 _SHARD = re.compile(r"[a-z]+/\d{6,}\.(tar|parquet)")
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Hash the ordered shard hashes of all splits; equal exactly when two datasets are the same.
@@ -103,8 +105,11 @@ def parse_index(data: bytes, path: str) -> dict[str, Any]:
         )
     if seal != _seal(body) or data != (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode():
         raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
+    index.setdefault("store", "composites")  # written before there were layers
     if not _well_formed(index):
-        raise DamageError(f"{path} was not written by mattingdata: it names files that no build writes")
+        raise DamageError(
+            f"{path} was not written by mattingdata: it lacks what builds write, or names files that none does"
+        )
     return dict(index)
 
 
@@ -122,7 +127,18 @@ def _well_formed(index: Mapping[str, Any]) -> bool:
         files = [
             not name.startswith("/") and "\\" not in name and ".." not in name.split("/") for name in index["files"]
         ]
-        return set(listed) <= set(SPLITS) and all(places) and all(files) and isinstance(index["store"], str)
+        hashes = [shard[kind] for _, shard in shards for kind in ("sha256", "manifest_sha256")]
+        hashes += [shard[kind] for shard in stored for kind in ("sha256", "manifest_sha256")]
+        hashes += [*index["files"].values(), index["content_sha256"], index["recipe_sha256"]]
+        counts = [index["ledger"], index["tools"], *(index["splits"][split]["num_samples"] for split in listed)]
+        return (
+            set(listed) <= set(SPLITS)
+            and all(places)
+            and all(files)
+            and all(_SHA256.fullmatch(text) for text in hashes)
+            and all(isinstance(value, int | dict) for value in counts)
+            and isinstance(index["store"], str)
+        )
     except (KeyError, TypeError, AttributeError):
         return False
 

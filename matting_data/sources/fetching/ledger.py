@@ -141,7 +141,7 @@ def read_ledger(folder: Path) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=schema(Fetched))
     try:
-        return pl.read_parquet(path).select(*schema(Fetched))
+        return pl.read_parquet(path, glob=False).select(*schema(Fetched))
     except PARQUET_ERRORS as error:
         reason = str(error).splitlines()[0]
         raise DamageError(

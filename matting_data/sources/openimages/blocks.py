@@ -213,7 +213,7 @@ class _CsvReader:
 def _open_parquet(file: MetadataFile) -> OpenTable:
     remedy = "is no readable Parquet file: write or download it again"
     try:
-        source = pl.scan_parquet(file.path)
+        source = pl.scan_parquet(file.path, glob=False)
         names = source.collect_schema().names()
         rows = int(source.select(pl.len()).collect().item())
     except PARQUET_ERRORS as error:

@@ -58,7 +58,7 @@ def choose_images(
     total = 0
     for path in sorted(verdicts.glob("verdicts-*.parquet")):
         try:
-            part = pl.read_parquet(path, columns=["split", "image_id", "verdict", "license"])
+            part = pl.read_parquet(path, columns=["split", "image_id", "verdict", "license"], glob=False)
         except PARQUET_ERRORS as error:
             raise DamageError(f"{path} is damaged ({str(error).splitlines()[0]}): remove it and run again") from None
         part = part.filter(pl.col("verdict").is_in(list(outcomes)) & (pl.col("split") != ""))

@@ -75,5 +75,5 @@ class Spill:
     def read(self, part: int) -> pl.DataFrame:
         """Return the rows of a part, in the order they were added."""
         paths = sorted(self._folder.glob(f"{part:03d}-*.arrow"))
-        tables = [pl.read_ipc(path) for path in paths]
+        tables = [pl.read_ipc(path.read_bytes()) for path in paths]
         return pl.concat(tables) if tables else pl.DataFrame(schema=self._schema)

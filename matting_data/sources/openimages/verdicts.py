@@ -144,7 +144,7 @@ def read_verdicts(out: Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
         If the verdicts are unfinished or damaged.
     """
     read_report(out)
-    table = pl.scan_parquet(out / "verdicts-*.parquet")
+    table = pl.scan_parquet(sorted(out.glob("verdicts-*.parquet")), glob=False)
     if ids is not None:
         table = table.filter(pl.col("image_id").is_in(sorted(set(ids))))
     try:

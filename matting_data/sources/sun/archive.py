@@ -56,7 +56,7 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the tar of SUN397") from None
     if head.startswith(_COMPRESSED):
         raise UsageError(f"{path} is compressed, so that images in it cannot be read by place: decompress it first")
-    stamp = f"{status.st_size}:{status.st_mtime_ns}"
+    stamp = f"{path.resolve()} {status.st_size}:{status.st_mtime_ns}"
     members = None if index is None else _read_index(index, stamp)
     if members is None:
         members = _walk(path)
@@ -82,6 +82,9 @@ def _walk(path: Path) -> dict[str, TarMember]:
         # cut short: what lies before the end is usable, and what does not is rejected when it is read
     except tarfile.TarError as error:
         raise UsageError(f"{path} is damaged ({error}): download it again") from None
+    for name in members:
+        if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+            raise UsageError(f"{path} holds a file called {name!a}, which is not UTF-8: rename it")
     return members
 
 
