@@ -289,7 +289,7 @@ def test_an_index_cannot_name_files_outside_its_folder(built: Path, tmp_path: Pa
     else:
         shard[place] = f"../../evil.{'tar' if place == 'tar' else 'parquet'}"
     write_index(built, index)
-    with pytest.raises(DamageError, match="names files that no build writes"):
+    with pytest.raises(DamageError, match="was not written by mattingdata"):
         verify(built, True, 0, None, 1)
     repair(built, None, 1)
     assert verify(built, True, 0, None, 1).problems == []
