@@ -31,7 +31,8 @@ from matting_data.browsing.entries import Entry
 from matting_data.browsing.importing import import_entries, is_current
 from matting_data.browsing.views import composite_views, save_views
 from matting_data.imaging import encode
-from matting_data.records import Sample, write_table
+from matting_data.records import Sample
+from matting_data.tables import write_table
 
 PER_FOREGROUND, PER_SHARD = 10, 500
 

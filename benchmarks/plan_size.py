@@ -23,7 +23,8 @@ from matting_data.building.build import save_plan, saved_plan
 from matting_data.building.make_shards import plan_shards
 from matting_data.planning.plan import make_plan
 from matting_data.recipe_file import LoadedRecipe, validate
-from matting_data.records import Background, Foreground, PlannedComposite, read_table, write_table
+from matting_data.records import Background, Foreground, PlannedComposite
+from matting_data.tables import read_table, write_table
 
 PER_FOREGROUND = 10
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from matting_data.records import PARQUET_ERRORS, parquet_bytes
+from matting_data.tables import PARQUET_ERRORS, parquet_bytes
 
 _FIELD = "seal"
 

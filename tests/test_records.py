@@ -14,18 +14,8 @@ from hypothesis import strategies as st
 from synthetic import write
 
 from matting_data.errors import DamageError
-from matting_data.records import (
-    Background,
-    Foreground,
-    LedgerRow,
-    PlannedComposite,
-    Sample,
-    from_table,
-    read_table,
-    schema,
-    to_table,
-    write_table,
-)
+from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite, Sample
+from matting_data.tables import from_table, read_table, schema, to_table, write_table
 
 KINDS = [Foreground, Background, PlannedComposite, Sample, LedgerRow]
 VALUES: dict[str, st.SearchStrategy[Any]] = {

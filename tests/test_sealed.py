@@ -4,8 +4,8 @@ import io
 
 import polars as pl
 
-from matting_data.records import parquet_bytes
 from matting_data.sealed import sealed_parquet, unsealed
+from matting_data.tables import parquet_bytes
 
 TABLE = pl.DataFrame({"key": ["a", "b"], "number": [1, 2]})
 

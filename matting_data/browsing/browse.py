@@ -22,8 +22,9 @@ from matting_data.browsing.tags import collect_tags
 from matting_data.building.workspace import saved_recipe
 from matting_data.errors import UsageError
 from matting_data.overrides import FILE_NAME, Override, append, overrides_path
-from matting_data.records import Background, read_table
+from matting_data.records import Background
 from matting_data.shards.index import INDEX, read_index
+from matting_data.tables import read_table
 
 Shows = Literal["composites", "backgrounds", "predictions"]
 

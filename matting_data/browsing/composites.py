@@ -17,8 +17,9 @@ from matting_data.browsing.pictures import image_file, label_file, matte_file
 from matting_data.errors import DamageError
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.store import CompositeStore, Part
-from matting_data.records import Background, Foreground, Sample, read_table
+from matting_data.records import Background, Foreground, Sample
 from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.tables import read_table
 
 TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}
 """Names of a trimap's labels; background stays clear."""

@@ -23,20 +23,14 @@ from matting_data.overrides import load_overrides
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.publishing.attribution import to_csv
 from matting_data.recipe_file import LoadedRecipe, to_yaml
-from matting_data.records import (
-    Background,
-    Foreground,
-    PlannedComposite,
-    parquet_bytes,
-    read_table,
-    to_table,
-)
+from matting_data.records import Background, Foreground, PlannedComposite
 from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import RECIPE, SPLITS, shard_name
 from matting_data.shards.verify import check_hash
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
+from matting_data.tables import parquet_bytes, read_table, to_table
 
 PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
 

@@ -18,8 +18,8 @@ import polars as pl
 
 from matting_data.atomic import sha256_file, write_bytes
 from matting_data.errors import DamageError
-from matting_data.records import PARQUET_ERRORS, from_table, require_safe_names, to_table
 from matting_data.sealed import sealed_parquet, unsealed
+from matting_data.tables import PARQUET_ERRORS, from_table, require_safe_names, to_table
 
 Row = TypeVar("Row")
 

@@ -25,10 +25,11 @@ from matting_data.planning.plan import choose_backgrounds
 from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.contact_sheet import grid, tile, write_sheet
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, LedgerRow, write_table
+from matting_data.records import Background, LedgerRow
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.files import read_input
 from matting_data.sources.load import load_background
+from matting_data.tables import write_table
 
 BACKGROUNDS = "backgrounds.parquet"
 LEDGER = "ledger/backgrounds.parquet"

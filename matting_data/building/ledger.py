@@ -9,7 +9,8 @@ from typing import Any
 from matting_data.building.shard_job import ShardResult
 from matting_data.planning.overrides import REJECTED
 from matting_data.planning.plan import Plan
-from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite, parquet_bytes, to_table
+from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.tables import parquet_bytes, to_table
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 

@@ -22,10 +22,11 @@ from matting_data.humans.spec import resolved
 from matting_data.overrides import Override, effective
 from matting_data.planning.selection import judge_found
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import PARQUET_ERRORS, Background, Foreground, from_table, to_table, write_parquet
+from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.files import InputFile
 from matting_data.sources.foregrounds import find_foregrounds
+from matting_data.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
 
 _CHECKS = f"checks of {__version__}"
 """What a check finds may change with the code that checks."""

@@ -14,10 +14,10 @@ from matting_data.building.build import BACKGROUNDS, FOREGROUNDS, PLAN, read_sea
 from matting_data.building.commit import read_failures
 from matting_data.building.workspace import is_locked, saved_recipe, work_folder
 from matting_data.errors import DamageError, UsageError
-from matting_data.records import PARQUET_ERRORS
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import BACKGROUNDS as STORED
 from matting_data.shards.layout import manifest_path
+from matting_data.tables import PARQUET_ERRORS
 
 _RECENT = 20
 """Commits that the rate is measured over."""

@@ -15,9 +15,10 @@ from matting_data.errors import DamageError, RejectedInput, UsageError
 from matting_data.imaging.decode import Raster, decode, to_alpha8, to_rgb8
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.store import SampleStore
-from matting_data.records import Background, Sample, read_table
+from matting_data.records import Background, Sample
 from matting_data.shards.index import INDEX
 from matting_data.sources.files import image_tree, read_input
+from matting_data.tables import read_table
 
 Member = Literal["image", "alpha", "trimap"]
 

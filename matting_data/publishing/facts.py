@@ -17,8 +17,9 @@ from matting_data.publishing.license_terms import LicenseTerms, license_terms
 from matting_data.publishing.statistics import Statistics
 from matting_data.recipe import Recipe
 from matting_data.recipe_file import load
-from matting_data.records import Background, Foreground, Sample, read_table
+from matting_data.records import Background, Foreground, Sample
 from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.tables import read_table
 
 AUDIT = "audit.json"
 """What ``mattingdata audit`` leaves beside a dataset."""

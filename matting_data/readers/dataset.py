@@ -19,9 +19,10 @@ from matting_data.readers.rows import Rows
 from matting_data.readers.split import Split
 from matting_data.readers.storage import ByteSource, MissingFileError, Storage
 from matting_data.readers.store import CompositeStore, SampleStore
-from matting_data.records import PARQUET_ERRORS, Sample, require_safe_names, schema
+from matting_data.records import Sample
 from matting_data.shards.index import INDEX, parse_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
+from matting_data.tables import PARQUET_ERRORS, require_safe_names, schema
 
 if TYPE_CHECKING:
     import pandas

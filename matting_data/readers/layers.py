@@ -21,11 +21,12 @@ from matting_data.readers.storage import ByteSource, Storage
 from matting_data.readers.store import LAYERS, Layers, Part
 from matting_data.recipe import Recipe
 from matting_data.recipe_file import parse_recipe
-from matting_data.records import PARQUET_ERRORS, Sample, StoredBackground, require_safe_names, schema
+from matting_data.records import Sample, StoredBackground
 from matting_data.shards.layout import RECIPE, shard_name
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.reader import background_entries, cut_members, decode_member, span
 from matting_data.sources.load import load_background
+from matting_data.tables import PARQUET_ERRORS, require_safe_names, schema
 
 _FOREGROUND = ("image", "alpha")
 _KEPT = 8

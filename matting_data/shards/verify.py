@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from matting_data.atomic import TEMPORARY, sha256_file
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import Raster, decode
-from matting_data.records import LedgerRow, PlannedComposite, Sample, StoredBackground, read_table
+from matting_data.records import LedgerRow, PlannedComposite, Sample, StoredBackground
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
 from matting_data.shards.reader import all_entries, read_manifest, read_members
 from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.load import load_background
+from matting_data.tables import read_table
 
 _IGNORED = {"dataset.json", "audit.json", "filter.json", "reasons.png", ".work"}
 

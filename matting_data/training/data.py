@@ -18,7 +18,8 @@ from matting_data.readers import Composite, Dataset, Loader, MapDataset, Split, 
 from matting_data.readers.rows import Rows
 from matting_data.readers.transforms import DimTrimap, Flip, PersonCrop, Pipeline, paper_augmentation
 from matting_data.readers.transforms.pipeline import Step
-from matting_data.records import Foreground, read_table
+from matting_data.records import Foreground
+from matting_data.tables import read_table
 from matting_data.training.config import TrainConfig
 
 _FIXED_HEIGHT = 0.9

@@ -14,7 +14,8 @@ from matting_data.browsing.browse import BrowseOptions, default_overrides, expor
 from matting_data.building.build import saved_plan
 from matting_data.evaluation.data import open_test_set
 from matting_data.overrides import Override, append, read
-from matting_data.records import LedgerRow, read_table
+from matting_data.records import LedgerRow
+from matting_data.tables import read_table
 from tests.conftest import Project
 from tests.planning.test_overrides import members
 

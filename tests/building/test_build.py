@@ -16,7 +16,8 @@ from matting_data.building.build import build, saved_plan
 from matting_data.errors import StorageError, UsageError
 from matting_data.imaging import encode
 from matting_data.recipe_file import load
-from matting_data.records import LedgerRow, Sample, from_table
+from matting_data.records import LedgerRow, Sample
+from matting_data.tables import from_table
 from tests.conftest import Project, draw_person
 
 

@@ -26,10 +26,11 @@ from matting_data.building.shard_job import SourceInputs
 from matting_data.building.verify import verify
 from matting_data.errors import DamageError, MattingDataError, RejectedInput, UsageError
 from matting_data.recipe_file import load
-from matting_data.records import Background, Foreground, LedgerRow, parquet_bytes, read_table
+from matting_data.records import Background, Foreground, LedgerRow
 from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.index import read_index, write_index
 from matting_data.sources.colours import ColourCache
+from matting_data.tables import parquet_bytes, read_table
 from tests.conftest import Project
 
 

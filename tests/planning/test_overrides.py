@@ -17,8 +17,9 @@ from matting_data.building.verify import verify
 from matting_data.errors import UsageError
 from matting_data.overrides import Override, append, effective, parse, read, to_csv
 from matting_data.planning.plan import Plan, make_plan
-from matting_data.records import LedgerRow, Sample, read_table
+from matting_data.records import LedgerRow, Sample
 from matting_data.shards.reader import read_manifest, read_members, shard_entries
+from matting_data.tables import read_table
 from tests.conftest import Project
 from tests.planning.test_plan import people, photos, recipe
 

@@ -111,9 +111,10 @@ def test_a_dataset_without_its_work_folder_recomposes_from_a_given_base(project:
 
 
 def test_a_tar_with_reordered_members_differs_from_its_manifest(built: Path) -> None:
-    from matting_data.records import Sample, read_table
+    from matting_data.records import Sample
     from matting_data.shards.members import MEMBERS
     from matting_data.shards.verify import check_members, places
+    from matting_data.tables import read_table
 
     tar = built / "train/000000.tar"
     with tarfile.open(tar) as archive:

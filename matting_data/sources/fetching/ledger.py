@@ -18,7 +18,7 @@ import polars as pl
 
 from matting_data.atomic import storage_errors
 from matting_data.errors import DamageError, StorageError
-from matting_data.records import PARQUET_ERRORS, schema, write_parquet
+from matting_data.tables import PARQUET_ERRORS, schema, write_parquet
 
 LEDGER = "ledger/fetch.parquet"
 """Below the folder that is fetched into."""
