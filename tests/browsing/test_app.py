@@ -24,7 +24,7 @@ from matting_data.errors import UsageError
 from matting_data.recipe_file import load
 from tests.browsing.chromium import Page, browser, executable
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 _DISMISS = "[...document.querySelectorAll('button')].find(b => b.innerText == 'Dismiss')"
 """Closes an advertisement that FiftyOne lays over a fresh browser's grid."""

@@ -19,7 +19,7 @@ from matting_data.tables import read_table
 from tests.conftest import Project
 from tests.planning.test_overrides import members
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_composites_have_planes_fields_and_views(fiftyone: Any, project: Project, cache: Path) -> None:
