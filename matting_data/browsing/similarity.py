@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def add_similarity(fo: Any, dataset: Any, model: Path | None, workers: int) -> b
         if dataset.has_brain_run(key):
             dataset.delete_brain_run(key)
     shown.set_values(NEAREST, [float(distance) for distance in nearest_distances(embeddings)])
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports each step there
+    with _quiet():
         index = brain.compute_similarity(
             shown, embeddings=embeddings, brain_key=SEARCH, backend="sklearn", metric="cosine"
         )
@@ -81,3 +82,15 @@ def add_similarity(fo: Any, dataset: Any, model: Path | None, workers: int) -> b
     dataset.info["similarity"] = state
     dataset.save()
     return True
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep FiftyOne from printing each step."""
+    logger = logging.getLogger("fiftyone")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
