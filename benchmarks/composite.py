@@ -208,9 +208,7 @@ def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, floa
                 with timed("encode image"):
                     image_jpg = encode.jpeg(mixed)
                 with timed("trimap"):
-                    drawn = trimapper.draw(radii_of(row))
-                with timed("encode trimap"):
-                    trimap_png = encode.matte_png(drawn)
+                    trimap_png = trimapper.png(radii_of(row))
                 members = {"image.jpg": image_jpg, "alpha.png": alpha_png, "trimap.png": trimap_png, "json": document}
                 with timed("hash and write"):
                     writer.add(composite.key, members)
