@@ -103,7 +103,8 @@ class SourceInputs:
 
     def background(self, record: Background) -> NDArray[np.uint8]:
         """Return the photograph."""
-        return load_background(self.background_bytes(record), record.width * record.height, record.rotation)
+        plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
+        return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
 
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""

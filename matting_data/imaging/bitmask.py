@@ -120,14 +120,20 @@ def _or_shifted(words: NDArray[np.uint64], word: int, offset: int, wide: NDArray
     step = 1 if offset > 0 else -1
     skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
     near, far = word + step * skip, word + step * (skip + 1)
-    if 0 <= near < words.shape[0]:
-        source = words[near]
+    if not 0 <= near < words.shape[0]:
+        return
+    source = words[near]
+    if bits == 0 or not 0 <= far < words.shape[0]:
         for y in range(wide.size):
             wide[y] |= source[y] >> bits if step > 0 else source[y] << bits
-    if bits and 0 <= far < words.shape[0]:  # the bits that cross a word's border
-        source, rest = words[far], np.uint64(_WORD) - bits
+        return
+    crossing, rest = words[far], np.uint64(_WORD) - bits  # its bits cross the border between the words
+    if step > 0:
         for y in range(wide.size):
-            wide[y] |= source[y] << rest if step > 0 else source[y] >> rest
+            wide[y] |= source[y] >> bits | crossing[y] << rest
+    else:
+        for y in range(wide.size):
+            wide[y] |= source[y] << bits | crossing[y] >> rest
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:
