@@ -8,7 +8,7 @@ therefore never contradicts its alpha.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import cv2
@@ -114,9 +114,9 @@ class Trimapper:
     def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint64]:
         key = (outside, side)
         if key not in self._ellipses:
-            kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), dtype=np.uint8)
+            spans = _ellipse_spans(side)
             self._ellipses[key] = (
-                bitmask.dilate(self._outside, kernel) if outside else ~bitmask.dilate(self._inside, kernel)
+                bitmask.dilate(self._outside, spans) if outside else ~bitmask.dilate(self._inside, spans)
             )
         return self._ellipses[key]
 
@@ -130,6 +130,12 @@ class Trimapper:
         if self._solid.all():
             return np.full(self._solid.shape, np.inf, np.float32)
         return _distance(self._solid)
+
+
+@lru_cache(maxsize=512)
+def _ellipse_spans(side: int) -> NDArray[np.int64]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return bitmask.kernel_spans(np.asarray(kernel, dtype=np.uint8))
 
 
 def _between(radius: int) -> float:
