@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import Any
 
 
-def values(record: Any) -> tuple[Any, ...]:
+def values(record: object) -> tuple[Any, ...]:
     """Return the values of a record of two or more fields, in their order; ``dataclasses.astuple`` copies them all."""
-    result: tuple[Any, ...] = _getter(type(record))(record)
+    result: tuple[Any, ...] = _getter(type(record))(record)  # type: ignore[arg-type]  # classes are hashable
     return result
 
 

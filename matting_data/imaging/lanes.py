@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import llvmlite.binding
-import numba
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 PIXELS = 2
@@ -26,15 +25,9 @@ _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _Codegen = Callable[..., Any]
 
 
-@intrinsic
-def mix_pixels(
+def _mix_pixels(
     _context: Any, line: Any, first: Any, weights: Any, out: Any, at: Any, rounding: Any, shift: Any
 ) -> tuple[Any, _Codegen]:
-    """Make pixels `at` and `at` + 1 of `out`: ``(rounding + sum of 4 weighted neighbours) >> shift``, per channel.
-
-    `line` (uint8, three a pixel, 4 readable beyond the last) holds the neighbours from byte ``first[at]`` (int32) on,
-    `weights` (N×4 int16) weighs them, `out` is int16, three a pixel. Contiguous arrays; nothing is checked.
-    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = _Arrays(context, builder, signature, args)
@@ -51,15 +44,17 @@ def mix_pixels(
     return types.void(line, first, weights, out, types.int64, types.int32, types.int32), generate
 
 
-@intrinsic
-def mix_values(
+mix_pixels: Any = intrinsic(_mix_pixels)
+"""Make pixels `at` and `at` + 1 of `out`: ``(rounding + sum of 4 weighted neighbours) >> shift``, per channel.
+
+`line` (uint8, three a pixel, 4 readable beyond the last) holds the neighbours from byte ``first[at]`` (int32) on,
+`weights` (N×4 int16) weighs them, `out` is int16, three a pixel. Contiguous arrays; nothing is checked.
+"""
+
+
+def _mix_values(
     _context: Any, a: Any, b: Any, c: Any, d: Any, weights: Any, out: Any, at: Any, rounding: Any, shift: Any
 ) -> tuple[Any, _Codegen]:
-    """Make 32 values of `out` from `at` on: ``(rounding + a, b, c, d weighted and added up) >> shift`` as uint8.
-
-    `a` to `d` and the 4 `weights` are int16, `out` is uint8, which takes 0 and 255 for what lies beyond. Contiguous
-    arrays; nothing is checked.
-    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = _Arrays(context, builder, signature, args)
@@ -72,7 +67,9 @@ def mix_values(
             rows = [builder.load(data.vector(row, place, half), align=2) for row in range(4)]
             sums = []
             for first in (0, 4):  # values 0-3 and 8-11, then 4-7 and 12-15: each half of a register for itself
-                pairs = _places(x + row for x in (*range(first, first + 4), *range(first + 8, first + 12)) for row in (0, 16))
+                pairs = _places(
+                    x + row for x in (*range(first, first + 4), *range(first + 8, first + 12)) for row in (0, 16)
+                )
                 left = _pair_sums(builder, builder.shuffle_vector(rows[0], rows[1], pairs), upper)
                 right = _pair_sums(builder, builder.shuffle_vector(rows[2], rows[3], pairs), lower)
                 sums.append(_shifted(builder, builder.add(left, right), args[7], args[8]))
@@ -87,6 +84,14 @@ def mix_values(
         return context.get_dummy_value()
 
     return types.void(a, b, c, d, weights, out, types.int64, types.int32, types.int32), generate
+
+
+mix_values: Any = intrinsic(_mix_values)
+"""Make 32 values of `out` from `at` on: ``(rounding + a, b, c, d weighted and added up) >> shift`` as uint8.
+
+`a` to `d` and the 4 `weights` are int16, `out` is uint8, which takes 0 and 255 for what lies beyond. Contiguous
+arrays; nothing is checked.
+"""
 
 
 class _Arrays:
@@ -118,9 +123,10 @@ def _pair_sums(builder: Any, values: Any, weights: Any) -> Any:
     result, taken = ir.VectorType(_I32, 8), ir.VectorType(_I16, 16)
     if _has_avx2():
         kind = ir.FunctionType(result, [taken, taken])
-        return builder.call(
-            cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd"), [values, weights]
+        instruction = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, "llvm.x86.avx2.pmadd.wd"
         )
+        return builder.call(instruction, [values, weights])
     products = []
     for first in (0, 1):
         places = _places(range(first, 16, 2))
@@ -131,7 +137,7 @@ def _pair_sums(builder: Any, values: Any, weights: Any) -> Any:
 
 def _has_avx2() -> bool:
     """Tell whether code is compiled for a processor with AVX2: this one's, unless numba is told another."""
-    named = numba.config.CPU_NAME or numba.config.CPU_FEATURES
+    named = getattr(config, "CPU_NAME", None) or getattr(config, "CPU_FEATURES", None)
     return not named and bool(llvmlite.binding.get_host_cpu_features().get("avx2"))
 
 

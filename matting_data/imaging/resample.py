@@ -59,20 +59,20 @@ def cubic_window(
         bits.
     """
     height, width = source.shape[:2]
-    column, column_weight = _taps(size[0], enlarged[0] / width, offset[0])
+    # the last step may make pixels too many
+    column, column_weight = _taps(-(-size[0] // PIXELS) * PIXELS, enlarged[0] / width, offset[0])
     row, row_weight = _taps(size[1], enlarged[1] / height, offset[1])
     window = np.empty((size[1], size[0], 3), np.uint8)
-    beyond = -size[0] % PIXELS  # pixels that the last step makes too many
     _render(
         # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
         np.require(source, requirements=["C", "W"]).reshape(height, -1),
         (
-            np.pad(3 * (column + 2), (0, beyond), "edge").astype(np.int32),
-            np.pad(column_weight, ((0, beyond), (0, 0))).astype(np.int16),
+            (3 * (column + 2)).astype(np.int32),
+            column_weight,
             int(column[0]) + 2,
-            int(column[-1]) + 2 + _RING,
+            int(column[size[0] - 1]) + 2 + _RING,
         ),
-        (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight.astype(np.int16)),
+        (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight),
         (nothing(size[1]) if front is None else front).rows,
         window.reshape(size[1], -1),
     )
@@ -80,7 +80,7 @@ def cubic_window(
 
 
 @lru_cache(maxsize=256)
-def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
     """Return the first of 4 source positions, and the 4 weights, of output positions `first`, `first` + 1, ..."""
     position = (np.arange(first, first + count) + 0.5) / scale - 0.5
     base = np.floor(position)
@@ -92,7 +92,7 @@ def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDAr
     weights = np.rint(np.stack([outer_left, inner_left, inner_right], axis=1) * 2**_WEIGHT_BITS).astype(np.int64)
     # the last one is what is missing to 1, so that a flat image stays flat
     last = 2**_WEIGHT_BITS - weights.sum(axis=1)
-    return base.astype(np.int64) - 1, np.concatenate([weights, last[:, None]], axis=1)
+    return base.astype(np.int64) - 1, np.concatenate([weights, last[:, None]], axis=1).astype(np.int16)
 
 
 @numba.njit(cache=True)
@@ -115,7 +115,7 @@ def _render(
             at = row[y, tap]
             hidden_from[at] = max(hidden_from[at], spans[y, 1] // 3)
             hidden_to[at] = min(hidden_to[at], spans[y, 2] // 3)
-    bordered = np.empty(source.shape[1] + 3 * 4 + 4, np.uint8)
+    bordered = np.empty(source.shape[1] + 3 * (4 + PIXELS) + 4, np.uint8)
     ring = np.empty((_RING, 3 * (width + PIXELS)), np.int16)
     ready = row[0, 0]
     for y in range(height):

@@ -70,7 +70,7 @@ def run_png(plane: NDArray[np.uint8]) -> bytes:
     tokens = token_space(width, height)
     # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
     count, frequency, checksum = _tokenise(np.require(plane, requirements=["C", "W"]), tokens)
-    return png_of_tokens(width, height, tokens[:count], frequency, checksum)
+    return png_of_tokens(width, height, tokens[:count], frequency, int(checksum))
 
 
 def token_space(width: int, height: int) -> NDArray[np.uint16]:

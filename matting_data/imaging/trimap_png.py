@@ -40,7 +40,7 @@ def trimap_png(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int)
     """
     tokens = token_space(width, outer.shape[1])
     count, frequency, checksum = _tokenise(outer, inner, width, tokens)
-    return png_of_tokens(width, outer.shape[1], tokens[:count], frequency, checksum)
+    return png_of_tokens(width, outer.shape[1], tokens[:count], frequency, int(checksum))
 
 
 @numba.njit(cache=True)

@@ -21,7 +21,8 @@ def derive_seed(*key: str | int) -> int:
 
 def generator(*key: str | int) -> np.random.Generator:
     """Return a Philox generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) for a key."""
-    return np.random.Generator(np.random.Philox(_Key(derive_seed(*key))))
+    bits = np.random.Philox(_Key(derive_seed(*key)))  # type: ignore[arg-type]  # any ISeedSequence will do
+    return np.random.Generator(bits)
 
 
 class _Key(ISeedSequence):

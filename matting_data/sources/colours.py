@@ -51,7 +51,7 @@ class ColourCache:
         identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256} {record.opaque_from}"
         name = hashlib.sha256(identity.encode()).hexdigest()
         path = self._folder / name[:2] / f"{name}.rgb"
-        count = np.count_nonzero(soft_pixels(alpha))
+        count = int(np.count_nonzero(soft_pixels(alpha)))
         colours = _read(path, count)
         if colours is None:
             colours = estimate_soft_colours(image, alpha)
