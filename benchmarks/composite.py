@@ -74,7 +74,9 @@ def main() -> None:
         plan = saved_plan(out)
         count = len(plan.composites)
         floor, ours = _in_turns(
-            [lambda: codec_floor(recipe, plan), lambda: _rebuild(recipe, plan, out)], options.repeats
+            [lambda: codec_floor(recipe, plan), lambda: _rebuild(recipe, plan, out)],
+            options.repeats,
+            before=lambda: _remove_shards(out),
         )
         runs = [stage_seconds(recipe, plan, out) for _ in range(options.repeats)]
         stages = {name: min(run[name] for run in runs) / count for name in runs[0]}
@@ -208,9 +210,7 @@ def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, floa
                 with timed("encode image"):
                     image_jpg = encode.jpeg(mixed)
                 with timed("trimap"):
-                    drawn = trimapper.draw(radii_of(row))
-                with timed("encode trimap"):
-                    trimap_png = encode.matte_png(drawn)
+                    trimap_png = trimapper.png(radii_of(row))
                 members = {"image.jpg": image_jpg, "alpha.png": alpha_png, "trimap.png": trimap_png, "json": document}
                 with timed("hash and write"):
                     writer.add(composite.key, members)
@@ -234,9 +234,12 @@ def workers_rate(recipe: LoadedRecipe, plan: Plan, out: Path, workers: int) -> f
     return (len(ends) - warm_up) / (ends[-1] - ends[warm_up - 1])
 
 
-def _rebuild(recipe: LoadedRecipe, plan: Plan, out: Path) -> None:
+def _remove_shards(out: Path) -> None:
     for split in ("train", "test"):
         shutil.rmtree(out / split, ignore_errors=True)
+
+
+def _rebuild(recipe: LoadedRecipe, plan: Plan, out: Path) -> None:
     build_shards(recipe, out, plan, SourceInputs(recipe, ColourCache(out / ".work" / "colours")), 1)
 
 
@@ -247,11 +250,12 @@ def _by_foreground(plan: Plan) -> dict[str, list[str]]:
     return grouped
 
 
-def _in_turns(functions: Sequence[Callable[[], None]], repeats: int) -> list[Timing]:
-    """Run all, one after the other, `repeats` times; return the best of each."""
+def _in_turns(functions: Sequence[Callable[[], None]], repeats: int, before: Callable[[], None]) -> list[Timing]:
+    """Run all, one after the other, `repeats` times; return the best of each. `before` each, untimed."""
     runs: list[list[Timing]] = [[] for _ in functions]
     for _ in range(repeats):
         for function, times in zip(functions, runs, strict=True):
+            before()
             clock, processor = time.perf_counter(), time.process_time()
             function()
             times.append(Timing(time.perf_counter() - clock, time.process_time() - processor))

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+
+def values(record: object) -> tuple[Any, ...]:
+    """Return the values of a record of two or more fields, in their order; ``dataclasses.astuple`` copies them all."""
+    result: tuple[Any, ...] = _getter(type(record))(record)  # type: ignore[arg-type]  # classes are hashable
+    return result
+
+
+@lru_cache
+def _getter(record: type) -> attrgetter[Any]:
+    return attrgetter(*(field.name for field in dataclasses.fields(record)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +82,7 @@ class Foreground:
     @property
     def decides(self) -> tuple[object, ...]:
         """What of a foreground decides bytes: everything, since much of it is stored with each sample."""
-        return dataclasses.astuple(self)
+        return values(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class ForegroundRenderer:
 
     def _trimap_png(self, radii: Radii) -> bytes:
         if radii not in self._trimap_pngs:
-            self._trimap_pngs[radii] = encode.matte_png(self._composer.trimap(radii))
+            self._trimap_pngs[radii] = self._composer.trimap_png(radii)
         return self._trimap_pngs[radii]
 
 
@@ -86,9 +86,11 @@ def sample_row(
     recipe : Recipe
         Rules of window and trimap.
     """
-    rng = generator(planned.seed, "crop")
-    at = (float(rng.random()), float(rng.random()))
-    placement = place((record.width, record.height), background, recipe.composites.crop, at)
+    crop, at = recipe.composites.crop, (0.0, 0.0)
+    if crop == "random":
+        rng = generator(planned.seed, "crop")
+        at = float(rng.random()), float(rng.random())
+    placement = place((record.width, record.height), background, crop, at)
     rule = trimap_rule(recipe, planned.split)
     radii = draw_radii(rule, extent, planned.seed)
     return Sample(
@@ -121,9 +123,9 @@ def sample_row(
 
 def draw_radii(rule: DimTrimap | FixedTrimap | AdaptiveTrimap, extent: float, seed: int) -> Radii:
     """Draw the trimap elements of one composite from its seed; `extent` is the person's size in pixels."""
+    if isinstance(rule, FixedTrimap):
+        return fixed_radii(rule.kernel)
     rng = generator(seed, "trimap")
     if isinstance(rule, DimTrimap):
         return dim_radii(rule.kernel, rng)
-    if isinstance(rule, FixedTrimap):
-        return fixed_radii(rule.kernel)
     return adaptive_radii(rule.rate, extent, rng)

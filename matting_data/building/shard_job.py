@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from matting_data.atomic import atomic_file, storage_errors
 from matting_data.building.commit import Commit, Failures, commit
 from matting_data.building.commit import committed as committed_shard
+from matting_data.building.memory import keep_freed_memory
 from matting_data.building.render import ForegroundRenderer, sample_row
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
 from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, Foreground, PlannedComposite, Sample
+from matting_data.records import Background, Foreground, PlannedComposite, Sample, values
 from matting_data.shards.index import tool_versions
 from matting_data.shards.layout import manifest_path, tar_path
 from matting_data.shards.members import foreground_json, with_places
@@ -102,7 +103,8 @@ class SourceInputs:
 
     def background(self, record: Background) -> NDArray[np.uint8]:
         """Return the photograph."""
-        return load_background(self.background_bytes(record), record.width * record.height, record.rotation)
+        plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
+        return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
 
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""
@@ -129,6 +131,7 @@ class BuildShard:
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Write the tar, then the manifest that makes it count."""
+        keep_freed_memory()
         rows: list[Sample] = []
         failed: list[tuple[str, str, str]] = []
         manifest = manifest_path(self.out, shard.split, shard.number)
@@ -222,7 +225,7 @@ def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
     """Hash all that decides a shard's bytes: the recipe, the tools, its composites, and the records they use."""
     digest = hashlib.sha256(f"{recipe.sha256} {sorted(tool_versions().items())}".encode())
     for composite in shard.composites:
-        digest.update(repr(astuple(composite)).encode())
+        digest.update(repr(values(composite)).encode())
     records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
     for record in sorted(records, key=lambda record: record.id):
         digest.update(repr(record.decides).encode())

@@ -28,13 +28,11 @@ def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(packed.view("<u8").T, dtype=np.uint64)
 
 
-def dilate(words: NDArray[np.uint64], kernel: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Dilate a mask.
+def kernel_spans(kernel: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the rows of a kernel as :func:`dilate` takes them.
 
     Parameters
     ----------
-    words : ndarray
-        From :func:`pack`; bits beyond the mask's width must be 0.
     kernel : ndarray
         k×k uint8 whose rows are unbroken spans around the anchor column ``k // 2``, as
         ``cv2.getStructuringElement`` makes ellipses.
@@ -42,7 +40,7 @@ def dilate(words: NDArray[np.uint64], kernel: NDArray[np.uint8]) -> NDArray[np.u
     Returns
     -------
     ndarray
-        As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
+        N×3: by how many rows each lies below the anchor, and how far it reaches to its left and right.
     """
     anchor, length = kernel.shape[0] // 2, np.count_nonzero(kernel, axis=1)
     rows = np.argsort(length, kind="stable")  # narrow ones first: each is the one before it, widened
@@ -50,8 +48,26 @@ def dilate(words: NDArray[np.uint64], kernel: NDArray[np.uint8]) -> NDArray[np.u
     first = (kernel[rows] != 0).argmax(axis=1)
     # OpenCV's kernel reaches a pixel from x + column − anchor
     spans = np.stack([rows - anchor, anchor - first, first + length[rows] - 1 - anchor], axis=1)
+    return spans.astype(np.int64)
+
+
+def dilate(words: NDArray[np.uint64], spans: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Dilate a mask.
+
+    Parameters
+    ----------
+    words : ndarray
+        From :func:`pack`; bits beyond the mask's width must be 0.
+    spans : ndarray
+        From :func:`kernel_spans`.
+
+    Returns
+    -------
+    ndarray
+        As ``cv2.dilate`` with nothing outside the frame. Bits beyond the width may be set.
+    """
     result = np.zeros_like(words)
-    _dilate(words, spans.astype(np.int64), result)
+    _dilate(words, spans, result)
     return result
 
 
@@ -93,7 +109,20 @@ def _dilate(words: NDArray[np.uint64], spans: NDArray[np.int64], result: NDArray
     """Dilate by rows (dy, left, right) of a kernel, word by word: a column of words stays in the cache."""
     height = words.shape[1]
     wide = np.empty(height, np.uint64)
+    empty, full = np.empty(words.shape[0], np.bool_), np.empty(words.shape[0], np.bool_)
     for word in range(words.shape[0]):
+        union, common = np.uint64(0), ~np.uint64(0)
+        for y in range(height):
+            union |= words[word, y]
+            common &= words[word, y]
+        empty[word], full[word] = union == 0, common == ~np.uint64(0)
+    reach = spans[:, 1:].max() // _WORD + 1
+    for word in range(words.shape[0]):
+        if full[word]:  # a person leaves many columns clear, and as many without anything opaque
+            result[word] = words[word]
+            continue
+        if empty[max(0, word - reach) : word + reach + 1].all():
+            continue
         wide[:] = words[word]
         left, right = 0, 0
         for number in range(spans.shape[0]):
@@ -120,14 +149,20 @@ def _or_shifted(words: NDArray[np.uint64], word: int, offset: int, wide: NDArray
     step = 1 if offset > 0 else -1
     skip, bits = abs(offset) // _WORD, np.uint64(abs(offset) % _WORD)
     near, far = word + step * skip, word + step * (skip + 1)
-    if 0 <= near < words.shape[0]:
-        source = words[near]
+    if not 0 <= near < words.shape[0]:
+        return
+    source = words[near]
+    if bits == 0 or not 0 <= far < words.shape[0]:
         for y in range(wide.size):
             wide[y] |= source[y] >> bits if step > 0 else source[y] << bits
-    if bits and 0 <= far < words.shape[0]:  # the bits that cross a word's border
-        source, rest = words[far], np.uint64(_WORD) - bits
+        return
+    crossing, rest = words[far], np.uint64(_WORD) - bits  # its bits cross the border between the words
+    if step > 0:
         for y in range(wide.size):
-            wide[y] |= source[y] << rest if step > 0 else source[y] >> rest
+            wide[y] |= source[y] >> bits | crossing[y] << rest
+    else:
+        for y in range(wide.size):
+            wide[y] |= source[y] << bits | crossing[y] >> rest
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,8 +40,27 @@ def with_soft_colours(
 
     `image` (H×W×3) must be C-contiguous, as decoding makes it.
     """
-    image.reshape(-1, 3)[np.flatnonzero(soft_pixels(alpha))] = colours
+    # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
+    levels, colours = (np.require(array, requirements=["C", "W"]) for array in (alpha.ravel(), colours.ravel()))
+    _replace_soft(levels, levels[: levels.size // 8 * 8].view(np.uint64), colours, image.reshape(-1))
     return image
+
+
+@numba.njit(cache=True)
+def _replace_soft(
+    alpha: NDArray[np.uint8], words: NDArray[np.uint64], colours: NDArray[np.uint8], image: NDArray[np.uint8]
+) -> None:
+    """Copy the next colour into `image` wherever `alpha`, of which `words` is a view, is neither 0 nor 255."""
+    place, pixel = 0, 0
+    while pixel < alpha.size:
+        if pixel & 7 == 0 and pixel >> 3 < words.size and words[pixel >> 3] + np.uint64(1) <= np.uint64(1):
+            pixel += 8  # all clear, or all opaque
+            continue
+        if 0 < alpha[pixel] < 255:
+            for channel in range(3):
+                image[3 * pixel + channel] = colours[place + channel]
+            place += 3
+        pixel += 1
 
 
 def soft_pixels(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:

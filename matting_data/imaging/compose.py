@@ -46,3 +46,7 @@ class Composer:
     def trimap(self, radii: Radii) -> NDArray[np.uint8]:
         """Return the trimap for `radii`, H×W uint8 in {0, 128, 255}."""
         return self._trimapper.draw(radii)
+
+    def trimap_png(self, radii: Radii) -> bytes:
+        """Return the trimap for `radii` as a lossless PNG."""
+        return self._trimapper.png(radii)

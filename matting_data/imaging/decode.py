@@ -113,6 +113,11 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
     return raster
 
 
+def decode_rgb_jpeg(data: bytes) -> NDArray[np.uint8] | None:
+    """Return the stored pixels, H×W×3 uint8, of what is known to be an RGB JPEG; None where Pillow has to judge it."""
+    return _turbo(data, "RGB")
+
+
 def to_rgb8(raster: Raster) -> NDArray[np.uint8]:
     """Return the colours as H×W×3 uint8 RGB, C-contiguous; gray is repeated, transparency dropped, 16 bits rounded."""
     pixels = _to_8_bits(raster.pixels)
@@ -170,12 +175,11 @@ def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _fast_pixels(data: bytes, image: Image.Image) -> Pixels | None:
-    if image.format == "JPEG" and image.mode in ("RGB", "L"):
-        try:
-            pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY" if image.mode == "L" else "RGB")
-        except ValueError:
-            return None  # Pillow tells harmless trailing bytes from real damage
-        return np.asarray(pixels[..., 0] if image.mode == "L" else pixels, dtype=np.uint8)
+    if image.format == "JPEG" and image.mode == "RGB":
+        return decode_rgb_jpeg(data)
+    if image.format == "JPEG" and image.mode == "L":
+        gray = _turbo(data, "GRAY")
+        return None if gray is None else gray[..., 0]
     if image.format == "PNG" and data.startswith(_PNG_SIGNATURE) and b"IEND" in data[-16:]:
         # colour type 0, 2, 4, 6 at 8 or 16 bits; palettes, tRNS and low depths are left to Pillow
         depth, colour_type = data[24], data[25]
@@ -188,6 +192,13 @@ def _fast_pixels(data: bytes, image: Image.Image) -> Pixels | None:
                 decoded = cv2.cvtColor(decoded, code)
             return decoded  # type: ignore[return-value]
     return None
+
+
+def _turbo(data: bytes, colours: str) -> NDArray[np.uint8] | None:
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, colorspace=colours), dtype=np.uint8)
+    except ValueError:
+        return None  # Pillow tells harmless trailing bytes from real damage
 
 
 def _pillow_pixels(image: Image.Image) -> Pixels:

@@ -89,13 +89,15 @@ def premultiply_rows(
 ) -> None:
     """Fill `colour` and `transparency` where `spans` says that pixels are mixed."""
     for row in range(colour.shape[0]):
-        a, f = alpha[y0 + row], foreground[y0 + row]
         first, start, end, last = spans[y0 + row]
         for low, high in ((first, start), (end, last)):
-            for x in range(low, high):
+            a, f = alpha[y0 + row, low:high], foreground[y0 + row, 3 * low : 3 * high]
+            weighted = colour[row, 3 * (low - x0) : 3 * (high - x0)]
+            clear = transparency[row, 3 * (low - x0) : 3 * (high - x0)]
+            for x in range(a.size):
                 for at in range(3 * x, 3 * x + 3):
-                    colour[row, at - 3 * x0] = np.uint16(a[x]) * np.uint16(f[at])
-                    transparency[row, at - 3 * x0] = ~a[x]
+                    weighted[at] = np.uint16(a[x]) * np.uint16(f[at])
+                    clear[at] = ~a[x]
 
 
 @numba.njit(cache=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.imaging.front import Front, Rows, nothing, put_before
+from matting_data.imaging.lanes import PIXELS, VALUES, mix_pixels, mix_values
 
 _A = -0.75
 _WEIGHT_BITS = 11
@@ -24,16 +25,10 @@ _KEPT_BITS = 6
 _RING = 4
 """Half-way rows that are kept: as many as a row of the window is made of."""
 
-# Three channels in one 64-bit word, so that a multiplication weighs them all; a sum is right whenever every channel's
-# is, whatever the words between were. A channel's lies between −0.2 and 1.2 times 255 · 2^11: with the bias it is
-# never negative and takes 20 of its 21 bits.
-_FIELD = 21
-_BIAS = 1 << 18
 _DROPPED = _WEIGHT_BITS - _KEPT_BITS
-_ROUNDED_BIAS = sum((_BIAS + (1 << (_DROPPED - 1))) << (_FIELD * channel) for channel in range(3))
-# the bias stays in the half-way result; the second pass, whose weights too sum to 2^11, takes it out
+_HALF = 1 << (_DROPPED - 1)
 _LAST_SHIFT = _WEIGHT_BITS + _KEPT_BITS
-_LAST_ROUNDING = (1 << (_LAST_SHIFT - 1)) - ((_BIAS >> _DROPPED) << _WEIGHT_BITS)
+_LAST_HALF = 1 << (_LAST_SHIFT - 1)
 
 
 def cubic_window(
@@ -64,19 +59,20 @@ def cubic_window(
         bits.
     """
     height, width = source.shape[:2]
-    column, column_weight = _taps(size[0], enlarged[0] / width, offset[0])
+    # the last step may make pixels too many
+    column, column_weight = _taps(-(-size[0] // PIXELS) * PIXELS, enlarged[0] / width, offset[0])
     row, row_weight = _taps(size[1], enlarged[1] / height, offset[1])
     window = np.empty((size[1], size[0], 3), np.uint8)
     _render(
         # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
         np.require(source, requirements=["C", "W"]).reshape(height, -1),
         (
-            (column + 2).astype(np.uint64),
-            column_weight[:, (0, 2, 3)].astype(np.uint64).ravel(),
+            (3 * (column + 2)).astype(np.int32),
+            column_weight,
             int(column[0]) + 2,
-            int(column[-1]) + 2 + _RING,
+            int(column[size[0] - 1]) + 2 + _RING,
         ),
-        (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight.astype(np.int32)),
+        (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight),
         (nothing(size[1]) if front is None else front).rows,
         window.reshape(size[1], -1),
     )
@@ -84,7 +80,7 @@ def cubic_window(
 
 
 @lru_cache(maxsize=256)
-def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
     """Return the first of 4 source positions, and the 4 weights, of output positions `first`, `first` + 1, ..."""
     position = (np.arange(first, first + count) + 0.5) / scale - 0.5
     base = np.floor(position)
@@ -96,14 +92,14 @@ def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDAr
     weights = np.rint(np.stack([outer_left, inner_left, inner_right], axis=1) * 2**_WEIGHT_BITS).astype(np.int64)
     # the last one is what is missing to 1, so that a flat image stays flat
     last = 2**_WEIGHT_BITS - weights.sum(axis=1)
-    return base.astype(np.int64) - 1, np.concatenate([weights, last[:, None]], axis=1)
+    return base.astype(np.int64) - 1, np.concatenate([weights, last[:, None]], axis=1).astype(np.int16)
 
 
 @numba.njit(cache=True)
 def _render(
     source: NDArray[np.uint8],
-    columns: tuple[NDArray[np.uint64], NDArray[np.uint64], int, int],
-    rows: tuple[NDArray[np.int64], NDArray[np.int32]],
+    columns: tuple[NDArray[np.int32], NDArray[np.int16], int, int],
+    rows: tuple[NDArray[np.int64], NDArray[np.int16]],
     front: Rows,
     window: NDArray[np.uint8],
 ) -> None:
@@ -119,18 +115,17 @@ def _render(
             at = row[y, tap]
             hidden_from[at] = max(hidden_from[at], spans[y, 1] // 3)
             hidden_to[at] = min(hidden_to[at], spans[y, 2] // 3)
-    packed = np.empty(source.shape[1] // 3 + 4, np.uint64)
-    ring = np.empty((_RING, 3 * width), np.int16)
+    bordered = np.empty(source.shape[1] + 3 * (4 + PIXELS) + 4, np.uint8)
+    ring = np.empty((_RING, 3 * (width + PIXELS)), np.int16)
     ready = row[0, 0]
     for y in range(height):
         while ready <= row[y, _RING - 1]:
-            _pack(source[ready], packed, needed_from, needed_to)
+            _add_borders(source[ready], bordered, needed_from, needed_to)
             half_way = ring[ready % _RING]
             start, end = hidden_from[ready], max(hidden_from[ready], hidden_to[ready])
-            for first, last in ((0, start), (end, width)):
-                _mix_columns(
-                    packed, column[first:last], column_weights[3 * first : 3 * last], half_way[3 * first : 3 * last]
-                )
+            for first, last in ((0, start), (end // PIXELS * PIXELS, width)):
+                for x in range(first, last, PIXELS):
+                    mix_pixels(bordered, column, column_weights, half_way, x, _HALF, _DROPPED)
             ready += 1
         a, b = ring[row[y, 0] % _RING], ring[row[y, 1] % _RING]
         c, d = ring[row[y, 2] % _RING], ring[row[y, 3] % _RING]
@@ -141,37 +136,17 @@ def _render(
 
 
 @numba.njit(cache=True)
-def _pack(line: NDArray[np.uint8], packed: NDArray[np.uint64], start: int, end: int) -> None:
-    """Fill `packed` from `start` to before `end`: a pixel a word, the border repeated twice on either side."""
-    width = packed.size - 4
-    green, blue = np.uint64(_FIELD), np.uint64(2 * _FIELD)
+def _add_borders(line: NDArray[np.uint8], bordered: NDArray[np.uint8], start: int, end: int) -> None:
+    """Fill `bordered` from pixel `start` to before `end`: the line, its first and last pixel repeated twice."""
+    width = line.size // 3
     first, last = max(2, start), min(width + 2, end)
-    pixels, words = line[3 * (first - 2) : 3 * (last - 2)], packed[first:last]
-    for x in range(words.size):
-        words[x] = (
-            np.uint64(pixels[3 * x]) | np.uint64(pixels[3 * x + 1]) << green | np.uint64(pixels[3 * x + 2]) << blue
-        )
-    packed[start:first] = words[0]
-    packed[last:end] = words[-1]
-
-
-@numba.njit(cache=True)
-def _mix_columns(
-    packed: NDArray[np.uint64], first: NDArray[np.uint64], weights: NDArray[np.uint64], out: NDArray[np.int16]
-) -> None:
-    """Write the biased half-way results of the pixels that start at `first` in `packed`, three values each."""
-    one, two, three, bias = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(_ROUNDED_BIAS)
-    red, whole = np.uint64(_DROPPED), np.uint64(_WEIGHT_BITS)
-    green, blue = np.uint64(_DROPPED + _FIELD), np.uint64(_DROPPED + 2 * _FIELD)
-    for x in range(first.size):
-        at = first[x]
-        middle = packed[at + one]
-        # the weights' sum is known: three multiplications do for four pixels
-        total = (packed[at] - middle) * weights[3 * x] + (packed[at + two] - middle) * weights[3 * x + 1]
-        total += (packed[at + three] - middle) * weights[3 * x + 2] + (middle << whole) + bias
-        out[3 * x] = np.int16(total >> red)  # of a channel's 21 bits the 16 that are kept
-        out[3 * x + 1] = np.int16(total >> green)
-        out[3 * x + 2] = np.int16(total >> blue)
+    pixels, inner = line[3 * (first - 2) : 3 * (last - 2)], bordered[3 * first : 3 * last]
+    for x in range(inner.size):
+        inner[x] = pixels[x]
+    for x in range(3 * start, 3 * first):
+        bordered[x] = pixels[x % 3]
+    for x in range(3 * last, 3 * end):
+        bordered[x] = pixels[pixels.size - 3 + x % 3]
 
 
 @numba.njit(cache=True)
@@ -180,13 +155,15 @@ def _mix_rows(
     b: NDArray[np.int16],
     c: NDArray[np.int16],
     d: NDArray[np.int16],
-    weights: NDArray[np.int32],
+    weights: NDArray[np.int16],
     line: NDArray[np.uint8],
 ) -> None:
-    u, v, w, z = weights[0], weights[1], weights[2], weights[3]
+    """Make a part of a line of the window from the same part of four half-way rows."""
+    if line.size >= VALUES:
+        for x in range(0, line.size - VALUES, VALUES):
+            mix_values(a, b, c, d, weights, line, x, _LAST_HALF, _LAST_SHIFT)
+        mix_values(a, b, c, d, weights, line, line.size - VALUES, _LAST_HALF, _LAST_SHIFT)
+        return
     for x in range(line.size):
-        # numba widens every result to 64 bits; cut back at once, twice as many fit an instruction
-        upper = np.int32(np.int32(np.int32(a[x]) * u) + np.int32(np.int32(b[x]) * v))
-        lower = np.int32(np.int32(np.int32(c[x]) * w) + np.int32(np.int32(d[x]) * z))
-        total = np.int32(np.int32(upper + lower) + np.int32(_LAST_ROUNDING))
-        line[x] = np.uint8(min(max(np.int32(total >> np.int32(_LAST_SHIFT)), np.int32(0)), np.int32(255)))
+        total = a[x] * weights[0] + b[x] * weights[1] + c[x] * weights[2] + d[x] * weights[3]
+        line[x] = min(max((total + _LAST_HALF) >> _LAST_SHIFT, 0), 255)

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from matting_data.errors import MattingDataError
 
-_UP = 2
-_ADLER_BASE = np.uint64(65521)
+UP = 2
+ADLER_BASE = np.uint64(65521)
 _EVERY_BYTE = np.uint64(0x0101010101010101)
 
 _END = 512
+TOKENS = _END + 1
 """A token is one step of deflate: below 256 a literal byte, then a match of token − 253 bytes, last the block's end."""
 
 LENGTH_CODE_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
@@ -66,10 +67,21 @@ def run_png(plane: NDArray[np.uint8]) -> bytes:
     if plane.ndim != 2 or plane.size == 0 or plane.dtype != np.uint8:
         raise MattingDataError(f"no gray PNG can hold {plane.dtype} of shape {plane.shape}")
     height, width = plane.shape
-    tokens = np.empty(height * (width + 1) + 1, np.uint16)  # if no byte repeats
+    tokens = token_space(width, height)
     # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
     count, frequency, checksum = _tokenise(np.require(plane, requirements=["C", "W"]), tokens)
+    return png_of_tokens(width, height, tokens[:count], frequency, int(checksum))
 
+
+def token_space(width: int, height: int) -> NDArray[np.uint16]:
+    """Return room for the tokens of a plane in which no byte repeats."""
+    return np.empty(height * (width + 1) + 1, np.uint16)
+
+
+def png_of_tokens(
+    width: int, height: int, tokens: NDArray[np.uint16], frequency: NDArray[np.int64], checksum: int
+) -> bytes:
+    """Return the PNG of a plane's tokens; `frequency` counts each kind, `checksum` is its filtered rows' Adler-32."""
     symbol_frequency = np.zeros(286, np.int64)
     np.add.at(symbol_frequency, _SYMBOL, frequency)
     lengths = _code_lengths(symbol_frequency, 15)
@@ -81,7 +93,7 @@ def run_png(plane: NDArray[np.uint8]) -> bytes:
     size = -(-int(frequency @ bits + head_bits.sum()) // 8)
     stream = np.zeros(size + 4, np.uint8)  # the writer stores 4 bytes at a time
     place = _write(np.arange(head_bits.size, dtype=np.uint16), head_patterns, head_bits, stream, 0)
-    _write(tokens[:count], patterns, bits, stream, place)
+    _write(tokens, patterns, bits, stream, place)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     data = stream[:size].tobytes() + struct.pack(">I", checksum)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
@@ -95,7 +107,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def _tokenise(plane: NDArray[np.uint8], tokens: NDArray[np.uint16]) -> tuple[int, NDArray[np.int64], np.uint64]:
     """Fill `tokens`; return how many there are, how many of each kind, and the filtered rows' Adler-32 (RFC 1950)."""
     height, width = plane.shape
-    frequency = np.zeros(_END + 1, np.int64)
+    frequency = np.zeros(TOKENS, np.int64)
     low, high, count = np.uint64(1), np.uint64(0), 0
     words = np.zeros(width // 8 + 1, np.uint64)
     row, above = words.view(np.uint8)[:width], np.zeros(width, np.uint8)
@@ -104,37 +116,58 @@ def _tokenise(plane: NDArray[np.uint8], tokens: NDArray[np.uint16]) -> tuple[int
         for x in range(width):
             row[x] = line[x] - above[x]
         above = line
-        tokens[count] = _UP
+        tokens[count] = UP
         count += 1
-        low += np.uint64(_UP)
+        low += np.uint64(UP)
         high += low
         start = 0
         while start < width:
             value, end = row[start], _run_end(words, row, start)
-            length = np.uint64(end - start)
-            # so many steps of Adler-32 at once; rows of 2^28 pixels would still fit 64 bits
-            high += length * low + np.uint64(value) * (length * (length + np.uint64(1)) // np.uint64(2))
-            low += length * np.uint64(value)
-            tokens[count] = value
-            count += 1
-            repeats = end - start - 1
-            while repeats >= 3:
-                match = min(repeats, 258)
-                tokens[count] = 253 + match
-                frequency[253 + match] += 1
-                count += 1
-                repeats -= match
-            for _ in range(repeats):  # too few for a match
-                tokens[count] = value
-                count += 1
-            frequency[value] += 1 + repeats
+            count, low, high = add_run(tokens, count, frequency, value, end - start, low, high)
             start = end
-        low %= _ADLER_BASE
-        high %= _ADLER_BASE
+        low %= ADLER_BASE
+        high %= ADLER_BASE
+    return end_tokens(tokens, count, frequency, height), frequency, high << np.uint64(16) | low
+
+
+@numba.njit(cache=True)
+def add_run(
+    tokens: NDArray[np.uint16],
+    count: int,
+    frequency: NDArray[np.int64],
+    value: int,
+    run: int,
+    low: np.uint64,
+    high: np.uint64,
+) -> tuple[int, np.uint64, np.uint64]:
+    """Append `run` bytes of `value` to the first `count` tokens; return the count and both sums of Adler-32."""
+    length = np.uint64(run)
+    # so many steps of Adler-32 at once; rows of 2^28 pixels would still fit 64 bits
+    high += length * low + np.uint64(value) * (length * (length + np.uint64(1)) // np.uint64(2))
+    low += length * np.uint64(value)
+    tokens[count] = value
+    count += 1
+    repeats = run - 1
+    while repeats >= 3:
+        match = min(repeats, 258)
+        tokens[count] = 253 + match
+        frequency[253 + match] += 1
+        count += 1
+        repeats -= match
+    for _ in range(repeats):  # too few for a match
+        tokens[count] = value
+        count += 1
+    frequency[value] += 1 + repeats
+    return count, low, high
+
+
+@numba.njit(cache=True)
+def end_tokens(tokens: NDArray[np.uint16], count: int, frequency: NDArray[np.int64], rows: int) -> int:
+    """Append the block's end, and count it and the rows' filters; return how many tokens there are."""
     tokens[count] = _END
-    frequency[_UP] += height
+    frequency[UP] += rows
     frequency[_END] = 1
-    return count + 1, frequency, high << np.uint64(16) | low
+    return count + 1
 
 
 @numba.njit(cache=True)
@@ -173,41 +206,49 @@ def _write(
     return at * 8 + filled
 
 
+@numba.njit(cache=True)
 def _head(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return patterns and bits of all fields before the first token: RFC 1950, 2.2 and RFC 1951, 3.2.3 and 3.2.7."""
-    described = [
-        *lengths.tolist(),
-        1,
-        1,
-    ]  # distance 1 and one never used: some decoders want a full tree
-    steps = []  # (symbol, extra bits' value, extra bits): a code length, or many zeros
-    place = 0
-    while place < len(described):
+    described = np.ones(lengths.size + 2, np.int64)  # distance 1 and one never used: some decoders want a full tree
+    described[: lengths.size] = lengths
+    steps = np.empty((described.size, 3), np.int64)  # symbol, extra bits' value, extra bits: a length, or many zeros
+    frequency, count, place = np.zeros(19, np.int64), 0, 0
+    while place < described.size:
         zeros = 0
-        while zeros < 138 and described[place + zeros] == 0:
+        while zeros < 138 and place + zeros < described.size and described[place + zeros] == 0:
             zeros += 1
-        if zeros >= 3:
-            steps.append((18, zeros - 11, 7) if zeros >= 11 else (17, zeros - 3, 3))
+        if zeros >= 11:
+            steps[count] = 18, zeros - 11, 7
+        elif zeros >= 3:
+            steps[count] = 17, zeros - 3, 3
         else:
-            steps.append((described[place], 0, 0))
+            steps[count] = described[place], 0, 0
         place += zeros if zeros >= 3 else 1
-    step_lengths = _code_lengths(np.bincount([symbol for symbol, _, _ in steps], minlength=19), 7)
-    code, code_bits = _canonical_codes(step_lengths).tolist(), step_lengths.tolist()
+        frequency[steps[count, 0]] += 1
+        count += 1
+    code_bits = _code_lengths(frequency, 7)
+    code = _canonical_codes(code_bits)
+    fields = np.empty((6 + 19 + 2 * count, 2), np.int64)
     # deflate with a window of 32 KiB; the last block; its codes are dynamic; how many lengths of each kind follow
-    fields = [(0x0178, 16), (1, 1), (2, 2), (lengths.size - 257, 5), (1, 5), (len(LENGTH_CODE_ORDER) - 4, 4)]
-    fields += [(code_bits[symbol], 3) for symbol in LENGTH_CODE_ORDER]
-    for symbol, extra, extra_bits in steps:
-        fields += [(code[symbol], code_bits[symbol]), (extra, extra_bits)]
-    return np.array([pattern for pattern, _ in fields]), np.array([bits for _, bits in fields])
+    fields[0], fields[1], fields[2] = (0x0178, 16), (1, 1), (2, 2)
+    fields[3], fields[4], fields[5] = (lengths.size - 257, 5), (1, 5), (len(LENGTH_CODE_ORDER) - 4, 4)
+    for number, symbol in enumerate(LENGTH_CODE_ORDER):
+        fields[6 + number] = code_bits[symbol], 3
+    for number in range(count):
+        symbol, extra, extra_bits = steps[number]
+        fields[25 + 2 * number] = code[symbol], code_bits[symbol]
+        fields[26 + 2 * number] = extra, extra_bits
+    return np.ascontiguousarray(fields[:, 0]), np.ascontiguousarray(fields[:, 1])
 
 
+@numba.njit(cache=True)
 def _code_lengths(frequency: NDArray[np.int64], longest: int) -> NDArray[np.int64]:
     """Return Huffman code lengths of at most `longest` bits for symbols of these frequencies, two or more not 0."""
     symbols = np.flatnonzero(frequency)
     lengths = np.zeros_like(frequency)
     weights, least = frequency[symbols], 1
     while True:
-        order = np.argsort(weights, kind="stable")
+        order = np.argsort(weights, kind="mergesort")  # stable
         lengths[symbols[order]] = _depths(weights[order])
         if lengths.max() <= longest:
             return lengths

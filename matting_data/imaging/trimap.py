@@ -8,7 +8,7 @@ therefore never contradicts its alpha.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import cv2
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.imaging import bitmask
+from matting_data.imaging.encode import matte_png
 from matting_data.imaging.geometry import bounding_box
+from matting_data.imaging.trimap_png import trimap_png
 
 Element = Literal["ellipse", "disc"]
 
@@ -93,19 +95,28 @@ class Trimapper:
     def draw(self, radii: Radii) -> NDArray[np.uint8]:
         """Return the trimap for `radii`: H×W uint8 in {0, 128, 255}."""
         if radii.element == "ellipse":
-            reached, inner = self._ellipse(True, radii.dilate), self._ellipse(False, radii.erode)
-            return bitmask.paint(reached, inner, self._touched.shape[1])  # inner lies inside reached
+            return bitmask.paint(*self._ellipses_of(radii), self._touched.shape[1])
         trimap = np.full(self._touched.shape, 128, np.uint8)
         trimap[self._distance_outside > _between(radii.dilate)] = 0
         trimap[self._distance_inside > _between(radii.erode)] = 255
         return trimap
 
+    def png(self, radii: Radii) -> bytes:
+        """Return the trimap for `radii` as a lossless PNG."""
+        if radii.element == "ellipse":
+            return trimap_png(*self._ellipses_of(radii), self._touched.shape[1])
+        return matte_png(self.draw(radii))
+
+    def _ellipses_of(self, radii: Radii) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return the packed masks of all that is reached, and of what lies inside; the second inside the first."""
+        return self._ellipse(True, radii.dilate), self._ellipse(False, radii.erode)
+
     def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint64]:
         key = (outside, side)
         if key not in self._ellipses:
-            kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), dtype=np.uint8)
+            spans = _ellipse_spans(side)
             self._ellipses[key] = (
-                bitmask.dilate(self._outside, kernel) if outside else ~bitmask.dilate(self._inside, kernel)
+                bitmask.dilate(self._outside, spans) if outside else ~bitmask.dilate(self._inside, spans)
             )
         return self._ellipses[key]
 
@@ -119,6 +130,12 @@ class Trimapper:
         if self._solid.all():
             return np.full(self._solid.shape, np.inf, np.float32)
         return _distance(self._solid)
+
+
+@lru_cache(maxsize=512)
+def _ellipse_spans(side: int) -> NDArray[np.int64]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return bitmask.kernel_spans(np.asarray(kernel, dtype=np.uint8))
 
 
 def _between(radius: int) -> float:

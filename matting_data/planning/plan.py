@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from matting_data.errors import UsageError
 from matting_data.humans.detector import Thresholds
@@ -17,7 +17,7 @@ from matting_data.planning.seeds import derive_seed
 from matting_data.planning.selection import judge_found, judge_humans, reject_duplicates
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
 from matting_data.recipe import Expect, Recipe
-from matting_data.records import Background, Foreground, PlannedComposite
+from matting_data.records import Background, Foreground, PlannedComposite, values
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Plan:
             if record.state == "ok":
                 digest.update(repr(record.decides).encode())
         for composite in self.composites:
-            digest.update(repr(astuple(composite)).encode())
+            digest.update(repr(values(composite)).encode())
         return digest.hexdigest()
 
     def shards(self) -> dict[tuple[str, int], list[PlannedComposite]]:

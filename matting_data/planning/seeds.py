@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
+from numpy.typing import DTypeLike, NDArray
 
 
 def derive_seed(*key: str | int) -> int:
@@ -19,4 +21,16 @@ def derive_seed(*key: str | int) -> int:
 
 def generator(*key: str | int) -> np.random.Generator:
     """Return a Philox generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) for a key."""
-    return np.random.Generator(np.random.Philox(key=derive_seed(*key)))
+    bits = np.random.Philox(_Key(derive_seed(*key)))  # type: ignore[arg-type]  # any ISeedSequence will do
+    return np.random.Generator(bits)
+
+
+class _Key(ISeedSequence):
+    """Hands Philox its key: ``Philox(key=...)`` gives the same stream, but first asks the system for randomness."""
+
+    def __init__(self, key: int) -> None:
+        self._key = key
+
+    def generate_state(self, n_words: int, dtype: DTypeLike = np.uint32) -> NDArray[np.uint32 | np.uint64]:
+        """Return the two 64-bit words that Philox asks for."""
+        return np.array([self._key, 0], np.uint64)

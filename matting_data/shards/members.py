@@ -17,6 +17,10 @@ LAYER_MEMBERS = ("image", "alpha", "json")
 """In a store of layers: a foreground's colours, its alpha, and what it says of itself, for all its composites."""
 
 
+_PLACES = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
+_SAID = tuple(field.name for field in fields(Sample) if field.name not in _PLACES)
+
+
 def member_of(field: str) -> str:
     """Return the member that a field with extension belongs to: ``image.jpg`` and ``foreground.webp`` → ``image``."""
     name = field.partition(".")[0]
@@ -25,8 +29,7 @@ def member_of(field: str) -> str:
 
 def sample_json(row: Sample) -> bytes:
     """Return what a sample says of itself: its manifest row without the places in the tar."""
-    places = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
-    values = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in places}
+    values = {name: getattr(row, name) for name in _SAID}
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 

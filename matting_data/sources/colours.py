@@ -1,7 +1,8 @@
 """Estimated foreground colours, kept between runs: the estimate costs a hundred composites' time.
 
-Only soft pixels differ from the source image, so only theirs are stored, compressed, under the hash of the files
-they were estimated from.
+Only soft pixels differ from the source image, so only theirs are stored, with a checksum, under the hash of the files
+they were estimated from. They are not compressed: that saves four tenths of the room, and takes a fifth of a
+millisecond of every composite.
 """
 
 from __future__ import annotations
@@ -49,19 +50,25 @@ class ColourCache:
             return image
         identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256} {record.opaque_from}"
         name = hashlib.sha256(identity.encode()).hexdigest()
-        path = self._folder / name[:2] / f"{name}.z"
-        count = int(soft_pixels(alpha).sum())
+        path = self._folder / name[:2] / f"{name}.rgb"
+        count = int(np.count_nonzero(soft_pixels(alpha)))
         colours = _read(path, count)
         if colours is None:
             colours = estimate_soft_colours(image, alpha)
             if self._keep:
-                write_bytes(path, zlib.compress(colours.tobytes(), 1))
+                write_bytes(path, colours.tobytes() + _checksum(colours.tobytes()))
         return with_soft_colours(image, alpha, colours)
 
 
 def _read(path: Path, count: int) -> NDArray[np.uint8] | None:
     try:
-        data = zlib.decompress(path.read_bytes())
-    except (OSError, zlib.error):
-        return None  # absent or damaged: estimating again repairs it
-    return np.frombuffer(data, np.uint8).reshape(count, 3) if len(data) == 3 * count else None
+        data = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    if len(data) != 3 * count + 4 or data[-4:] != _checksum(data[:-4]):
+        return None  # damaged: estimating again repairs it
+    return np.frombuffer(data[:-4], np.uint8).reshape(count, 3)
+
+
+def _checksum(data: bytes | memoryview) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "big")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput
-from matting_data.imaging.decode import MAX_PIXELS, Raster, decode, has_alpha, to_alpha8, to_rgb8
+from matting_data.imaging.decode import MAX_PIXELS, Raster, decode, decode_rgb_jpeg, has_alpha, to_alpha8, to_rgb8
 
 
 def load_foreground(
@@ -49,19 +49,30 @@ def load_foreground(
     return to_rgb8(raster), np.ascontiguousarray(matte)
 
 
-def load_background(data: bytes, max_pixels: int = MAX_PIXELS, rotation: int = 0) -> NDArray[np.uint8]:
+def load_background(
+    data: bytes, max_pixels: int = MAX_PIXELS, rotation: int = 0, plain: bool = False
+) -> NDArray[np.uint8]:
     """Decode a background to H×W×3 uint8 RGB in display orientation; transparency is dropped.
 
     Parameters
     ----------
+    data : bytes
+        The file.
+    max_pixels : int
+        Larger images are refused.
     rotation : int
         Degrees counterclockwise, a multiple of 90, by which to turn a file that names no orientation of its own.
+    plain : bool
+        These very bytes were decoded before, within `max_pixels`, as an RGB JPEG of orientation 1: nothing is asked
+        of Pillow again.
 
     Raises
     ------
     RejectedInput
         ``unreadable``, ``too_large`` or ``wrong_mode``.
     """
+    if plain and (pixels := decode_rgb_jpeg(data)) is not None:
+        return upright(pixels, 1, rotation)
     raster = decode(data, max_pixels)
     return upright(to_rgb8(raster), raster.orientation, rotation)
 

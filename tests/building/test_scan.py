@@ -245,7 +245,7 @@ def test_estimated_colours_are_kept_for_the_build(tmp_path: Path) -> None:
     sources = [{"layout": "rgba", "root": "people", "colour": "estimate"}]
     records = scan_foregrounds(recipe(tmp_path, foregrounds={"sources": sources}), tmp_path / "cache", 1)
     assert [(r.state, r.colour) for r in records] == [("ok", "estimated")]
-    assert len(list((tmp_path / "cache" / "colours").rglob("*.z"))) == 1
+    assert len(list((tmp_path / "cache" / "colours").rglob("*.rgb"))) == 1
 
 
 def test_a_detector_gets_its_batches_and_one_bad_photograph_fails_alone(

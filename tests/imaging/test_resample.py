@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -132,3 +138,28 @@ def test_views_and_read_only_arrays_are_taken_as_they_are() -> None:
     wide.setflags(write=False)
     turned = np.ascontiguousarray(image[:, ::-1])[:, ::-1]
     np.testing.assert_array_equal(over_window(premultiply(turned, alpha[::-1][::-1]), wide, p), expected)
+
+
+PROGRAM = """
+import hashlib
+import numpy as np
+from matting_data.imaging.resample import cubic_window
+
+rng, digest = np.random.default_rng(3), hashlib.sha256()
+for (width, height), enlarged in (((7, 5), (16, 12)), ((64, 48), (97, 73)), ((1, 1), (40, 40)), ((33, 90), (33, 91))):
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    digest.update(cubic_window(image, enlarged, (3, 1), (enlarged[0] - 3, enlarged[1] - 1)).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_a_processor_without_the_instruction_makes_the_same_bytes(tmp_path: Path) -> None:
+    plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=os.environ | more, capture_output=True, text=True, check=True
+        )
+        for more in ({}, plain)
+    ]
+    assert made[0].stdout == made[1].stdout
+    assert len(made[0].stdout.strip()) == hashlib.sha256().digest_size * 2

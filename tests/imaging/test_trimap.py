@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from synthetic import Pixels, soft_matte
 
+from matting_data.imaging.run_png import run_png
 from matting_data.imaging.trimap import Radii, Trimapper, adaptive_radii, dim_radii, fixed_radii, person_extent
 
 levels = st.one_of(st.sampled_from([0, 0, 255, 255, 255]), st.integers(0, 255))
@@ -63,6 +64,22 @@ def test_an_ellipse_trimap_of_a_person_follows_its_definition(side: int) -> None
     alpha = soft_matte(33, 41)
     drawn = Trimapper(alpha).draw(fixed_radii(side))
     np.testing.assert_array_equal(drawn, by_ellipse(alpha, side, side))
+
+
+wide_mattes = st.builds(
+    lambda levels, lengths, height, width: np.resize(np.repeat(levels, lengths), (height, width)).astype(np.uint8),
+    st.just([0, 255, 0, 9, 255, 128]),
+    st.lists(st.integers(1, 150), min_size=6, max_size=6),
+    st.integers(1, 40),
+    st.sampled_from([1, 8, 63, 64, 65, 127, 128, 129, 200, 300]),
+)
+
+
+@given(mattes | wide_mattes, st.sampled_from(["ellipse", "disc"]), st.integers(1, 70), st.integers(1, 70))
+@settings(max_examples=200, deadline=None)
+def test_the_png_of_a_trimap_is_that_of_its_pixels(alpha: Pixels, element: str, dilate: int, erode: int) -> None:
+    radii = Radii(element, dilate, erode)  # type: ignore[arg-type]
+    assert Trimapper(alpha).png(radii) == run_png(Trimapper(alpha).draw(radii))
 
 
 @pytest.mark.parametrize("side", [1, 2, 25, 63, 64, 65, 129, 200, 399, 400])

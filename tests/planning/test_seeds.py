@@ -44,6 +44,14 @@ def test_generators_of_one_key_draw_alike_and_of_two_keys_do_not() -> None:
     assert not (one == other).any()
 
 
+@given(keys)
+def test_a_generator_is_philox_under_its_seed(key: list[str | int]) -> None:
+    expected = np.random.Generator(np.random.Philox(key=derive_seed(*key)))
+    drawn = generator(*key)
+    np.testing.assert_array_equal(drawn.random(9), expected.random(9))
+    np.testing.assert_array_equal(drawn.integers(1, 30, 9), expected.integers(1, 30, 9))
+
+
 def test_draws_are_uniform() -> None:
     first = np.array([generator("uniform", i).random() for i in range(2000)])
     assert abs(first.mean() - 0.5) < 0.03

@@ -87,3 +87,12 @@ def test_a_name_that_no_header_holds_is_an_error_and_not_a_shortened_name() -> N
     with pytest.raises(ValueError, match="name is too long"):
         ShardWriter(sink).add("k" * 101, {"json": b"{}"})
     assert sink.getvalue() == b""
+
+
+@given(st.from_regex(r"\A[A-Za-z0-9_-]{1,91}\Z"), st.integers(0, 5000))
+@settings(deadline=None)
+def test_a_header_is_what_tarfile_writes(key: str, size: int) -> None:
+    info = tarfile.TarInfo(f"{key}.image.jpg")
+    info.size, info.mtime, info.mode = size, 0, 0o444
+    data, _ = written([(key, {"image.jpg": bytes(size)})])
+    assert data[:512] == info.tobuf(tarfile.USTAR_FORMAT)

@@ -41,12 +41,13 @@ def test_an_estimate_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", [b"", b"no zlib at all", None], ids=["empty", "text", "cut"])
+@pytest.mark.parametrize("damage", [b"", b"no colours at all", None, b"flip"], ids=["empty", "text", "cut", "flip"])
 def test_a_damaged_estimate_is_made_again(tmp_path: Path, damage: bytes | None) -> None:
     expected = ColourCache(tmp_path).clean(RECORD, IMAGE.copy(), ALPHA)
     [path] = files(tmp_path)
     sound = path.read_bytes()
-    path.write_bytes(sound[: len(sound) // 2] if damage is None else damage)
+    flipped = bytes([sound[0] ^ 1]) + sound[1:]
+    path.write_bytes(sound[: len(sound) // 2] if damage is None else flipped if damage == b"flip" else damage)
     np.testing.assert_array_equal(ColourCache(tmp_path).clean(RECORD, IMAGE.copy(), ALPHA), expected)
     assert path.read_bytes() == sound
 

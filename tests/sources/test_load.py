@@ -87,6 +87,18 @@ def test_a_background_is_rgb_of_8_bits_whatever_was_stored() -> None:
         load_background(png_file(IMAGE), 1199)
 
 
+@pytest.mark.parametrize("tail", [b"", b"trailing bytes"])
+def test_a_jpeg_known_from_before_is_decoded_as_at_first(tail: bytes) -> None:
+    data = encoded(IMAGE, "JPEG") + tail
+    np.testing.assert_array_equal(load_background(data, plain=True), load_background(data))
+    np.testing.assert_array_equal(load_background(data, rotation=90, plain=True), load_background(data, rotation=90))
+
+
+def test_a_damaged_jpeg_is_rejected_whatever_was_known_of_it() -> None:
+    with pytest.raises(RejectedInput):
+        load_background(encoded(IMAGE, "JPEG")[:200], plain=True)
+
+
 def test_a_background_is_turned_counterclockwise_unless_its_file_says_how_it_stands() -> None:
     png = png_file(IMAGE)
     np.testing.assert_array_equal(load_background(png, rotation=90)[0], IMAGE[:, -1])  # the right edge comes to the top
