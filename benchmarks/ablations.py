@@ -113,8 +113,8 @@ def rendered(results: dict[str, list[dict[str, float]]]) -> str:
         if not runs:
             continue
         means = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
-        ratios = []
-        for metric in METRICS:
+        ratios = ["1", "1"] if row == "backbone" else []
+        for metric in () if row == "backbone" else METRICS:
             pairs = zip(runs, results["backbone"], strict=False)
             ratios.append(interval([run[metric] / floor[metric] for run, floor in pairs]))
         paper = ", ".join(f"{metric.upper()} {value:.2f}" for metric, value in PAPER.get(row, {}).items())
