@@ -1,9 +1,10 @@
-"""Runs whose encoder starts from weights with torchvision's names, as published files hold them."""
+"""Runs whose encoder starts from weights with torchvision's names, as published files hold them, or cannot."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from matting_data.errors import UsageError  # noqa: E402
+from matting_data.errors import MissingExtraError, UsageError  # noqa: E402
 from matting_data.networks import weights  # noqa: E402
 from matting_data.networks.backbones.mobilenet_v2 import MobileNetV2  # noqa: E402
 from matting_data.networks.weights import load_network  # noqa: E402
@@ -78,4 +79,11 @@ def test_a_file_that_does_not_fit_is_one_sentence_and_leaves_no_run(dataset: Pat
 def test_an_address_that_does_not_answer(dataset: Path, tmp_path: Path, server: Server) -> None:
     with pytest.raises(UsageError, match=r"cannot fetch .*/gone\.pth .* or start from 'random'"):
         run_here(dataset, tmp_path / "run", f"encoder={server.at('/gone.pth')}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_safetensors_no_run_starts(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(MissingExtraError, match=r"safetensors is not installed: .*\[torch\]"):
+        run_here(dataset, tmp_path / "run")
     assert not (tmp_path / "run").exists()
