@@ -114,8 +114,11 @@ def test_too_little_memory_says_what_to_lower(
     with pytest.raises(UsageError) as caught:
         predict_batch(network, [photo(75, 110)] * 2, size="native")
     assert str(caught.value) == (
-        "cpu ran out of memory with 2 of 75×110 pixels at a time: lower batch, or short_side (and leave native out)"
+        "cpu ran out of memory at 75×110 pixels: "
+        "lower the batch of 2, or predict at a short side instead of native size"
     )
+    with pytest.raises(UsageError, match=r"ran out of memory at 64×64 pixels: lower the short side$"):
+        predict(network, photo(75, 110), short_side=64)
 
 
 def test_what_is_no_image_is_refused(network: SafeNet) -> None:

@@ -113,9 +113,10 @@ def predict_batch(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        fewer = f"lower the batch of {len(images)}, or " if len(images) > 1 else ""
+        smaller = "predict at a short side instead of native size" if size == "native" else "lower the short side"
         raise UsageError(
-            f"{parameter.device} ran out of memory with {len(images)} of {target[1]}×{target[0]} pixels at a time: "
-            "lower batch, or short_side (and leave native out)"
+            f"{parameter.device} ran out of memory at {target[1]}×{target[0]} pixels: {fewer}{smaller}"
         ) from None
     finally:
         network.train(was_training)
