@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import yaml
 
-from matting_data.errors import UsageError, nearest
+from matting_data.errors import UsageError, nearest, shown
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -144,7 +144,7 @@ def validation_sentence(document: Any, error: ValidationError, kind: type) -> st
     message = finding["msg"].removeprefix("Value error, ")
     if finding["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def _keys(kind: Any, parents: Sequence[str]) -> list[str]:

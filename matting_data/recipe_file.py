@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from matting_data import recipe as schema
 from matting_data import recipe_backgrounds
 from matting_data.documents import apply_override, parse_mapping, preset_names, read_preset, written_location
-from matting_data.errors import UsageError, nearest
+from matting_data.errors import UsageError, nearest, shown
 from matting_data.recipe import Recipe
 
 BUNDLED = "sample"
@@ -142,16 +142,16 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     if finding["type"] == "union_tag_not_found":
         return f"the key '{where}.kind' is missing: choose 'dim', 'fixed' or 'adaptive'"
     if where == "foregrounds.split.test":
-        return f"{where} is {finding['input']!r}: give a number of foregrounds, or a share below 1"
+        return f"{where} is {shown(finding['input'])}: give a number of foregrounds, or a share below 1"
     if where == "version" and finding["type"] == "string_type":
-        return f"{where} is {finding['input']!r}: quote it and give three numbers, '1.0.0'"
+        return f"{where} is {shown(finding['input'])}: quote it and give three numbers, '1.0.0'"
     if finding["type"] == "dataclass_type":
-        return f"{where or 'the recipe'} is {finding['input']!r}: it needs keys of its own, or none of it"
+        return f"{where or 'the recipe'} is {shown(finding['input'])}: it needs keys of its own, or none of it"
     if finding["type"] == "union_tag_invalid":
         return f"{where}.kind is {finding['ctx']['tag']!r}: choose {finding['ctx']['expected_tags']}"
     if finding["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def _known_keys(parent: str) -> list[str]:

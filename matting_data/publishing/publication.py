@@ -6,8 +6,8 @@ None of them names the hash of ``dataset.json``, which lists theirs.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,6 @@ from matting_data.publishing.facts import Publication, read_facts
 from matting_data.shards.index import read_index, write_index
 
 INFO = "_info.json"
-
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
 def publication_files(out: Path, index: Mapping[str, Any], publication: Publication | None = None) -> dict[str, bytes]:
@@ -86,7 +84,7 @@ def rewrite(out: Path, publication: Publication | None = None) -> dict[str, str]
     UsageError
         There is no dataset, or the date is none.
     """
-    if publication is not None and publication.date and not _DATE.fullmatch(publication.date):
+    if publication is not None and publication.date and not _is_day(publication.date):
         raise UsageError(f"date {publication.date!r} is not a day: write it as 2026-01-31")
     read_index(out)  # an unfinished dataset is refused before anything is created in it
     with workspace.locked(out):
@@ -95,6 +93,13 @@ def rewrite(out: Path, publication: Publication | None = None) -> dict[str, str]
         written = {name: write_bytes(out / name, data) for name, data in content.items()}
         write_index(out, {**index, "files": {**index["files"], **written}})
     return written
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def said_before(out: Path) -> Publication:

@@ -60,8 +60,16 @@ class Composite:
 
 
 def complete(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Return `parts` with those that a composite cannot do without, in the order of storage."""
+    """Return `parts` with those that a composite cannot do without, in the order of storage.
+
+    Raises
+    ------
+    UsageError
+        A part is none.
+    """
     asked = {"image", "alpha", *parts}
+    for part in sorted(asked.difference((*PARTS, LAYERS))):
+        raise UsageError(f"part {part!r} is none: choose among {', '.join((*PARTS, LAYERS))}")
     return tuple(part for part in (*PARTS, LAYERS) if part in asked)
 
 
