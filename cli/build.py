@@ -27,7 +27,7 @@ def build(
     ctx: click.Context,
     recipe: Path | None,
     overrides: tuple[str, ...],
-    out: Path | None,
+    out: Path | str | None,
     workers: int,
     on_error: str,
     max_errors: int,

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option, workers_option
+from .options import PLACE, dataset_place_argument, json_option, workers_option
 
 
 @click.command()
-@dataset_argument
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the composites.")
+@dataset_place_argument
+@click.option("--out", type=PLACE, required=True, help="Folder or URL for the composites.")
 @workers_option
 @json_option
-def materialize(dataset: Path, out: Path, workers: int, as_json: bool) -> int:
+def materialize(dataset: Path | str, out: Path | str, workers: int, as_json: bool) -> int:
     """Make composites of DATASET, a store of layers, without its sources.
 
     The result is what a build with 'store: {kind: composites}' makes, to the byte. The same command on the same folder

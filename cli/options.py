@@ -13,6 +13,27 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
 
 
+class _Folder(click.Path):
+    """A folder; a URL would else become one of that name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            self.fail(f"{value} is a URL, and this command works on folders: copy the dataset here first", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Place(click.Path):
+    """A folder, or a URL of a protocol that fsspec knows, which stays a string."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            return value.rstrip("/")
+        return super().convert(value, param, ctx)
+
+
+PLACE = _Place(path_type=Path)
+
+
 def recipe_argument(command: Command) -> Command:
     """``[RECIPE]`` and ``--set``."""
     command = click.option(
@@ -27,7 +48,12 @@ def recipe_argument(command: Command) -> Command:
 
 def dataset_argument(command: Command) -> Command:
     """``DATASET``: the folder of a build."""
-    return click.argument("dataset", type=_PATH)(command)
+    return click.argument("dataset", type=_Folder(path_type=Path))(command)
+
+
+def dataset_place_argument(command: Command) -> Command:
+    """``DATASET``: the folder or the URL of a build."""
+    return click.argument("dataset", type=PLACE)(command)
 
 
 def json_option(command: Command) -> Command:
@@ -49,5 +75,12 @@ def workers_option(command: Command) -> Command:
 
 
 def out_option(command: Command) -> Command:
-    """``--out``; default ``out/<name of the recipe>``."""
-    return click.option("--out", type=_PATH, help="Where to build.  [default: out/<name of the recipe>]")(command)
+    """``--out``, a folder or a URL; default ``out/<name of the recipe>``."""
+    text = "Where to build: a folder, or a URL such as s3://bucket/prefix.  [default: out/<name of the recipe>]"
+    return click.option("--out", type=PLACE, help=text)(command)
+
+
+def out_folder_option(command: Command) -> Command:
+    """``--out``, a folder; default ``out/<name of the recipe>``."""
+    text = "Where to write.  [default: out/<name of the recipe>-filter]"
+    return click.option("--out", type=_Folder(path_type=Path), help=text)(command)

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option, workers_option
+from .options import dataset_place_argument, json_option, workers_option
 
 
 @click.command()
-@dataset_argument
+@dataset_place_argument
 @click.option("--quick", is_flag=True, help="Hash every file, but do not decode the samples.")
 @click.option("--recompose", type=click.IntRange(0), default=16, show_default=True,
               help="Composites to make again from their sources and compare byte for byte.")  # fmt: skip
@@ -20,7 +20,7 @@ from .options import dataset_argument, json_option, workers_option
               help="Folder where the recipe's relative paths start, where .work is not at hand.")  # fmt: skip
 @workers_option
 @json_option
-def verify(dataset: Path, quick: bool, recompose: int, base: Path | None, workers: int, as_json: bool) -> int:
+def verify(dataset: Path | str, quick: bool, recompose: int, base: Path | None, workers: int, as_json: bool) -> int:
     """Check DATASET: hashes, counts, members, sizes, alpha against trimap, and some composites against their sources.
 
     Exits with 1 when anything is wrong.

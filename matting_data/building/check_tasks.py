@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -43,7 +42,7 @@ class CheckForegrounds:
     """Checks foregrounds; what is unforeseen becomes a failed record instead of the end of the build."""
 
     min_side: int
-    colours: Path
+    colours: ColourCache
     batch_size: int = 1
 
     def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
@@ -53,7 +52,7 @@ class CheckForegrounds:
     def _checked(self, item: Item[Foreground]) -> Foreground:
         assert isinstance(item.found, FoundForeground)
         try:
-            return check_foreground(item.found, self.min_side, ColourCache(self.colours))
+            return check_foreground(item.found, self.min_side, self.colours)
         except MattingDataError:
             raise
         except Exception as error:

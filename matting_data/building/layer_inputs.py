@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +9,7 @@ from matting_data.errors import RejectedInput
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.layers import LayerStore
 from matting_data.records import Background, Foreground, Sample
+from matting_data.storage import Location
 
 
 class LayerInputs:
@@ -18,7 +17,7 @@ class LayerInputs:
 
     Parameters
     ----------
-    root : Path
+    root : Path, str or Storage
         The dataset.
 
     Raises
@@ -27,7 +26,7 @@ class LayerInputs:
         It is unfinished or damaged.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         dataset = dataset_reader.open(root)
         assert isinstance(dataset.store, LayerStore)
         self._store = dataset.store

@@ -24,8 +24,10 @@ from matting_data.planning.selection import judge_found
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import find_backgrounds
+from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import InputFile
 from matting_data.sources.foregrounds import find_foregrounds
+from matting_data.storage import Storage
 from matting_data.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
 
 _CHECKS = f"checks of {__version__}"
@@ -101,8 +103,18 @@ def scan_backgrounds(
     return ScannedBackgrounds(records, detector.thresholds if detector else None, labelled.notes)
 
 
-def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
-    """Find and check the foregrounds of a recipe; estimate clean colours, kept in `cache`, where it asks for them."""
+def scan_foregrounds(
+    recipe: LoadedRecipe, cache: Path, workers: int, colours: Storage | None = None
+) -> list[Foreground]:
+    """Find and check the foregrounds of a recipe; estimate clean colours where it asks for them.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder for check results.
+    colours : Storage, optional
+        Where to keep the estimates, by default in `cache`.
+    """
     found = find_foregrounds(recipe)
     min_side = recipe.recipe.foregrounds.min_side
     if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
@@ -118,7 +130,7 @@ def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Fo
         )
         for f in found
     ]
-    check = CheckForegrounds(min_side, cache / "colours")
+    check = CheckForegrounds(min_side, ColourCache(colours or cache / "colours"))
     return _Scan(Foreground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
 
 

@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import atomic_file, storage_errors
 from matting_data.building.commit import Commit, Failures, commit
 from matting_data.building.commit import committed as committed_shard
 from matting_data.building.render import ForegroundRenderer, sample_row
@@ -22,7 +21,7 @@ from matting_data.imaging.trimap import person_extent
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, Foreground, PlannedComposite, Sample
 from matting_data.shards.index import tool_versions
-from matting_data.shards.layout import manifest_path, tar_path
+from matting_data.shards.layout import manifest_name, shard_name, tar_name
 from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
@@ -30,6 +29,7 @@ from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
+from matting_data.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -117,25 +117,24 @@ class BuildShard:
     ----------
     recipe : LoadedRecipe
         What to build, and into which kind of store.
-    out : Path
+    out : Storage
         The dataset.
     inputs : Inputs
         Where pixels come from: the recipe's sources, or the layers of another dataset.
     """
 
     recipe: LoadedRecipe
-    out: Path
+    out: Storage
     inputs: Inputs
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Write the tar, then the manifest that makes it count."""
         rows: list[Sample] = []
         failed: list[tuple[str, str, str]] = []
-        manifest = manifest_path(self.out, shard.split, shard.number)
-        with storage_errors(self.out):  # what is replaced must not count while it is
-            manifest.unlink(missing_ok=True)
+        name = shard_name(shard.split, shard.number)
+        self.out.remove(manifest_name(name))  # what is replaced must not count while it is
         add = self._add_layers if self.recipe.recipe.store.kind == "layers" else self._add_composites
-        with atomic_file(tar_path(self.out, shard.split, shard.number)) as file:
+        with self.out.writing(tar_name(name)) as file:
             writer = ShardWriter(file)
             for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
                 composites = list(group)
@@ -148,7 +147,8 @@ class BuildShard:
                 add(writer, shard, composites, (record, image, alpha), rows, failed)
             writer.close()
         tar = file.bytes_written, file.sha256
-        return ShardResult.of(shard, commit(manifest, rows, Sample, inputs_sha256(self.recipe, shard), tar, failed))
+        done = commit(self.out, name, rows, Sample, inputs_sha256(self.recipe, shard), tar, failed)
+        return ShardResult.of(shard, done)
 
     def _add_composites(
         self,
@@ -203,10 +203,11 @@ class BuildShard:
             rows.append(with_places(row, places))
 
 
-def committed(out: Path, recipe: LoadedRecipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
+def committed(out: Storage, recipe: LoadedRecipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
     """Return the result of a shard that an earlier run finished, or None where it has to be built (again)."""
-    manifest, tar = manifest_path(out, shard.split, shard.number), tar_path(out, shard.split, shard.number)
-    done = committed_shard(manifest, tar, Sample, inputs_sha256(recipe, shard), keep_failed)
+    done = committed_shard(
+        out, shard_name(shard.split, shard.number), Sample, inputs_sha256(recipe, shard), keep_failed
+    )
     if done is None or not shard.lost.keys() <= _lost(shard, done):
         return None
     return ShardResult.of(shard, done)

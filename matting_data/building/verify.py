@@ -13,7 +13,7 @@ from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.progress import bar
 from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import Inputs, SourceInputs
-from matting_data.building.workspace import saved_recipe, work_folder
+from matting_data.building.workspace import colour_store, saved_recipe
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.planning.seeds import derive_seed
@@ -22,9 +22,10 @@ from matting_data.records import Sample
 from matting_data.shards.index import content_sha256, read_index
 from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS, member_of
-from matting_data.shards.reader import background_entries, read_manifest, read_members, shard_entries
+from matting_data.shards.reader import background_entries, cut_members, read_manifest, shard_entries, span
 from matting_data.shards.verify import Problem, VerifyBackgrounds, VerifyShard, check_keys, check_tables
 from matting_data.sources.colours import ColourCache
+from matting_data.storage import Location, Storage, open_storage
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Verification:
     skipped: str
 
 
-def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: int) -> Verification:
+def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers: int) -> Verification:
     """Check a dataset.
 
     Parameters
     ----------
-    out : Path
+    out : Path, str or Storage
         The dataset.
     deep : bool
         Decode every sample too, not only hash the files.
@@ -68,6 +69,7 @@ def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: in
     DamageError
         There is no whole, readable index.
     """
+    out = open_storage(out)
     index = read_index(out)
     problems = check_tables(out, index)
     layers = index["store"] == "layers"
@@ -105,11 +107,11 @@ def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: In
     return {member_of(field): content for field, content in rendered.members.items()}
 
 
-def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
+def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
     recipe, plan = saved_recipe(out, base), saved_plan(out)
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
-    inputs = SourceInputs(recipe, ColourCache(work_folder(out) / "colours", keep=False))
+    inputs = SourceInputs(recipe, ColourCache(colour_store(out), keep=False))
     layers = LayerInputs(out) if index["store"] == "layers" else None
     problems: list[Problem] = []
     done, skipped = 0, ""
@@ -121,7 +123,11 @@ def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | No
             continue
         done += 1
         try:
-            stored = recomposed_members(row, plan, recipe, layers) if layers else read_members(out / tar, row)
+            stored: Mapping[str, bytes]
+            if layers:
+                stored = recomposed_members(row, plan, recipe, layers)
+            else:
+                stored = cut_members(row, MEMBERS, out.read(tar, *span(row)))
         except (DamageError, RejectedInput) as error:
             problems.append(Problem(tar, str(error)))
             continue

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import write_bytes
 from matting_data.imaging.colour import estimate_soft_colours, soft_pixels, with_soft_colours
 from matting_data.records import Foreground
+from matting_data.storage import Location, MissingFileError, open_storage
 
 _METHOD = "multi-level-1"
 """Part of the name: a new method or setting needs a new word, or old estimates would be taken for its own."""
@@ -26,14 +25,14 @@ class ColourCache:
 
     Parameters
     ----------
-    folder : Path
-        Where estimates are kept; created when the first is written.
+    place : Path, str or Storage
+        Where estimates are kept; a folder is created when the first is written.
     keep : bool
         Write new estimates; verifying only reads.
     """
 
-    def __init__(self, folder: Path, keep: bool = True) -> None:
-        self._folder, self._keep = folder, keep
+    def __init__(self, place: Location, keep: bool = True) -> None:
+        self._place, self._keep = open_storage(place), keep
 
     def clean(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give `image` clean colours at soft pixels, in place, as the record asks; return it.
@@ -49,19 +48,18 @@ class ColourCache:
             return image
         identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256} {record.opaque_from}"
         name = hashlib.sha256(identity.encode()).hexdigest()
-        path = self._folder / name[:2] / f"{name}.z"
+        file = f"{name[:2]}/{name}.z"
         count = int(soft_pixels(alpha).sum())
-        colours = _read(path, count)
+        colours = self._read(file, count)
         if colours is None:
             colours = estimate_soft_colours(image, alpha)
             if self._keep:
-                write_bytes(path, zlib.compress(colours.tobytes(), 1))
+                self._place.write(file, zlib.compress(colours.tobytes(), 1))
         return with_soft_colours(image, alpha, colours)
 
-
-def _read(path: Path, count: int) -> NDArray[np.uint8] | None:
-    try:
-        data = zlib.decompress(path.read_bytes())
-    except (OSError, zlib.error):
-        return None  # absent or damaged: estimating again repairs it
-    return np.frombuffer(data, np.uint8).reshape(count, 3) if len(data) == 3 * count else None
+    def _read(self, file: str, count: int) -> NDArray[np.uint8] | None:
+        try:
+            data = zlib.decompress(self._place.read(file))
+        except (MissingFileError, zlib.error):
+            return None  # absent or damaged: estimating again repairs it
+        return np.frombuffer(data, np.uint8).reshape(count, 3) if len(data) == 3 * count else None
