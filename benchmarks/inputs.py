@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.imaging.encode import jpeg, matte_png
+from matting_data.recipe_file import LoadedRecipe, validate
 from matting_data.sources.backgrounds import BUNDLED_PHOTOS
 from matting_data.sources.files import image_tree
 from matting_data.sources.foregrounds import BUNDLED_PEOPLE
@@ -36,6 +38,41 @@ def write_foregrounds(folder: Path, size: tuple[int, int], count: int) -> int:
         (folder / "image" / f"{number:02d}.jpg").write_bytes(jpeg(_resized(image, size)))
         (folder / "alpha" / f"{number:02d}.png").write_bytes(matte_png(_resized(alpha, size)))
     return count
+
+
+def benchmark_recipe(
+    root: Path,
+    per_foreground: int,
+    store: dict[str, Any] | None = None,
+    photos: str = "photos",
+    colour: str = "estimate",
+) -> LoadedRecipe:
+    """Return the recipe of what the functions above wrote below `root`: all of it, nothing filtered.
+
+    Parameters
+    ----------
+    root : Path
+        With the folders ``people/image``, ``people/alpha`` and `photos`.
+    per_foreground : int
+        Composites of each.
+    store : dict, optional
+        That section of the recipe.
+    colour : {"estimate", "as_is"}
+        What is done about the old background's colour in soft pixels.
+    """
+    people = {"layout": "pairs", "name": "people", "image": "people/image", "alpha": "people/alpha", "colour": colour}
+    document = {
+        "name": "benchmark",
+        "foregrounds": {"sources": [people], "split": {"test": 0}, "duplicate_distance": -1},
+        "backgrounds": {
+            "sources": [{"layout": "folder", "name": "photos", "root": photos}],
+            "humans": {"detector": "none"},
+            "duplicate_distance": -1,
+        },
+        "composites": {"per_foreground": per_foreground},
+        "store": store or {},
+    }
+    return LoadedRecipe(validate(document), root)
 
 
 @lru_cache(maxsize=1)

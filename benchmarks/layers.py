@@ -12,36 +12,14 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import matting_data
-from benchmarks.inputs import write_backgrounds, write_foregrounds
+from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
 from matting_data.building.build import build
-from matting_data.recipe_file import LoadedRecipe, validate
 
 PER_FOREGROUND = 10
-
-
-def recipe(root: Path, photos: str, store: dict[str, Any]) -> LoadedRecipe:
-    """Return the recipe of one dataset."""
-    document = {
-        "name": "layers",
-        "foregrounds": {
-            "sources": [{"layout": "pairs", "image": "people/image", "alpha": "people/alpha"}],
-            "split": {"test": 0},
-            "duplicate_distance": -1,
-        },
-        "backgrounds": {
-            "sources": [{"layout": "folder", "root": photos}],
-            "humans": {"detector": "none"},
-            "duplicate_distance": -1,
-        },
-        "composites": {"per_foreground": PER_FOREGROUND},
-        "store": store,
-    }
-    return LoadedRecipe(validate(document), root)
 
 
 def measured(root: Path, photos: str) -> dict[str, float]:
@@ -53,7 +31,7 @@ def measured(root: Path, photos: str) -> dict[str, float]:
         "lossless": {"kind": "composites", "image": "png"},
     }.items():
         outs[name] = root / f"{photos}-{name}"
-        build(recipe(root, photos, store), outs[name], 2)
+        build(benchmark_recipe(root, PER_FOREGROUND, store, photos), outs[name], 2)
     splits = {name: matting_data.open(out)["train"] for name, out in outs.items()}
     differing = sum(
         int(np.count_nonzero(one.image != two.image) + np.count_nonzero(one.trimap != two.trimap))

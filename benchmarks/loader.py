@@ -36,13 +36,12 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.inputs import write_backgrounds, write_foregrounds
+from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
 from matting_data.building.build import build
 from matting_data.imaging.run_png_reader import read_run_png
 from matting_data.readers import Composite, MapDataset, Split, StreamDataset
 from matting_data.readers.dataset import open as open_dataset
 from matting_data.readers.transforms import Visit, paper_augmentation
-from matting_data.recipe_file import LoadedRecipe, validate
 
 SIZE = (1366, 1024)
 CROP = 512
@@ -270,22 +269,7 @@ def _built(work: Path, foregrounds: int, kind: str = "composites") -> Split:
     if not (work / "people").exists():
         write_foregrounds(work / "people", SIZE, foregrounds)
         write_backgrounds(work / "photos", 120)
-    document = {
-        "name": "benchmark",
-        "foregrounds": {
-            "sources": [{"layout": "pairs", "name": "people", "image": "people/image", "alpha": "people/alpha"}],
-            "split": {"test": 0},
-            "duplicate_distance": -1,
-        },
-        "backgrounds": {
-            "sources": [{"layout": "folder", "name": "photos", "root": "photos"}],
-            "humans": {"detector": "none"},
-            "duplicate_distance": -1,
-        },
-        "composites": {"per_foreground": PER_FOREGROUND},
-        "store": {"kind": kind},
-    }
-    build(LoadedRecipe(validate(document), work), work / kind, 1)
+    build(benchmark_recipe(work, PER_FOREGROUND, {"kind": kind}), work / kind, 1)
     return open_dataset(work / kind)["train"]
 
 

@@ -32,13 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.composite import codec_floor
-from benchmarks.inputs import foreground_pairs, write_backgrounds
+from benchmarks.inputs import benchmark_recipe, foreground_pairs, write_backgrounds
 from matting_data.building import workspace
 from matting_data.building.build import build, saved_plan, scan_and_plan
 from matting_data.building.executor import default_workers, run
 from matting_data.imaging.encode import jpeg, matte_png
 from matting_data.planning.plan import Plan
-from matting_data.recipe_file import LoadedRecipe, validate
+from matting_data.recipe_file import LoadedRecipe
 from matting_data.storage import open_storage
 
 PER_FOREGROUND = 10
@@ -127,7 +127,7 @@ def measure(work: Path, foregrounds: int, workers: int) -> dict[str, Any]:
     for _ in run(WriteForeground(people), range(foregrounds), workers):
         pass
     write_backgrounds(work / "photos", PHOTOS)
-    recipe, out = _recipe(work), work / "out"
+    recipe, out = benchmark_recipe(work, PER_FOREGROUND, colour="as_is"), work / "out"
     figures: dict[str, Any] = {"foregrounds": foregrounds, "composites": foregrounds * PER_FOREGROUND}
     figures |= {"photographs": PHOTOS, "workers": workers}
     with _timed(figures, "check"), workspace.locked(out):
@@ -219,25 +219,6 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""  # a process that ended meanwhile
-
-
-def _recipe(work: Path) -> LoadedRecipe:
-    pairs = {"layout": "pairs", "image": "people/image", "alpha": "people/alpha", "colour": "as_is"}
-    document = {
-        "name": "paper-size",
-        "foregrounds": {
-            "sources": [pairs],
-            "split": {"test": 0},
-            "duplicate_distance": -1,
-        },
-        "backgrounds": {
-            "sources": [{"layout": "folder", "name": "photos", "root": "photos"}],
-            "humans": {"detector": "none"},
-            "duplicate_distance": -1,
-        },
-        "composites": {"per_foreground": PER_FOREGROUND},
-    }
-    return LoadedRecipe(validate(document), work)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,16 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+RECIPE = """name: x
+foregrounds:
+  sources:
+    - {layout: rgba, root: people}
+backgrounds:
+  sources:
+    - {layout: folder, root: photos}
+"""
+"""The least that a recipe must say."""
+
 
 def photo(width: int, height: int, seed: int = 0) -> Pixels:
     """H×W×3 uint8: smooth patches of colour with a little grain; two seeds are never near-duplicates."""

@@ -149,15 +149,19 @@ def dataset_name(root: Path, index: Mapping[str, Any] | None, options: BrowseOpt
 def serve(dataset: Any, port: int, remote: bool, address: str | None) -> Any:
     """Start the app and return its session.
 
+    Without an `address` it is served to this machine only: FiftyOne by itself would serve all of the network, and asks
+    nobody for a password.
+
     Raises
     ------
     UsageError
         The port is taken: FiftyOne would show what is served there already.
     """
+    address = address or "127.0.0.1"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address or "127.0.0.1", port))
+            probe.bind((address, port))
         except OSError as error:
             raise UsageError(f"port {port} cannot be used ({error.strerror}): name another with --port") from None
     return open_fiftyone().launch_app(dataset, port=port, remote=remote, address=address)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import MattingDataError
+from matting_data.humans.per_process import PerProcess
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -65,23 +65,10 @@ class Network:
     threads : int
         Threads of one inference. One is the default of the whole package: workers are processes, and a pool of
         threads in each would fight over the same cores.
-
-    Notes
-    -----
-    A session survives neither pickling nor ``fork``; it is opened anew on the other side.
     """
 
     def __init__(self, weights: str, threads: int = 1) -> None:
-        self.weights = weights
-        self.threads = threads
-        self._session: onnxruntime.InferenceSession | None = None
-        self._owner = -1
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"weights": self.weights, "threads": self.threads}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        self._session = PerProcess(partial(_session, weights, threads))
 
     def __call__(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run one picture through the network.
@@ -98,20 +85,16 @@ class Network:
         logits : ndarray of float32, shape (anchors,)
             Log odds of a person at every anchor.
         """
-        if self._session is None or self._owner != os.getpid():
-            self._session = self._opened()
-            self._owner = os.getpid()
-        encodings, logits = self._session.run(["encodings", "logits"], {"image": image})
+        encodings, logits = self._session().run(["encodings", "logits"], {"image": image})
         return encodings[0], logits.reshape(-1)
 
-    def _opened(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        options.enable_mem_pattern = False  # it caches a memory plan for every input size, and sizes vary freely
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            read_weights(self.weights), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+def _session(weights: str, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # it caches a memory plan for every input size, and sizes vary freely
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(read_weights(weights), sess_options=options, providers=["CPUExecutionProvider"])

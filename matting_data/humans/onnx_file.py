@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import glob
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import UsageError
-from matting_data.humans.detector import Detection, checked_image
+from matting_data.humans.detector import Detection
 from matting_data.humans.exports import LAYOUTS, Layout, described, recognised
-from matting_data.humans.plugins import people_found, person_numbers, thresholds_of, version_of
+from matting_data.humans.plugins import PluginDetector, people_found, person_numbers, version_of
 from matting_data.humans.scaling import resized
 from matting_data.humans.spec import DetectorSpec
 
@@ -81,7 +80,7 @@ def placed(
     return picture, Placement(columns / width, rows / height, left, top)
 
 
-class OnnxDetector:
+class OnnxDetector(PluginDetector["_Opened"]):
     """Human detector that runs an ONNX file with onnxruntime, on one thread of the CPU unless told otherwise.
 
     Parameters
@@ -101,22 +100,16 @@ class OnnxDetector:
     Raises
     ------
     UsageError
-        If there is no such file. What is in it shows on the first image.
+        If there is no such file. What is in it shows on the first image: whether it is damaged, has outputs of no
+        known layout, or puts out what its format does not allow.
     """
 
     def __init__(self, spec: DetectorSpec) -> None:
-        self.spec = spec
         self.path = Path(spec.weights or "")
         if not self.path.is_file():
             raise UsageError(f"weights {spec.weights!r} of the detector are no file: name an ONNX file")
         self.name = f"onnx:{self.path.stem}"
-        self.thresholds = thresholds_of(spec)
-        self.batch_size = spec.batch_size
-        self._network: _Opened | None = None
-        self._owner = -1
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_network": None, "_owner": -1}
+        super().__init__(spec, partial(_Opened, self.path, spec))
 
     @cached_property
     def version(self) -> str:
@@ -129,33 +122,7 @@ class OnnxDetector:
     @property
     def input_side(self) -> int:
         """Short side of the network's input in pixels."""
-        return min(self._opened().size)
-
-    def detect(self, image: NDArray[np.uint8]) -> Detection:
-        """Score one image; see :meth:`matting_data.humans.detector.Detector.detect`."""
-        return self.detect_batch([image])[0]
-
-    def detect_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
-        """Score several images; see :meth:`matting_data.humans.detector.BatchDetector.detect_batch`.
-
-        Raises
-        ------
-        UsageError
-            If an image has another layout or dtype, or the file is damaged, has outputs of no known layout, or puts
-            out what its format does not allow.
-        """
-        network = self._opened()
-        step = network.fixed_batch or self.batch_size
-        found: list[Detection] = []
-        for start in range(0, len(images), step):
-            found += network.detect([checked_image(image) for image in images[start : start + step]])
-        return found
-
-    def _opened(self) -> _Opened:
-        if self._network is None or self._owner != os.getpid():  # a session does not survive a fork
-            self._network = _Opened(self.path, self.spec)
-            self._owner = os.getpid()
-        return self._network
+        return min(self.model().size)
 
 
 class _Opened:

@@ -1,10 +1,11 @@
-"""What all detector plug-ins share: which classes are people, the step to a Detection, and the version of weights."""
+"""What all detector plug-ins share: batches, which classes are people, the step to a Detection, versions of weights."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from matting_data.atomic import sha256_file
 from matting_data.errors import MattingDataError, UsageError, nearest
 from matting_data.humans.boxes import MAX_BOX_OVERLAP, MAX_BOXES, suppressed
-from matting_data.humans.detector import Box, Detection, Thresholds
+from matting_data.humans.detector import Box, Detection, Thresholds, checked_image
 from matting_data.humans.exports import person_class
+from matting_data.humans.per_process import PerProcess
 from matting_data.humans.spec import DetectorSpec, Limits
 
 BOX_SCORE = 0.1
@@ -23,10 +25,56 @@ _PERSON = "person"
 _SLACK = 1e-3
 
 
-def thresholds_of(spec: DetectorSpec) -> Thresholds:
-    """Return the thresholds a plug-in recommends: those of its specification, or 0.5 and 0.25."""
-    limits = spec.thresholds or Limits()
-    return Thresholds(limits.reject, limits.review)
+class Model(Protocol):
+    """A network, opened: what a plug-in adds to :class:`PluginDetector`."""
+
+    fixed_batch: int | None
+    """How many images it takes at a time, where it does not leave that open."""
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
+        """Score one batch of checked images."""
+        ...
+
+
+Opened = TypeVar("Opened", bound=Model)
+
+
+class PluginDetector(Generic[Opened]):
+    """A detector that a specification describes and whose model is opened on the first image.
+
+    Parameters
+    ----------
+    spec : DetectorSpec
+        Its thresholds are those recommended; 0.5 and 0.25 where it has none.
+    opens : callable
+        Picklable; returns the model.
+    """
+
+    def __init__(self, spec: DetectorSpec, opens: Callable[[], Opened]) -> None:
+        limits = spec.thresholds or Limits()
+        self.spec = spec
+        self.thresholds = Thresholds(limits.reject, limits.review)
+        self.batch_size = spec.batch_size
+        self.model = PerProcess(opens)
+
+    def detect(self, image: NDArray[np.uint8]) -> Detection:
+        """Score one image; see :meth:`matting_data.humans.detector.Detector.detect`."""
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
+        """Score several images; see :meth:`matting_data.humans.detector.BatchDetector.detect_batch`.
+
+        Raises
+        ------
+        UsageError
+            If an image has another layout or dtype; and what opening the model raises.
+        """
+        model = self.model()
+        step = model.fixed_batch or self.batch_size
+        found: list[Detection] = []
+        for start in range(0, len(images), step):
+            found += model.detect([checked_image(image) for image in images[start : start + step]])
+        return found
 
 
 def person_numbers(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting_data.errors import MattingDataError, MissingExtraError, UsageError
-from matting_data.humans.detector import Detection, checked_image
+from matting_data.humans.detector import Detection
 from matting_data.humans.exports import from_queries
-from matting_data.humans.plugins import people_found, person_numbers, thresholds_of, version_of
+from matting_data.humans.plugins import PluginDetector, people_found, person_numbers, version_of
 from matting_data.humans.scaling import covering_size, resized
 from matting_data.humans.spec import DetectorSpec
 
@@ -30,7 +29,7 @@ _DEFAULT_SIDE = 640
 _MAX_ASPECT = 8.0
 
 
-class TransformersDetector:
+class TransformersDetector(PluginDetector["_Opened"]):
     """Human detector that runs ``AutoModelForObjectDetection``, on one thread of the CPU unless told otherwise.
 
     Weights are read from safetensors only, and no code that comes with a model is ever run. Pictures are prepared
@@ -49,19 +48,19 @@ class TransformersDetector:
     thresholds : Thresholds
     batch_size : int
         Only pictures that the model sees at one size share a batch.
+
+    Raises
+    ------
+    UsageError
+        On the first image, if the model cannot be loaded or is no detector.
+    MissingExtraError
+        On the first image, if transformers or torch are not installed.
     """
 
     def __init__(self, spec: DetectorSpec) -> None:
-        self.spec = spec
         self.weights = spec.weights or ""
         self.name = f"transformers:{Path(self.weights).name}"
-        self.thresholds = thresholds_of(spec)
-        self.batch_size = spec.batch_size
-        self._model: _Opened | None = None
-        self._owner = -1
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_model": None, "_owner": -1}
+        super().__init__(spec, self._load)
 
     @cached_property
     def folder(self) -> Path:
@@ -92,31 +91,14 @@ class TransformersDetector:
         """Short side in pixels of what the model sees, as its preprocessor says."""
         return _input_side(self.folder / "preprocessor_config.json")
 
-    def detect(self, image: NDArray[np.uint8]) -> Detection:
-        """Score one image; see :meth:`matting_data.humans.detector.Detector.detect`."""
-        return self.detect_batch([image])[0]
-
-    def detect_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
-        """Score several images; see :meth:`matting_data.humans.detector.BatchDetector.detect_batch`.
-
-        Raises
-        ------
-        UsageError
-            If an image has another layout or dtype, or the model cannot be loaded or is no detector.
-        MissingExtraError
-            If transformers or torch are not installed.
-        """
-        if self._model is None or self._owner != os.getpid():
-            self._model = _Opened(self.folder, self.spec)
-            self._owner = os.getpid()
-        found: list[Detection] = []
-        for start in range(0, len(images), self.batch_size):
-            found += self._model.detect([checked_image(image) for image in images[start : start + self.batch_size]])
-        return found
+    def _load(self) -> _Opened:
+        return _Opened(self.folder, self.spec)
 
 
 class _Opened:
     """A model with its preprocessor and its human classes."""
+
+    fixed_batch = None
 
     def __init__(self, folder: Path, spec: DetectorSpec) -> None:
         try:

@@ -61,14 +61,14 @@ def absolute_sum(both: Pair) -> float:
     """Return Σ |p − g| of a checked pair."""
     if both.top:
         return int(_absolute_codes(both.prediction, both.truth, both.region)) / both.top
-    return float(_absolute_floats(both.prediction, both.truth, both.region))
+    return float(_sum_floats(both.prediction, both.truth, both.region, False))
 
 
 def squared_sum(both: Pair) -> float:
     """Return Σ (p − g)² of a checked pair."""
     if both.top:
         return int(_squared_codes(both.prediction, both.truth, both.region)) / both.top**2
-    return float(_squared_floats(both.prediction, both.truth, both.region))
+    return float(_sum_floats(both.prediction, both.truth, both.region, True))
 
 
 @numba.njit(cache=True)
@@ -110,7 +110,7 @@ def _squared_codes(prediction: Plane, truth: Plane, region: Region) -> np.int64:
 
 
 @numba.njit(cache=True)
-def _absolute_floats(prediction: NDArray[np.float64], truth: NDArray[np.float64], region: Region) -> float:
+def _sum_floats(prediction: NDArray[np.float64], truth: NDArray[np.float64], region: Region, squared: bool) -> float:
     total = 0.0
     everywhere = region.size == 0
     for y in range(prediction.shape[0]):
@@ -118,21 +118,7 @@ def _absolute_floats(prediction: NDArray[np.float64], truth: NDArray[np.float64]
         row = 0.0  # a sum for each row keeps the rounding error far below 1e-12 of the result
         for x in range(p.size):
             if everywhere or region[y, x]:
-                row += abs(p[x] - g[x])
-        total += row
-    return total
-
-
-@numba.njit(cache=True)
-def _squared_floats(prediction: NDArray[np.float64], truth: NDArray[np.float64], region: Region) -> float:
-    total = 0.0
-    everywhere = region.size == 0
-    for y in range(prediction.shape[0]):
-        p, g = prediction[y], truth[y]
-        row = 0.0
-        for x in range(p.size):
-            if everywhere or region[y, x]:
-                difference = p[x] - g[x]
-                row += difference * difference
+                difference = abs(p[x] - g[x])
+                row += difference * difference if squared else difference
         total += row
     return total

@@ -19,6 +19,9 @@ from matting_data.metrics.mattes import Pair, Plane, Region, pair
 
 SIGMA = 1.4
 
+Line = NDArray[np.float64]
+"""Values along one row of pixels, or the taps of a kernel; with two dimensions, several rows."""
+
 
 @dataclass(frozen=True)
 class GradientFilter:
@@ -114,8 +117,8 @@ def gradient_sum(both: Pair, kernel: GradientFilter, scaled: bool) -> float:
             np.array(kernel.slope),
             _beyond(height, radius, kernel.mirrored),
             _beyond(width, radius, kernel.mirrored),
-            *_stretch(both.prediction, both.top, scaled),
-            *_stretch(both.truth, both.top, scaled),
+            _stretch(both.prediction, both.top, scaled),
+            _stretch(both.truth, both.top, scaled),
         )
     )
 
@@ -148,14 +151,12 @@ def _difference(
     prediction: Plane,
     truth: Plane,
     region: Region,
-    smooth: NDArray[np.float64],
-    slope: NDArray[np.float64],
+    smooth: Line,
+    slope: Line,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-    p_low: float,
-    p_span: float,
-    g_low: float,
-    g_span: float,
+    p_stretch: tuple[float, float],
+    g_stretch: tuple[float, float],
 ) -> float:
     height, width = prediction.shape
     side = 2 * slope.size - 1
@@ -164,13 +165,13 @@ def _difference(
     across, along = np.empty(columns.size), np.empty(columns.size)
     p_length, g_length, scratch = np.empty(width), np.empty(width), np.empty(width)
     for row in range(side - 1):
-        _widen(prediction[rows[row]], p_low, p_span, p_rows[row])
-        _widen(truth[rows[row]], g_low, g_span, g_rows[row])
+        _widen(prediction[rows[row]], p_stretch, p_rows[row])
+        _widen(truth[rows[row]], g_stretch, g_rows[row])
     total = 0.0
     for y in range(height):
         last = y + side - 1
-        _widen(prediction[rows[last]], p_low, p_span, p_rows[last % side])
-        _widen(truth[rows[last]], g_low, g_span, g_rows[last % side])
+        _widen(prediction[rows[last]], p_stretch, p_rows[last % side])
+        _widen(truth[rows[last]], g_stretch, g_rows[last % side])
         _lengths(p_rows, y, smooth, slope, columns, across, along, scratch, p_length)
         _lengths(g_rows, y, smooth, slope, columns, across, along, scratch, g_length)
         line = 0.0
@@ -184,15 +185,15 @@ def _difference(
 
 @numba.njit(cache=True)
 def _lengths(
-    rows: NDArray[np.float64],
+    rows: Line,
     top: int,
-    smooth: NDArray[np.float64],
-    slope: NDArray[np.float64],
+    smooth: Line,
+    slope: Line,
     columns: NDArray[np.int64],
-    across: NDArray[np.float64],
-    along: NDArray[np.float64],
-    scratch: NDArray[np.float64],
-    length: NDArray[np.float64],
+    across: Line,
+    along: Line,
+    scratch: Line,
+    length: Line,
 ) -> None:
     """Write one row of gradient lengths; `rows` is a ring that holds row `top` + k at place (`top` + k) % side."""
     radius, side, width = slope.size - 1, rows.shape[0], length.size
@@ -226,28 +227,21 @@ def _lengths(
 
 
 @numba.njit(cache=True)
-def _widen(source: NDArray[np.float64], low: float, span: float, target: NDArray[np.float64]) -> None:
+def _widen(source: Line, stretch: tuple[float, float], target: Line) -> None:
     # stretched before it is filtered: a matte of hardly any contrast would drown in its own offset
     for x in range(target.size):
-        target[x] = (source[x] - low) / span
+        target[x] = (source[x] - stretch[0]) / stretch[1]
 
 
 @numba.njit(cache=True)
-def _mix(centre: NDArray[np.float64], smooth: float, across: NDArray[np.float64], along: NDArray[np.float64]) -> None:
+def _mix(centre: Line, smooth: float, across: Line, along: Line) -> None:
     for x in range(across.size):
         across[x] = smooth * centre[x]
         along[x] = 0.0
 
 
 @numba.njit(cache=True)
-def _add_pairs(
-    above: NDArray[np.float64],
-    below: NDArray[np.float64],
-    smooth: float,
-    slope: float,
-    across: NDArray[np.float64],
-    along: NDArray[np.float64],
-) -> None:
+def _add_pairs(above: Line, below: Line, smooth: float, slope: float, across: Line, along: Line) -> None:
     for x in range(across.size):
         across[x] += smooth * (above[x] + below[x])
         along[x] += slope * (below[x] - above[x])
@@ -255,14 +249,14 @@ def _add_pairs(
 
 @numba.njit(cache=True)
 def _add_cross(
-    across_left: NDArray[np.float64],
-    across_right: NDArray[np.float64],
-    along_left: NDArray[np.float64],
-    along_right: NDArray[np.float64],
+    across_left: Line,
+    across_right: Line,
+    along_left: Line,
+    along_right: Line,
     smooth: float,
     slope: float,
-    horizontal: NDArray[np.float64],
-    vertical: NDArray[np.float64],
+    horizontal: Line,
+    vertical: Line,
 ) -> None:
     for x in range(horizontal.size):
         horizontal[x] += slope * (across_right[x] - across_left[x])

