@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from matting_data.errors import UsageError
+
+if TYPE_CHECKING:
+    from matting_data.building.executor import Workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -72,6 +78,34 @@ def workers_option(command: Command) -> Command:
         show_default="all processors",
         help="Processes; the result does not depend on it.",
     )(command)
+
+
+def executor_options(command: Command) -> Command:
+    """``--executor`` and ``--ray-address``; :func:`where_to_run` makes one of them and ``--workers``."""
+    command = click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Cluster of --executor ray.  [default: RAY_ADDRESS, or the one on this machine, or a new one]",
+    )(command)
+    return click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Processes of this machine, or a Ray cluster (there, --workers is by default all it has).",
+    )(command)
+
+
+def where_to_run(workers: int, executor: str, ray_address: str | None) -> Workers:
+    """Return what runs a command's work; UsageError where Ray is asked for in vain."""
+    if executor == "local":
+        if ray_address is not None:
+            raise UsageError(f"--ray-address {ray_address} goes with --executor ray: add it, or leave the address out")
+        return workers
+    from matting_data.building.executor_ray import RayExecutor
+
+    given = click.get_current_context().get_parameter_source("workers") is not ParameterSource.DEFAULT
+    return RayExecutor(ray_address, workers if given else None)
 
 
 def out_option(command: Command) -> Command:

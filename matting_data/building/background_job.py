@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from matting_data.building.commit import Commit, commit, committed
 from matting_data.building.shard_job import SourceInputs, failure
+from matting_data.building.workspace import witness
 from matting_data.records import Background, StoredBackground
 from matting_data.shards.index import tool_versions
 from matting_data.shards.layout import BACKGROUNDS, manifest_name, shard_name, tar_name
@@ -37,6 +39,11 @@ class StoreBackgrounds:
 
     out: Storage
     inputs: SourceInputs
+
+    def files(self, shard: BackgroundShard) -> Iterator[Path]:
+        """Yield the files that are stored, and one of the folder they go to."""
+        yield from witness(self.out)
+        yield from self.inputs.files((), shard.backgrounds)
 
     def __call__(self, shard: BackgroundShard) -> tuple[int, Commit[StoredBackground]]:
         """Write the tar, then the manifest that makes it count; return the shard's number too."""

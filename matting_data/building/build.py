@@ -10,6 +10,7 @@ from typing import Any
 
 from matting_data.building import workspace
 from matting_data.building.attribution import attribution_of
+from matting_data.building.executor import Workers
 from matting_data.building.failures import FailureCount, FailurePolicy, failed_checks
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.ledger import NO_COMPOSITE
@@ -56,7 +57,7 @@ class BuildResult:
 def build(
     recipe: LoadedRecipe,
     out: Location,
-    workers: int,
+    workers: Workers,
     failures: FailurePolicy = FailurePolicy(),  # noqa: B008 - frozen
 ) -> BuildResult:
     """Build a dataset, or continue one that was interrupted.
@@ -67,8 +68,8 @@ def build(
         What to build.
     out : Path, str or Storage
         A folder or a URL: new, empty, or begun with the same recipe and inputs.
-    workers : int
-        Processes; the bytes do not depend on it.
+    workers : int or Executor
+        Processes, or where else to run; the bytes do not depend on it.
     failures : FailurePolicy
         What to do about composites that cannot be made.
 
@@ -99,7 +100,7 @@ def build(
     return BuildResult.of(out, index)
 
 
-def scan_and_plan(recipe: LoadedRecipe, out: Storage, workers: int) -> Plan:
+def scan_and_plan(recipe: LoadedRecipe, out: Storage, workers: Workers) -> Plan:
     """Check all inputs (keeping results in the work folder of `out`) and decide every composite."""
     cache = workspace.work_folder(out)
     # what is cheap to find out comes before what is not

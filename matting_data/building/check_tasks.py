@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -45,6 +46,12 @@ class CheckForegrounds:
     colours: ColourCache
     batch_size: int = 1
 
+    def files(self, items: Sequence[Item[Foreground]]) -> Iterator[Path]:
+        """Yield the files of some foregrounds."""
+        for item in items:
+            assert isinstance(item.found, FoundForeground)
+            yield from (path for path in (item.found.image_path, item.found.alpha_path) if path)
+
     def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
         """Check some foregrounds."""
         return [(item.stamp, self._checked(item)) for item in items]
@@ -71,6 +78,12 @@ class CheckBackgrounds:
     def batch_size(self) -> int:
         """Backgrounds to give at once."""
         return self.detector.batch_size if isinstance(self.detector, BatchDetector) else 1
+
+    def files(self, items: Sequence[Item[Background]]) -> Iterator[Path]:
+        """Yield the files of some backgrounds."""
+        for item in items:
+            assert isinstance(item.found, FoundBackground)
+            yield item.found.file if isinstance(item.found.file, Path) else item.found.file.path
 
     def __call__(self, items: Sequence[Item[Background]]) -> list[Answer[Background]]:
         """Check some backgrounds, and score those that pass."""

@@ -15,7 +15,7 @@ from matting_data.building.background_job import (
     committed_backgrounds,
 )
 from matting_data.building.commit import Commit
-from matting_data.building.executor import run
+from matting_data.building.executor import Workers, at_most, run
 from matting_data.building.failures import FailureCount, FailurePolicy
 from matting_data.building.progress import bar
 from matting_data.building.shard_job import BuildShard, Inputs, Shard, ShardResult, SourceInputs, committed
@@ -65,7 +65,7 @@ def build_shards(
     out: Storage,
     plan: Plan,
     inputs: Inputs,
-    workers: int,
+    workers: Workers,
     failures: FailurePolicy = _SKIP,
 ) -> BuiltShards:
     """Build the shards that are not there yet; return the results of all, in the plan's order.
@@ -93,7 +93,7 @@ def build_shards(
     missing = [shard for shard in shards if (shard.split, shard.number) not in results]
     done = sum(result.num_samples + len(result.failed) for result in results.values())
     task = BuildShard(recipe, out, inputs)
-    made = run(task, missing, min(workers, max(1, len(missing))))
+    made = run(task, missing, at_most(workers, len(missing)))
     with closing(made), bar(len(plan.composites), "compositing", "composites", done) as progress:
         for result in made:
             results[result.split, result.number] = result
@@ -134,7 +134,12 @@ def plan_background_shards(recipe: LoadedRecipe, plan: Plan) -> list[BackgroundS
 
 
 def store_backgrounds(
-    recipe: LoadedRecipe, out: Storage, plan: Plan, inputs: SourceInputs, workers: int, failures: FailurePolicy = _SKIP
+    recipe: LoadedRecipe,
+    out: Storage,
+    plan: Plan,
+    inputs: SourceInputs,
+    workers: Workers,
+    failures: FailurePolicy = _SKIP,
 ) -> list[Commit[StoredBackground]]:
     """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
     shards = plan_background_shards(recipe, plan)
@@ -150,7 +155,7 @@ def store_backgrounds(
     missing = [shard for shard in shards if shard.number not in results]
     already = sum(len(done.rows) for done in results.values())
     wanted = sum(len(shard.backgrounds) for shard in shards)
-    made = run(StoreBackgrounds(out, inputs), missing, min(workers, max(1, len(missing))))
+    made = run(StoreBackgrounds(out, inputs), missing, at_most(workers, len(missing)))
     with closing(made), bar(wanted, "storing backgrounds", "images", already) as progress:
         for number, done in made:
             results[number] = done
@@ -175,5 +180,5 @@ def _manifests(out: Storage, folders: Sequence[str]) -> set[str]:
     return {name.removesuffix(".parquet") for name in names if name.endswith(".parquet")}
 
 
-def _readers(begun: Sequence[object], workers: int) -> int:
+def _readers(begun: Sequence[object], workers: Workers) -> Workers:
     return workers if len(begun) > _FEW else 1

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from matting_data.building import workspace
 from matting_data.building.build import BuildResult, save_plan, saved_plan
+from matting_data.building.executor import Workers
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.make_shards import build_shards
@@ -20,7 +21,7 @@ from matting_data.shards.index import INDEX, read_index
 from matting_data.storage import LocalStorage, Location, Storage, open_storage
 
 
-def materialize(source: Location, out: Location, workers: int) -> BuildResult:
+def materialize(source: Location, out: Location, workers: Workers) -> BuildResult:
     """Make composites of a store of layers, or continue to.
 
     Parameters
@@ -29,8 +30,8 @@ def materialize(source: Location, out: Location, workers: int) -> BuildResult:
         A finished dataset with ``store.kind: layers``; its sources need not be at hand.
     out : Path, str or Storage
         New, empty, or begun with the same source.
-    workers : int
-        Processes; the bytes do not depend on it.
+    workers : int or Executor
+        Processes, or where else to run; the bytes do not depend on it.
 
     Returns
     -------

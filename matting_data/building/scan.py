@@ -13,7 +13,7 @@ import polars as pl
 
 from matting_data import __version__
 from matting_data.building.check_tasks import Answer, CheckBackgrounds, CheckForegrounds, Input, Item
-from matting_data.building.executor import run
+from matting_data.building.executor import Workers, run
 from matting_data.building.label_evidence import add_label_evidence
 from matting_data.building.progress import track
 from matting_data.humans import registry
@@ -66,7 +66,7 @@ class ScannedBackgrounds:
 
 
 def scan_backgrounds(
-    recipe: LoadedRecipe, cache: Path, workers: int, overrides: Sequence[Override] = ()
+    recipe: LoadedRecipe, cache: Path, workers: Workers, overrides: Sequence[Override] = ()
 ) -> ScannedBackgrounds:
     """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
@@ -76,8 +76,8 @@ def scan_backgrounds(
         What to look for.
     cache : Path
         Folder for check results.
-    workers : int
-        Processes.
+    workers : int or Executor
+        Processes, or where else to run.
     overrides : sequence of Override
         Backgrounds that people called clean are looked at, whatever their labels say.
     """
@@ -104,7 +104,7 @@ def scan_backgrounds(
 
 
 def scan_foregrounds(
-    recipe: LoadedRecipe, cache: Path, workers: int, colours: Storage | None = None
+    recipe: LoadedRecipe, cache: Path, workers: Workers, colours: Storage | None = None
 ) -> list[Foreground]:
     """Find and check the foregrounds of a recipe; estimate clean colours where it asks for them.
 
@@ -159,7 +159,7 @@ class _Scan(Generic[Input]):
     folder: Path
     check: Check[Input]
     label: str
-    workers: int
+    workers: Workers
 
     def checked(self, items: Sequence[Item[Input]]) -> list[Input]:
         known = self._read()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from matting_data.building.commit import Commit, Failures, commit
 from matting_data.building.commit import committed as committed_shard
 from matting_data.building.render import ForegroundRenderer, sample_row
+from matting_data.building.workspace import witness
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
@@ -77,6 +79,10 @@ class Inputs(Protocol):
         """Return the photograph, H×W×3 uint8."""
         ...
 
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield the local files that hold them."""
+        ...
+
 
 class SourceInputs:
     """Reads the files that records point to, refusing those that are not what was checked.
@@ -104,6 +110,16 @@ class SourceInputs:
         """Return the photograph."""
         return load_background(self.background_bytes(record), record.width * record.height, record.rotation)
 
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield the files that records point to, but for paths that are refused when they are read."""
+        for foreground in foregrounds:
+            with suppress(RejectedInput):
+                yield from (path for path in foreground_files(self._recipe, foreground) if path)
+        for background in backgrounds:
+            with suppress(RejectedInput):
+                file = background_file(self._recipe, background)
+                yield file if isinstance(file, Path) else file.path
+
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""
         return _read_unchanged(background_file(self._recipe, record), record.sha256)
@@ -126,6 +142,11 @@ class BuildShard:
     recipe: LoadedRecipe
     out: Storage
     inputs: Inputs
+
+    def files(self, shard: Shard) -> Iterator[Path]:
+        """Yield the files that a shard is made of, and one of the folder it goes to."""
+        yield from witness(self.out)
+        yield from self.inputs.files(shard.foregrounds.values(), shard.backgrounds.values())
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Write the tar, then the manifest that makes it count."""

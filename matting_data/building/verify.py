@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matting_data.building.build import saved_plan
-from matting_data.building.executor import run
+from matting_data.building.executor import Workers, at_most, run
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.progress import bar
 from matting_data.building.render import ForegroundRenderer
@@ -48,7 +48,7 @@ class Verification:
     skipped: str
 
 
-def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers: int) -> Verification:
+def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers: Workers) -> Verification:
     """Check a dataset.
 
     Parameters
@@ -61,8 +61,8 @@ def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers
         Number of composites to make again from their sources.
     base : Path or None
         Folder where the recipe's relative paths start, for a dataset without its ``.work``.
-    workers : int
-        Processes.
+    workers : int or Executor
+        Processes, or where else to run.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers
     entries = [entry for _, entry in shard_entries(index)]
     keys: list[str] = []
     with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
-        for found in run(VerifyShard(out, deep, layers), entries, min(workers, max(1, len(entries)))):
+        for found in run(VerifyShard(out, deep, layers), entries, at_most(workers, len(entries))):
             keys += found.keys
             problems += found.problems
             progress.update(len(found.keys))
     backgrounds = background_entries(index)
-    for found in run(VerifyBackgrounds(out, deep), backgrounds, min(workers, max(1, len(backgrounds)))):
+    for found in run(VerifyBackgrounds(out, deep), backgrounds, at_most(workers, len(backgrounds))):
         problems += found.problems
     if not problems:
         problems += check_keys(out, keys)

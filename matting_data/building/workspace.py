@@ -44,6 +44,12 @@ def work_folder(out: Location) -> Path:
     return cache / "mattingdata" / "work" / hashlib.sha256(out.name.encode()).hexdigest()[:32]
 
 
+def witness(out: Storage) -> Iterator[Path]:
+    """Yield a file that whoever sees the folder of `out` finds there; none where it is no folder."""
+    if isinstance(out, LocalStorage):
+        yield out.path / _MARK_NAME
+
+
 def colour_store(out: Location) -> Storage:
     """Return where estimated colours are kept: with the dataset, for all workers."""
     return open_storage(out).below(f"{WORK}/colours")

@@ -54,6 +54,10 @@ class VerifyShard:
     deep: bool
     layers: bool = False
 
+    def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
+        """Yield the files of an index entry, where they lie in a folder."""
+        return entry_files(self.out, entry)
+
     def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
         """Check the shard of an index entry."""
         with checked_tar(self.out, entry, self.deep) as (tar, problems):
@@ -84,6 +88,10 @@ class VerifyBackgrounds:
     out: Storage
     deep: bool
 
+    def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
+        """Yield the files of an index entry, where they lie in a folder."""
+        return entry_files(self.out, entry)
+
     def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
         """Check the tar of an index entry; `keys` are the backgrounds its manifest names."""
         with checked_tar(self.out, entry, self.deep) as (tar, problems):
@@ -96,6 +104,12 @@ class VerifyBackgrounds:
                 for row in rows:
                     wrong += _check_background(InputFile(tar, row.background_offset, row.background_bytes), row)
             return ShardCheck([row.id for row in rows], [Problem(entry["tar"], what) for what in wrong])
+
+
+def entry_files(out: Storage, entry: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield tar and manifest of an index entry, where they lie in a folder."""
+    if isinstance(out, LocalStorage):
+        yield from (out.path / entry["tar"], out.path / entry["manifest"])
 
 
 @contextmanager

@@ -131,9 +131,7 @@ def test_two_builds_do_not_mix(project: Project, bucket: Bucket, monkeypatch: py
     storage = matting_data.storage.open_storage(url)
     with lock.object_lock(storage):
         assert status(url).state == "checking"
-        with pytest.raises(
-            StorageError, match=r"is writing to s3://people/busy, on .* wait for it; if it"
-        ):
+        with pytest.raises(StorageError, match=r"is writing to s3://people/busy, on .* wait for it; if it"):
             build(project.load(), url, 1)
     monkeypatch.setattr(lock, "_machine", lambda: "another")
     with lock.object_lock(storage) as held:
