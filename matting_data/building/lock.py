@@ -8,6 +8,7 @@ than that and comes back finds out when it next writes the object, at the latest
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import json
 import os
@@ -84,7 +85,7 @@ def object_lock(out: Storage) -> Iterator[Held]:
         yield lease.require
     finally:
         lease.stop()
-        beat.join()
+        beat.join(_BEAT)  # no longer: where the store cannot be reached, waiting helps nobody
         lease.release()
 
 
@@ -112,6 +113,8 @@ class _Lease:
         self._id = uuid.uuid4().hex
         self._state = {"id": self._id, "host": _machine(), "process": os.getpid(), "began": time.time()}
         self._done, self._lost = threading.Event(), False
+        self._once = copy.copy(out)
+        self._once.tries = 1
 
     def acquire(self) -> None:
         content = json.dumps(self._state).encode()
@@ -134,7 +137,7 @@ class _Lease:
                 if not self._is_own():
                     self._lost = True
                     return
-                self._out.write(LOCK, json.dumps(self._state).encode())
+                self._once.write(LOCK, json.dumps(self._state).encode())
 
     def stop(self) -> None:
         self._done.set()
@@ -150,7 +153,7 @@ class _Lease:
     def release(self) -> None:
         with suppress(StorageError):
             if not self._lost and self._is_own():
-                self._out.remove(LOCK)
+                self._once.remove(LOCK)
 
     def _now(self) -> float:
         """Return the time by the clock of the store."""
@@ -163,7 +166,7 @@ class _Lease:
 
     def _is_own(self) -> bool:
         try:
-            return bool(json.loads(self._out.read(LOCK))["id"] == self._id)
+            return bool(json.loads(self._once.read(LOCK))["id"] == self._id)
         except (MissingFileError, ValueError, TypeError, KeyError):
             return False
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from matting_data.storage.base import ByteSource, FileInfo, MissingFileError, Storage
 from matting_data.storage.local import LocalStorage
-from matting_data.storage.remote import RemoteStorage
 
 __all__ = ["ByteSource", "FileInfo", "LocalStorage", "Location", "MissingFileError", "Storage", "open_storage"]
 
@@ -48,4 +47,6 @@ def open_storage(
     for protocol in _LOCAL:
         if location.startswith(protocol):
             return LocalStorage(Path(location.removeprefix(protocol)), tries, wait)
+    from matting_data.storage.remote import RemoteStorage  # fsspec takes its time
+
     return RemoteStorage(location, options, tries, wait)

@@ -53,13 +53,15 @@ class Storage(ABC):
         What messages call it: the folder or the URL.
     local : bool
         Whether it is a folder of this machine's file system.
+    tries : int
+        How often what fails for a reason that may pass is tried, the first included.
     """
 
     name: str
     local: bool
 
     def __init__(self, tries: int, wait: float) -> None:
-        self._tries, self._wait = max(1, tries), wait
+        self.tries, self._wait = max(1, tries), wait
 
     def __str__(self) -> str:
         return self.name
@@ -159,11 +161,11 @@ class Storage(ABC):
         return self._tried(name, action, refuse)
 
     def _tried(self, name: str, action: Callable[[], Result], refuse: Callable[[Exception, int], NoReturn]) -> Result:
-        for done in range(1, self._tries + 1):
+        for done in range(1, self.tries + 1):
             try:
                 return action()
             except Exception as error:  # every back-end raises classes of its own packages
-                if done == self._tries or not self._may_pass(error):
+                if done == self.tries or not self._may_pass(error):
                     refuse(error, done)
             time.sleep(back_off(self.label(name), done, self._wait))
         raise AssertionError("the last try returns or raises")

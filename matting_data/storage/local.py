@@ -105,7 +105,7 @@ class LocalStorage(Storage):
 
     def below(self, folder: str) -> LocalStorage:
         """Return the files below a folder."""
-        return LocalStorage(self.path / folder, self._tries, self._wait)
+        return LocalStorage(self.path / folder, self.tries, self._wait)
 
     def _may_pass(self, error: Exception) -> bool:
         refused = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, TooShortError)

@@ -25,6 +25,8 @@ from matting_data.storage.base import FileInfo, Result, Storage, TooShortError, 
 _BLOCK = 16 << 20
 """Bytes that are asked for at once of a file that is read as a whole."""
 
+_IN_EXTRA = ("http", "https", "s3", "s3a")
+
 _TRY_LATER = {408, 425, 429}
 
 _CREDENTIALS = ("Credential", "SSOToken", "TokenRetrieval", "ProfileNotFound")
@@ -191,7 +193,7 @@ class RemoteStorage(Storage):
 
     def below(self, folder: str) -> RemoteStorage:
         """Return the files below a folder."""
-        return RemoteStorage(f"{self.name}/{folder}", self._options, self._tries, self._wait)
+        return RemoteStorage(f"{self.name}/{folder}", self._options, self.tries, self._wait)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
@@ -250,8 +252,10 @@ def _open(url: str, options: Mapping[str, Any]) -> tuple[fsspec.AbstractFileSyst
     protocol = url.partition("://")[0]
     try:
         filesystem, root = fsspec.core.url_to_fs(url, **options)
-    except ImportError:
-        raise MissingExtraError("cloud", f"the packages that read {protocol}://") from None
+    except ImportError as error:
+        if protocol in _IN_EXTRA:
+            raise MissingExtraError("cloud", f"the packages that read {protocol}://") from None
+        raise UsageError(f"cannot open {url}: {said(error)}") from None
     except ValueError as error:
         raise UsageError(f"cannot open {url}: {error}; name a folder or a URL that fsspec knows") from None
     return filesystem, str(root).rstrip("/")

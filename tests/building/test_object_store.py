@@ -83,7 +83,7 @@ def test_a_killed_build_continues_to_the_same_bytes_and_keeps_its_shards(project
     store = boto3.resource("s3").Bucket(bucket.name)
     while not any(o.key.endswith(".parquet") for o in store.objects.filter(Prefix="killed/train/")):
         assert process.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert "killed/dataset.json" not in {o.key for o in store.objects.all()}
@@ -176,3 +176,33 @@ def test_mistakes_are_one_sentence(project: Project, bucket: Bucket) -> None:
     assert code == 2 and said.count("\n") == 1 and "set credentials" in said
     code, said = run("filter", recipe, "--out", bucket.url("one"))
     assert code == 2 and "works on folders" in said
+
+
+def test_a_store_that_cannot_be_reached_for_a_while_only_delays(project: Project, bucket: Bucket) -> None:
+    from moto.server import ThreadedMotoServer
+
+    project.recipe["store"]["samples_per_shard"] = 1
+    reference = project.build().index
+    shaky = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)  # shares its buckets with the other
+    shaky.start()
+    host, port = shaky.get_host_and_port()
+    command = [*COMMAND, "build", str(project.write_recipe()), "--out", bucket.url("shaky"), "--workers", "2"]
+    environment = {**os.environ, "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_MAX_ATTEMPTS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    store = boto3.resource("s3").Bucket(bucket.name)
+    while not any(o.key.endswith(".parquet") for o in store.objects.filter(Prefix="shaky/train/")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    shaky.stop()
+    _, said = process.communicate(timeout=200)
+    assert (process.returncode, said.count("\n")) == (2, 1), said
+    assert "check that it can be reached" in said and "run the same command again" in said
+    back = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    back.start()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        back.stop()
+    assert objects(bucket, "shaky") == files(project.out)
+    assert reference["content_sha256"] in done.stdout
