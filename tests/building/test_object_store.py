@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import fsspec
 import numpy as np
 import pytest
@@ -24,6 +23,8 @@ from matting_data.building.verify import verify
 from matting_data.errors import StorageError, UsageError
 from tests.building.conftest import Bucket
 from tests.conftest import Project
+
+boto3 = pytest.importorskip("boto3")
 
 COMMAND = [sys.executable, "-c", "from matting_data.cli.main import main; main()"]
 
@@ -166,6 +167,15 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def test_what_else_reads_a_dataset_reads_it_there(project: Project, bucket: Bucket) -> None:
+    recipe, url = str(project.write_recipe()), bucket.url("one")
+    for arguments in (["plan", recipe, "--out"], ["build", recipe, "--out"], ["status"], ["stats"], ["verify"]):
+        assert run(*arguments, url) == (0, ""), arguments
+    assert run("card", url, "--creator", "somebody") == (0, "")
+    assert b"somebody" in objects(bucket, "one")["croissant.json"]
+    assert verify(url, False, 0, None, 1).problems == []
+
+
 def test_mistakes_are_one_sentence(project: Project, bucket: Bucket) -> None:
     recipe = str(project.write_recipe())
     code, said = run("build", recipe, "--out", "s3://nosuch/one", "--workers", "1")
@@ -174,6 +184,11 @@ def test_mistakes_are_one_sentence(project: Project, bucket: Bucket) -> None:
     unknown = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
     code, said = run("build", recipe, "--out", bucket.url("one"), "--workers", "1", **unknown)
     assert code == 2 and said.count("\n") == 1 and "set credentials" in said
+    code, said = run("verify", bucket.url("nothing"))
+    assert (code, said) == (
+        2,
+        "mattingdata: s3://people/nothing holds no dataset: name the folder that 'mattingdata build' wrote\n",
+    )
     code, said = run("filter", recipe, "--out", bucket.url("one"))
     assert code == 2 and "works on folders" in said
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from matting_data.building import executor_ray
@@ -23,6 +22,7 @@ from matting_data.errors import MattingDataError, RejectedInput, StorageError, U
 from tests.building.conftest import Bucket
 from tests.conftest import Project
 
+boto3 = pytest.importorskip("boto3")
 ray = pytest.importorskip("ray")
 
 pytestmark = pytest.mark.timeout(280)
