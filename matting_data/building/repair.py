@@ -18,19 +18,11 @@ from typing import Any
 from matting_data.atomic import sha256_file, write_bytes
 from matting_data.building import workspace
 from matting_data.building.attribution import attribution_of
-from matting_data.building.build import (
-    BACKGROUNDS,
-    FOREGROUNDS,
-    PLAN,
-    TABLES,
-    plan_files,
-    read_seal,
-    saved_plan,
-    scan_and_plan,
-)
+from matting_data.building.build import scan_and_plan
 from matting_data.building.finish import describe, used_backgrounds
 from matting_data.building.ledger import ledger_files, make_ledger
 from matting_data.building.make_shards import BuiltShards
+from matting_data.building.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, TABLES, plan_files, read_seal, saved_plan
 from matting_data.building.repair_shards import restore_shards
 from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import DamageError, MattingDataError, UsageError

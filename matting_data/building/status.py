@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from matting_data.building.build import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
 from matting_data.building.commit import read_failures
+from matting_data.building.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
 from matting_data.building.workspace import is_locked, saved_recipe, work_folder
 from matting_data.errors import DamageError, UsageError
 from matting_data.shards.index import INDEX
