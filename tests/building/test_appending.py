@@ -72,8 +72,8 @@ def test_finished_shards_stay_and_readers_see_all(finished: Project) -> None:
     for split, number in (("train", 24), ("test", 6)):
         samples = matting_data.open(finished.out)[split]
         assert len(samples) == number
-        assert len(set(samples.keys())) == number
-        assert all(samples.read(place).image.shape == samples.read(place).alpha.shape + (3,) for place in range(number))
+        assert len(set(samples.keys)) == number
+        assert all(samples.read(place).image.shape == (*samples.read(place).alpha.shape, 3) for place in range(number))
     result = verify(finished.out, True, 99, None, 1)
     assert (result.problems, result.samples) == ([], 30)
     for ledger in index["ledger"].values():
