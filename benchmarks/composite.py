@@ -52,6 +52,7 @@ from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import foreground_files
+from matting_data.storage import open_storage
 
 SIZE = (1366, 1024)
 PER_FOREGROUND = 10
@@ -230,7 +231,8 @@ def workers_rate(recipe: LoadedRecipe, plan: Plan, out: Path, workers: int) -> f
             for shard in plan_shards(Plan(plan.foregrounds, plan.backgrounds, plan.composites[:PER_FOREGROUND]))
         )
     ]
-    task = BuildShard(recipe, out / f"workers{workers}", SourceInputs(recipe, ColourCache(out / ".work" / "colours")))
+    inputs = SourceInputs(recipe, ColourCache(out / ".work" / "colours"))
+    task = BuildShard(recipe, open_storage(out / f"workers{workers}"), inputs)
     ends = [time.perf_counter() for _ in run(task, shards, workers)]
     return (len(ends) - warm_up) / (ends[-1] - ends[warm_up - 1])
 
@@ -241,7 +243,8 @@ def _remove_shards(out: Path) -> None:
 
 
 def _rebuild(recipe: LoadedRecipe, plan: Plan, out: Path) -> None:
-    build_shards(recipe, out, plan, SourceInputs(recipe, ColourCache(out / ".work" / "colours")), 1)
+    inputs = SourceInputs(recipe, ColourCache(out / ".work" / "colours"))
+    build_shards(recipe, open_storage(out), plan, inputs, 1)
 
 
 def _by_foreground(plan: Plan) -> dict[str, list[str]]:

@@ -40,6 +40,7 @@ from matting_data.building.plan_tables import saved_plan
 from matting_data.imaging.encode import jpeg, matte_png
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
+from matting_data.storage import open_storage
 
 PER_FOREGROUND = 10
 PHOTOS = 300
@@ -131,7 +132,7 @@ def measure(work: Path, foregrounds: int, workers: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"foregrounds": foregrounds, "composites": foregrounds * PER_FOREGROUND}
     figures |= {"photographs": PHOTOS, "workers": workers}
     with _timed(figures, "check"), workspace.locked(out):
-        scan_and_plan(recipe, out, workers)
+        scan_and_plan(recipe, open_storage(out), workers)
     with Memory() as memory, _timed(figures, "build"):
         index = build(recipe, out, workers).index
     tars = sum(entry["bytes"] for split in index["splits"].values() for entry in split["shards"])

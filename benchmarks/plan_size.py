@@ -24,6 +24,7 @@ from matting_data.building.plan_tables import save_plan, saved_plan
 from matting_data.planning.plan import make_plan
 from matting_data.recipe_file import LoadedRecipe, validate
 from matting_data.records import Background, Foreground, PlannedComposite
+from matting_data.storage import open_storage
 from matting_data.tables import read_table, write_table
 
 PER_FOREGROUND = 10
@@ -70,7 +71,7 @@ def measure(composites: int, same_person_distance: int) -> None:
     plan = _step("make_plan", lambda: make_plan(people, photos, recipe.recipe))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        _step("save its tables", lambda: save_plan(out, plan, recipe))
+        _step("save its tables", lambda: save_plan(open_storage(out), plan, recipe))
         _step("read them back", lambda: saved_plan(out))
         _step("lay it into shards", lambda: plan_shards(plan))
         whole = time.perf_counter() - started

@@ -24,6 +24,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--port", type=click.IntRange(1024, 65535), default=5151, show_default=True)
 @click.option("--no-app", is_flag=True, help="Import only; serve nothing.")
 @click.option("--export-tags", is_flag=True, help="Write the tags as overrides; import and serve nothing.")
+@click.option("--similar", is_flag=True, help="Compare all pictures: near-duplicates, uniqueness, a map, search.")
+@click.option(
+    "--features", type=_PATH, help="With --similar: a local ONNX network to compare by.  [default: thumbnails]"
+)
 @click.option("--overrides", type=_PATH, help="Where tags go.  [default: the recipe's, else DATASET-overrides.csv]")
 @click.option("--who", default=None, help="Who decides, in the overrides.  [default: the user's name]")
 @click.option("--why", default="", help="Why, for samples without a tag 'why:...'.")
@@ -42,6 +46,8 @@ def browse(
     port: int,
     no_app: bool,
     export_tags: bool,
+    similar: bool,
+    features: Path | None,
     overrides: Path | None,
     who: str | None,
     why: str,
@@ -63,6 +69,8 @@ def browse(
 
     if backgrounds and predictions:
         raise UsageError("--backgrounds and --predictions show two things: give one of them")
+    if features and not similar:
+        raise UsageError(f"--features {features} is for --similar: add it")
     shows: browsing.Shows = "backgrounds" if backgrounds else "predictions" if predictions else "composites"
     options = browsing.BrowseOptions(
         shows, predictions, split, base, cache, round(cache_gb * 1e9), side, default_workers()
@@ -75,6 +83,11 @@ def browse(
         return
     opened = browsing.open_dataset(dataset, options)
     line = opened.imported.line() if opened.imported else "nothing new"
+    if similar:
+        from matting_data.browsing.database import open_fiftyone
+        from matting_data.browsing.similarity import add_similarity
+
+        add_similarity(open_fiftyone(), opened.dataset, features, options.workers)
     if no_app:
         result = {"dataset": opened.dataset.name, "samples": opened.dataset.count()}
         if as_json:

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from .main import echo_json, echo_notes
-from .options import json_option, out_option, recipe_argument, workers_option
+from .options import executor_options, json_option, out_option, recipe_argument, where_to_run, workers_option
 
 
 @click.command()
 @recipe_argument
 @out_option
 @workers_option
+@executor_options
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True,
               help="Go on without composites that fail, or stop at more than --max-errors of them.")  # fmt: skip
 @click.option("--max-errors", type=click.IntRange(0), default=0, show_default=True,
@@ -30,8 +31,10 @@ def build(
     ctx: click.Context,
     recipe: Path | None,
     overrides: tuple[str, ...],
-    out: Path | None,
+    out: Path | str | None,
     workers: int,
+    executor: str,
+    ray_address: str | None,
     on_error: str,
     max_errors: int,
     retry_failed: bool,
@@ -52,7 +55,13 @@ def build(
     loaded = load(recipe, overrides)
     out = out or Path("out") / loaded.recipe.name
     started = time.monotonic()
-    result = run_build(loaded, out, workers, FailurePolicy(on_error == "stop", max_errors, retry_failed), append)
+    result = run_build(
+        loaded,
+        out,
+        where_to_run(workers, executor, ray_address),
+        FailurePolicy(on_error == "stop", max_errors, retry_failed),
+        append,
+    )
     index = result.index
     if as_json:
         echo_json({"out": str(out), "seconds": round(time.monotonic() - started, 2), **index})

@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option
+from .options import dataset_place_argument, json_option
 
 
 @click.command()
-@dataset_argument
+@dataset_place_argument
 @click.option("--url", help="Where the dataset can be had.")
 @click.option("--creator", help="Who publishes it.")
 @click.option("--date", metavar="YYYY-MM-DD", help="Day of publication.")
 @json_option
-def card(dataset: Path, url: str | None, creator: str | None, date: str | None, as_json: bool) -> None:
+def card(dataset: Path | str, url: str | None, creator: str | None, date: str | None, as_json: bool) -> None:
     """Write README.md, croissant.json and _info.json of DATASET anew, for instance after an audit.
 
     Their hashes go into dataset.json. What --url, --creator and --date said stays until they say something else.
@@ -30,4 +30,4 @@ def card(dataset: Path, url: str | None, creator: str | None, date: str | None, 
         echo_json({"dataset": str(dataset), "files": written})
     else:
         for name in written:
-            click.echo(dataset / name)
+            click.echo(f"{dataset}/{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from .options import json_option, workers_option
 
 if TYPE_CHECKING:
     from matting_data.evaluation.data import EvaluationSet
+    from matting_data.evaluation.trained import Trained
 
 _PATH = click.Path(path_type=Path)
 
@@ -38,6 +40,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--size", "sizes", type=click.Choice(["short_side", "native"]), multiple=True,
               default=("short_side", "native"), show_default=True,
               help="With --checkpoint: sizes at which the network sees the images. Repeatable.")  # fmt: skip
+@click.option(
+    "--short-side",
+    type=click.IntRange(64),
+    help="With --checkpoint: to which images are scaled at short_side.  [default: the training crops']",
+)
 @click.option("--pictures", type=click.IntRange(0), default=8, show_default=True,
               help="With --checkpoint: images in the sheet.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="With --checkpoint: auto, cpu, cuda, cuda:N or mps.")
@@ -58,6 +65,7 @@ def eval(
     as_json: bool,
     refinements: int,
     sizes: tuple[str, ...],
+    short_side: int | None,
     pictures: int,
     device: str,
     **options: Any,
@@ -90,8 +98,13 @@ def eval(
             raise UsageError(
                 f"--{given[0]} goes with --predictions: write those of a network with 'mattingdata predict'"
             )
+        from matting_data.evaluation.trained import open_trained
+
         test_set = open_test_set(data, split, ("image", alpha_folder, trimap_folder))
-        return _network(checkpoint, test_set, refinements, sizes, pictures, device, seed, out, as_json)
+        trained = open_trained(checkpoint, device)
+        if short_side is not None:
+            trained = replace(trained, short_side=short_side)
+        return _network(trained, test_set, refinements, sizes, pictures, seed, out, as_json)
     if predictions is None:
         raise UsageError("name a folder of mattes with --predictions, or a network with --checkpoint")
     from matting_data.evaluation.evaluate import evaluate
@@ -111,20 +124,17 @@ def eval(
 
 
 def _network(
-    checkpoint: Path,
+    trained: Trained,
     test_set: EvaluationSet,
     refinements: int,
     sizes: tuple[str, ...],
     pictures: int,
-    device: str,
     seed: int,
     out: Path | None,
     as_json: bool,
 ) -> int:
     from matting_data.evaluation.refinements import score_refinements
-    from matting_data.evaluation.trained import open_trained
 
-    trained = open_trained(checkpoint, device)
     result = score_refinements(trained, test_set, refinements, sizes, pictures, seed)  # type: ignore[arg-type]
     written = result.write(out) if out else []
     if as_json:

@@ -10,13 +10,14 @@ import click
 from .main import echo_json
 from .options import dataset_argument, json_option
 
+_NETWORK = "onnx"
 _FORMATS = ("hf-webdataset", "hf-imagefolder", "composition-1k", "coco", "mds")
 
 
 @click.command()
 @dataset_argument
-@click.option("--to", "form", type=click.Choice(_FORMATS), required=True, help="Layout to write.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="New folder to write.")
+@click.option("--to", "form", type=click.Choice((*_FORMATS, _NETWORK)), required=True, help="Layout to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="New folder to write; onnx: the file.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(["train", "test"]),
               help="Export this split only. Repeatable.")  # fmt: skip
 @click.option("--link", is_flag=True, help="Hard links instead of copies where bytes are the same.")
@@ -24,6 +25,7 @@ _FORMATS = ("hf-webdataset", "hf-imagefolder", "composition-1k", "coco", "mds")
               help="composition-1k: leave out fg and bg, which need the recipe's sources.")  # fmt: skip
 @click.option("--base", type=click.Path(path_type=Path),
               help="Folder where the recipe's relative paths start, where .work is not at hand.")  # fmt: skip
+@click.option("--refinements", type=click.IntRange(0, 20), help="onnx: of the network.  [default: what its run chose]")
 @json_option
 def export(
     dataset: Path,
@@ -33,12 +35,27 @@ def export(
     link: bool,
     no_sources: bool,
     base: Path | None,
+    refinements: int | None,
     as_json: bool,
 ) -> None:
-    """Write DATASET in the layout of another tool.
+    """Write DATASET in the layout of another tool, or a trained network as ONNX.
 
-    The folder appears when everything is in it, with a card that carries the licence terms.
-    """
+    \b
+    mattingdata export out/sample --to coco --out out/coco
+    mattingdata export RUN --to onnx --out network.onnx
+
+    The folder appears when everything is in it, with a card that carries the licence terms. A network is a run of
+    'mattingdata train', or a file of weights; its file appears once ONNX Runtime gives the mattes that PyTorch gives.
+    """  # noqa: D301 - click reads the backspace
+    from matting_data.errors import UsageError
+
+    if form == _NETWORK:
+        if splits or link or no_sources or base:
+            raise UsageError("--split, --link, --no-sources and --base go with the layouts of datasets, not with onnx")
+        _network(dataset, out, refinements, as_json)
+        return
+    if refinements is not None:
+        raise UsageError(f"--refinements goes with --to {_NETWORK}, not with {form}")
     from matting_data.exporting.export import Options
     from matting_data.exporting.export import export as run_export
 
@@ -50,4 +67,19 @@ def export(
         click.echo(
             f"{result.out}: {result.samples} samples as {result.format} in {result.files} files, "
             f"{result.bytes / 1e6:.1f} MB{linked}"
+        )
+
+
+def _network(checkpoint: Path, out: Path, refinements: int | None, as_json: bool) -> None:
+    from matting_data.evaluation.trained import open_trained
+    from matting_data.networks.export import export_onnx
+
+    trained = open_trained(checkpoint, "cpu")
+    result = export_onnx(trained.network, out, trained.refinements if refinements is None else refinements)
+    if as_json:
+        echo_json({**asdict(result), "path": str(result.path)})
+    else:
+        click.echo(
+            f"{result.path}: {result.iterations} refinements, {result.bytes / 1e6:.1f} MB, "
+            f"no alpha further than {result.largest_difference:.0e} from PyTorch's"
         )

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from .main import echo_json, echo_notes
-from .options import json_option, out_option, recipe_argument, workers_option
+from .options import json_option, out_folder_option, recipe_argument, workers_option
 
 
 @click.command()
 @recipe_argument
-@out_option
+@out_folder_option
 @workers_option
 @click.option("--examples", type=click.IntRange(1, 50), default=8, show_default=True, help="Pictures for each reason.")
 @json_option

@@ -20,7 +20,7 @@ def foregrounds() -> None:
 @out_option
 @workers_option
 @json_option
-def check(recipe: Path | None, overrides: tuple[str, ...], out: Path | None, workers: int, as_json: bool) -> int:
+def check(recipe: Path | None, overrides: tuple[str, ...], out: Path | str | None, workers: int, as_json: bool) -> int:
     """Check the foregrounds of RECIPE only, and say what would be rejected and why.
 
     Exits with 1 when any is rejected. Results are kept in --out for the build.

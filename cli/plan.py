@@ -15,7 +15,7 @@ from .options import json_option, out_option, recipe_argument, workers_option
 @out_option
 @workers_option
 @json_option
-def plan(recipe: Path | None, overrides: tuple[str, ...], out: Path | None, workers: int, as_json: bool) -> None:
+def plan(recipe: Path | None, overrides: tuple[str, ...], out: Path | str | None, workers: int, as_json: bool) -> None:
     """Say what a build of RECIPE would make: counts, disk and time. Writes no dataset.
 
     Inputs are checked (and scored for humans) as in a build, and the results are kept in --out, so that the build

@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option, workers_option
+from .options import dataset_place_argument, json_option, workers_option
 
 
 @click.command()
-@dataset_argument
+@dataset_place_argument
 @click.option("--base", type=click.Path(path_type=Path),
               help="Folder where the recipe's relative paths start, where .work is not at hand.")  # fmt: skip
 @workers_option
 @json_option
-def repair(dataset: Path, base: Path | None, workers: int, as_json: bool) -> int:
+def repair(dataset: Path | str, base: Path | None, workers: int, as_json: bool) -> int:
     """Restore the damaged and missing files of DATASET, to the same bytes, from its plan and its sources.
 
     What is sound is not touched, and neither is what cannot be restored. Exits with 1 when something stays damaged.

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option
+from .options import dataset_place_argument, json_option
 
 
 @click.command()
-@dataset_argument
+@dataset_place_argument
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the distributions to this PNG."
 )
 @json_option
-def stats(dataset: Path, plot: Path | None, as_json: bool) -> None:
+def stats(dataset: Path | str, plot: Path | None, as_json: bool) -> None:
     """Count DATASET by split and subset, with sizes, alpha coverage and the ledger."""
     from matting_data.publishing import statistics
 

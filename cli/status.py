@@ -10,16 +10,16 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option
+from .options import dataset_place_argument, json_option
 
 
 @click.command()
-@dataset_argument
+@dataset_place_argument
 @click.option("--watch", "watching", is_flag=True, help="Look again until no build is at work on it.")
 @click.option("--interval", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True,
               help="Seconds between looks.")  # fmt: skip
 @json_option
-def status(dataset: Path, watching: bool, interval: float, as_json: bool) -> None:
+def status(dataset: Path | str, watching: bool, interval: float, as_json: bool) -> None:
     """Say how far DATASET is: complete, being built, or interrupted, with shards, rate, time left and failures.
 
     With --watch, a terminal shows the latest state in place; elsewhere a state is printed when it has changed, with

@@ -8,26 +8,36 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import dataset_argument, json_option, workers_option
+from .options import dataset_place_argument, executor_options, json_option, where_to_run, workers_option
 
 
 @click.command()
-@dataset_argument
+@dataset_place_argument
 @click.option("--quick", is_flag=True, help="Hash every file, but do not decode the samples.")
 @click.option("--recompose", type=click.IntRange(0), default=16, show_default=True,
               help="Composites to make again from their sources and compare byte for byte.")  # fmt: skip
 @click.option("--base", type=click.Path(path_type=Path),
               help="Folder where the recipe's relative paths start, where .work is not at hand.")  # fmt: skip
 @workers_option
+@executor_options
 @json_option
-def verify(dataset: Path, quick: bool, recompose: int, base: Path | None, workers: int, as_json: bool) -> int:
+def verify(
+    dataset: Path | str,
+    quick: bool,
+    recompose: int,
+    base: Path | None,
+    workers: int,
+    executor: str,
+    ray_address: str | None,
+    as_json: bool,
+) -> int:
     """Check DATASET: hashes, counts, members, sizes, alpha against trimap, and some composites against their sources.
 
     Exits with 1 when anything is wrong.
     """
     from matting_data.building.verify import verify as run_verify
 
-    result = run_verify(dataset, not quick, recompose, base, workers)
+    result = run_verify(dataset, not quick, recompose, base, where_to_run(workers, executor, ray_address))
     if as_json:
         echo_json(asdict(result))
     else:

@@ -1,13 +1,43 @@
-"""YAML documents that people write, before they are validated: reading, ``--set``, and where a finding stands."""
+"""YAML documents that people write: reading them, ``--set``, and what is said of a mistake in one."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import yaml
 
-from matting_data.errors import UsageError
+from matting_data.errors import UsageError, nearest, shown
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+def preset_names(folder: str) -> list[str]:
+    """Return the names of the YAML files in a folder of ``manifests``, sorted."""
+    entries = (resources.files("matting_data.manifests") / folder).iterdir()
+    return sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
+
+
+def read_preset(folder: str, name: str) -> str:
+    """Return the text of one of :func:`preset_names`."""
+    entry = resources.files("matting_data.manifests") / folder / f"{name}.yaml"
+    return entry.read_text(encoding="utf-8")
+
+
+def read_document(name: str, kind: str, presets: Sequence[str]) -> str:
+    """Return the text of a file that is no preset; UsageError naming the presets where it cannot be read."""
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise UsageError(
+            f"no {kind} {name!r} ({reason}): name a YAML file, or a preset ({', '.join(presets)})"
+            f"{nearest(name, presets)}"
+        ) from None
 
 
 def parse_mapping(text: str, name: str, kind: str = "recipe", remedy: str = "") -> dict[str, Any]:
@@ -91,6 +121,38 @@ def written_location(document: Any, location: Sequence[int | str], absent: bool)
             continue
         written.append(part)
     return written
+
+
+def validation_sentence(document: Any, error: ValidationError, kind: type) -> str:
+    """Say the most telling of pydantic's findings about a config in one sentence.
+
+    Parameters
+    ----------
+    document : object
+        What was validated.
+    error : ValidationError
+    kind : type
+        The dataclass it should have become; its keys, and those of the dataclasses in it, are suggested.
+    """
+    findings = sorted(error.errors(), key=lambda each: each["type"] != "unexpected_keyword_argument")
+    finding = findings[0]
+    absent = finding["type"] in ("unexpected_keyword_argument", "extra_forbidden")
+    location = [str(part) for part in written_location(document, finding["loc"], absent)]
+    where = ".".join(location)
+    if absent:
+        return f"unknown key {where!r}{nearest(location[-1], _keys(kind, location[:-1]))}"
+    message = finding["msg"].removeprefix("Value error, ")
+    if finding["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
+
+
+def _keys(kind: Any, parents: Sequence[str]) -> list[str]:
+    for parent in parents:
+        kind = get_type_hints(kind).get(parent)
+        if not dataclasses.is_dataclass(kind):
+            return []
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -7,6 +7,7 @@ mattingdata, never a mistake of its user.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -67,6 +68,17 @@ class RejectedInput(Exception):
 
     def __reduce__(self) -> tuple[type[RejectedInput], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
+
+
+def shown(value: object) -> str:
+    """Return ``repr(value)``, of large values only the beginning: a few aliases of YAML can stand for gigabytes."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_LONGEST = 160
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, _LONGEST, _LONGEST
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

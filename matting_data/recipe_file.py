@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from matting_data import recipe as schema
 from matting_data import recipe_backgrounds
-from matting_data.documents import apply_override, parse_mapping, written_location
-from matting_data.errors import UsageError, nearest
+from matting_data.documents import apply_override, parse_mapping, preset_names, read_preset, written_location
+from matting_data.errors import UsageError, nearest, shown
 from matting_data.recipe import Recipe
 
 BUNDLED = "sample"
 """The recipe that needs no input."""
+
+_FOLDER = "recipes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,22 +110,16 @@ def _read(path: Path) -> tuple[str, str, Path]:
             return path.name, path.read_text(encoding="utf-8"), path.resolve().parent
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the recipe {path}: {error}") from None
-    if path.parent == Path() and path.name.removesuffix(".yaml") in _bundled_names():
+    if path.parent == Path() and path.name.removesuffix(".yaml") in preset_names(_FOLDER):
         return _read_bundled(path.name.removesuffix(".yaml"))
-    names = ", ".join(_bundled_names())
+    names = ", ".join(preset_names(_FOLDER))
     if is_folder:
         raise UsageError(f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({names})")
     raise UsageError(f"no recipe {path}: name a YAML file, or a bundled recipe ({names})")
 
 
 def _read_bundled(name: str) -> tuple[str, str, Path]:
-    entry = resources.files("matting_data.manifests") / "recipes" / f"{name}.yaml"
-    return name, entry.read_text(encoding="utf-8"), Path.cwd()
-
-
-def _bundled_names() -> list[str]:
-    folder = resources.files("matting_data.manifests") / "recipes"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+    return name, read_preset(_FOLDER, name), Path.cwd()
 
 
 def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
@@ -147,16 +142,16 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
     if finding["type"] == "union_tag_not_found":
         return f"the key '{where}.kind' is missing: choose 'dim', 'fixed' or 'adaptive'"
     if where == "foregrounds.split.test":
-        return f"{where} is {finding['input']!r}: give a number of foregrounds, or a share below 1"
+        return f"{where} is {shown(finding['input'])}: give a number of foregrounds, or a share below 1"
     if where == "version" and finding["type"] == "string_type":
-        return f"{where} is {finding['input']!r}: quote it and give three numbers, '1.0.0'"
+        return f"{where} is {shown(finding['input'])}: quote it and give three numbers, '1.0.0'"
     if finding["type"] == "dataclass_type":
-        return f"{where or 'the recipe'} is {finding['input']!r}: it needs keys of its own, or none of it"
+        return f"{where or 'the recipe'} is {shown(finding['input'])}: it needs keys of its own, or none of it"
     if finding["type"] == "union_tag_invalid":
         return f"{where}.kind is {finding['ctx']['tag']!r}: choose {finding['ctx']['expected_tags']}"
     if finding["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def _known_keys(parent: str) -> list[str]:

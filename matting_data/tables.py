@@ -14,6 +14,7 @@ import polars as pl
 from matting_data.atomic import write_bytes
 from matting_data.errors import DamageError
 from matting_data.records import Background, Foreground, PlannedComposite, Sample, StoredBackground
+from matting_data.storage import LocalStorage, Storage
 
 Record = TypeVar("Record")
 
@@ -102,13 +103,24 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
     DamageError
         When the file is missing, is not Parquet, or lacks a column, or names what no build names.
     """
+    return _read(path, str(path), record)
+
+
+def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
+    """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`read_table`."""
+    if isinstance(out, LocalStorage):
+        return _read(out.path / name, out.label(name), record)
+    return _read(io.BytesIO(out.read(name)), out.label(name), record)
+
+
+def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Record]:
     try:
-        table = pl.read_parquet(path, glob=False)
-        require_safe_names(table, record, str(path))
+        table = pl.read_parquet(source, glob=False)
+        require_safe_names(table, record, name)
         return from_table(table, record)
     except PARQUET_ERRORS as error:
         raise DamageError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
+            f"{name} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
         ) from None
 
 

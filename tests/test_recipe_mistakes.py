@@ -243,3 +243,9 @@ def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
     line = text.splitlines().index("seed: 2") + 1
     expected = f"r.yaml is not a recipe: the key 'seed' is given twice; remove one at line {line}, column 1"
     assert mistake(tmp_path, text) == expected
+
+
+def test_aliases_that_stand_for_gigabytes_make_a_short_sentence(tmp_path: Path) -> None:
+    lists = "\n".join(f"  - &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
+    text = RECIPE.replace("name: x", f"name:\n  - &a0 [x]\n{lists}")
+    assert len(mistake(tmp_path, text)) < 300

@@ -46,6 +46,12 @@ def prediction_views(dataset: Any, metrics: tuple[str, ...]) -> Iterator[View]:
             yield f"worst {metric}", dataset.sort_by(metric, reverse=True), f"highest {metric} first"
 
 
+def similarity_views(dataset: Any, nearest: str, uniqueness: str) -> Iterator[View]:
+    """Yield views by two fields: the distance to the nearest other picture, and uniqueness."""
+    yield "nearly the same", dataset.exists(nearest).sort_by(nearest), "smallest distance to another picture first"
+    yield "most unusual", dataset.exists(uniqueness).sort_by(uniqueness, reverse=True), "least like any other first"
+
+
 def save_views(dataset: Any, views: Iterator[View]) -> None:
     """Save views under their names; those that an earlier import saved and no longer apply go."""
     named = {name: (view, what) for name, view, what in views}

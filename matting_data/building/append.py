@@ -2,20 +2,16 @@
 
 New shards are made beside the old ones, under names that the old index does not list. Only when all are there, the
 index goes, tables and recipe are replaced, and the new index is written. What is about to replace them waits in
-``.work/append`` until then, so that a run that was killed in between continues from there.
+``.work/append`` until then: the next run lets it, if a kill left some old and some new.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from matting_data.atomic import move_file, storage_errors, write_bytes
 from matting_data.building import workspace
-from matting_data.building.plan_tables import APPENDED, plan_files, read_seal, saved_plan
+from matting_data.building.plan_tables import APPENDED, PLAN, TABLES, read_seal, save_plan, saved_plan
 from matting_data.errors import UsageError
 from matting_data.planning.overrides import MOVED, REASONS, REJECTED
 from matting_data.planning.plan import Plan
@@ -24,11 +20,12 @@ from matting_data.recipe_file import LoadedRecipe, as_mapping, parse_recipe
 from matting_data.records import Background, Foreground
 from matting_data.shards.index import INDEX, read_index, tool_versions
 from matting_data.shards.layout import RECIPE
+from matting_data.storage import Storage
 
 _MAY_CHANGE = ("version", "foregrounds.sources", "foregrounds.expect", "backgrounds.sources", "overrides")
 """Keys of a recipe that decide nothing about composites that are there; sources are compared by what they hold."""
 
-_COUNT = "composites.per_foreground"
+_STAGED = f"{workspace.WORK}/append"
 
 
 @dataclass(frozen=True)
@@ -39,27 +36,24 @@ class Earlier:
     plan: Plan
 
 
-def earlier_state(out: Path) -> Earlier | None:
-    """Return what `out` holds, or what an interrupted append was about to make of it; None before there is a plan.
+def earlier_state(out: Storage) -> Earlier | None:
+    """Return what `out` holds; None before there is a plan.
 
     Raises
     ------
     DamageError
         There is a plan, and one of its tables cannot be read.
     """
-    folder = _folder(out)
-    seal = read_seal(folder)
-    if not seal:
-        return None
-    return Earlier(parse_recipe(seal[RECIPE], str(folder / RECIPE)), saved_plan(folder))
+    seal = read_seal(out)
+    return Earlier(parse_recipe(seal[RECIPE], out.label(RECIPE)), saved_plan(out)) if seal else None
 
 
-def appended_state(out: Path) -> Earlier | None:
+def appended_state(out: Storage) -> Earlier | None:
     """Return what :func:`earlier_state` does where it was appended to before; None elsewhere."""
-    return earlier_state(out) if APPENDED in read_seal(_folder(out)) else None
+    return earlier_state(out) if APPENDED in read_seal(out) else None
 
 
-def refuse_alterations(out: Path, before: Recipe, after: Recipe) -> None:
+def refuse_alterations(out: Storage, before: Recipe, after: Recipe) -> None:
     """Raise UsageError when a recipe would alter composites that are there already; name what would.
 
     What may change: the version, the lists of sources, the counts that are expected, and ``per_foreground``, upwards.
@@ -85,9 +79,9 @@ def refuse_alterations(out: Path, before: Recipe, after: Recipe) -> None:
         )
 
 
-def refuse_other_tools(out: Path) -> None:
+def refuse_other_tools(out: Storage) -> None:
     """Raise UsageError when other versions of the tools made the finished shards, which would be made again."""
-    if not (out / INDEX).is_file():
+    if not out.exists(INDEX):
         return
     changed = workspace.differences(read_index(out)["tools"], tool_versions())
     if changed:
@@ -97,7 +91,7 @@ def refuse_other_tools(out: Path) -> None:
         )
 
 
-def refuse_lost_inputs(out: Path, before: Plan, after: Plan) -> None:
+def refuse_lost_inputs(out: Storage, before: Plan, after: Plan) -> None:
     """Raise UsageError when inputs of the earlier plan are gone or altered, unless people decided so."""
     changes = _lost("foregrounds", before.foregrounds, after.foregrounds)
     changes += _lost("backgrounds", before.backgrounds, after.backgrounds)
@@ -108,7 +102,7 @@ def refuse_lost_inputs(out: Path, before: Plan, after: Plan) -> None:
         )
 
 
-def refuse_additions(out: Path, before: Plan, after: Plan) -> None:
+def refuse_additions(out: Storage, before: Plan, after: Plan) -> None:
     """Raise UsageError when a build without ``--append`` would add to a dataset that was appended to before."""
     had = {composite.key for composite in before.composites}
     count = sum(composite.key not in had for composite in after.composites)
@@ -119,9 +113,9 @@ def refuse_additions(out: Path, before: Plan, after: Plan) -> None:
         )
 
 
-def alters_finished(out: Path, before: Plan, after: Plan, retry: bool) -> bool:
+def alters_finished(out: Storage, before: Plan, after: Plan, retry: bool) -> bool:
     """Tell whether shards that the index of `out` lists are to be made again, or removed."""
-    if not (out / INDEX).is_file():
+    if not out.exists(INDEX):
         return False
     if retry and read_index(out)["ledger"]["composites"]["failed"]:
         return True
@@ -134,34 +128,43 @@ def alters_finished(out: Path, before: Plan, after: Plan, retry: bool) -> bool:
     )
 
 
-def stage(out: Path, plan: Plan, recipe: LoadedRecipe) -> None:
-    """Keep what is about to replace the tables and the recipe of `out`."""
-    files, staged = plan_files(plan, recipe), _staged(out)
-    with suppress(OSError):
-        if all((staged / name).read_bytes() == content for name, content in files.items()):
-            return  # an interrupted run may have begun to replace them: this is all that speaks for them
-    coming = staged.with_name("append-next")
-    for name, content in files.items():
-        write_bytes(coming / name, content)
-    unstage(out)
-    move_file(coming, staged)
-
-
-def unstage(out: Path) -> None:
-    """Remove what :func:`stage` kept."""
-    with storage_errors(out):
-        if _staged(out).is_dir():
-            shutil.rmtree(_staged(out))
-
-
-def _folder(out: Path) -> Path:
-    """Return where the plan lies that counts: what was staged, when the index is gone to be replaced."""
+def stage(out: Storage, plan: Plan, recipe: LoadedRecipe) -> None:
+    """Keep what is about to replace the tables and the recipe of `out`, the plan last."""
     staged = _staged(out)
-    return staged if not (out / INDEX).is_file() and read_seal(staged) else out
+    staged.remove(PLAN)
+    save_plan(staged, plan, recipe)
 
 
-def _staged(out: Path) -> Path:
-    return workspace.work_folder(out) / "append"
+def unstage(out: Storage) -> None:
+    """Remove what :func:`stage` kept, the plan first."""
+    _staged(out).remove(PLAN)
+    out.remove_folder(_STAGED)
+
+
+def settle(out: Storage) -> None:
+    """Let the tables that an interrupted append was replacing be replaced, if it came so far.
+
+    Without an index, those in place may be some old and some new: what was staged is whole.
+    """
+    staged = _staged(out)
+    seal = read_seal(staged)
+    if not seal or out.exists(INDEX):
+        return
+    for name in TABLES:
+        out.write(name, staged.read(name))
+    out.write(RECIPE, seal[RECIPE].encode())
+    unstage(out)
+
+
+def coming_plan(out: Storage) -> Storage:
+    """Return where the plan lies that `out` is being built after: in itself, or where an append keeps its own."""
+    staged = _staged(out)
+    seal = read_seal(staged)
+    return staged if seal and seal != read_seal(out) else out
+
+
+def _staged(out: Storage) -> Storage:
+    return out.below(_STAGED)
 
 
 def _lost(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matting_data.atomic import atomic_file, storage_errors
 from matting_data.building.commit import Commit, commit, committed
 from matting_data.building.shard_job import SourceInputs, failure
+from matting_data.building.workspace import witness
 from matting_data.records import Background, StoredBackground
 from matting_data.shards.index import tool_versions
-from matting_data.shards.layout import background_manifest_path, background_tar_path
+from matting_data.shards.layout import BACKGROUNDS, manifest_name, shard_name, tar_name
 from matting_data.shards.writer import ShardWriter
+from matting_data.storage import Storage
 
 _SUFFIX = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
 
@@ -36,17 +37,21 @@ class BackgroundShard:
 class StoreBackgrounds:
     """The task of storing a :class:`BackgroundShard` below `out`."""
 
-    out: Path
+    out: Storage
     inputs: SourceInputs
+
+    def files(self, shard: BackgroundShard) -> Iterator[Path]:
+        """Yield the files that are stored, and one of the folder they go to."""
+        yield from witness(self.out)
+        yield from self.inputs.files((), shard.backgrounds)
 
     def __call__(self, shard: BackgroundShard) -> tuple[int, Commit[StoredBackground]]:
         """Write the tar, then the manifest that makes it count; return the shard's number too."""
         rows: list[StoredBackground] = []
         failed: list[tuple[str, str, str]] = []
-        manifest = background_manifest_path(self.out, shard.number)
-        with storage_errors(self.out):
-            manifest.unlink(missing_ok=True)
-        with atomic_file(background_tar_path(self.out, shard.number)) as file:
+        own_name = shard_name(BACKGROUNDS, shard.number)
+        self.out.remove(manifest_name(own_name))
+        with self.out.writing(tar_name(own_name)) as file:
             writer = ShardWriter(file)
             for record in shard.backgrounds:
                 try:
@@ -63,7 +68,7 @@ class StoreBackgrounds:
                 )
             writer.close()
         tar = file.bytes_written, file.sha256
-        return shard.number, commit(manifest, rows, StoredBackground, shard.inputs_sha256, tar, failed)
+        return shard.number, commit(self.out, own_name, rows, StoredBackground, shard.inputs_sha256, tar, failed)
 
 
 def background_shards(backgrounds: Sequence[Background], limit: int) -> list[BackgroundShard]:
@@ -77,8 +82,7 @@ def background_shards(backgrounds: Sequence[Background], limit: int) -> list[Bac
 
 
 def committed_backgrounds(
-    out: Path, shard: BackgroundShard, keep_failed: bool = False
+    out: Storage, shard: BackgroundShard, keep_failed: bool = False
 ) -> Commit[StoredBackground] | None:
     """Return a tar that an earlier run finished, or None where it has to be written (again)."""
-    manifest, tar = background_manifest_path(out, shard.number), background_tar_path(out, shard.number)
-    return committed(manifest, tar, StoredBackground, shard.inputs_sha256, keep_failed)
+    return committed(out, shard_name(BACKGROUNDS, shard.number), StoredBackground, shard.inputs_sha256, keep_failed)

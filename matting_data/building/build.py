@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from matting_data.atomic import storage_errors
 from matting_data.building import workspace
 from matting_data.building.append import (
     alters_finished,
@@ -17,10 +15,12 @@ from matting_data.building.append import (
     refuse_alterations,
     refuse_lost_inputs,
     refuse_other_tools,
+    settle,
     stage,
     unstage,
 )
 from matting_data.building.attribution import attribution_of
+from matting_data.building.executor import Workers
 from matting_data.building.failures import FailureCount, FailurePolicy, failed_checks
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.ledger import NO_COMPOSITE
@@ -36,21 +36,23 @@ from matting_data.publishing.attribution import to_csv
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, Foreground
 from matting_data.shards.index import INDEX
+from matting_data.shards.layout import BACKGROUNDS as STORED
 from matting_data.shards.layout import SPLITS, shard_name
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
+from matting_data.storage import Location, Storage, open_storage
 
 
 @dataclass(frozen=True)
 class BuildResult:
     """A finished dataset: its index, and how many inputs and composites failed."""
 
-    out: Path
+    out: Storage
     index: Mapping[str, Any]
     failed: int
 
     @classmethod
-    def of(cls, out: Path, index: Mapping[str, Any]) -> BuildResult:
+    def of(cls, out: Storage, index: Mapping[str, Any]) -> BuildResult:
         """Describe a finished dataset; an input that failed only because its composites did counts with them."""
         ledgers = [ledger["failed"] for ledger in index["ledger"].values()]
         return cls(out, index, sum(n for failed in ledgers for reason, n in failed.items() if reason != NO_COMPOSITE))
@@ -58,8 +60,8 @@ class BuildResult:
 
 def build(
     recipe: LoadedRecipe,
-    out: Path,
-    workers: int,
+    out: Location,
+    workers: Workers,
     failures: FailurePolicy = FailurePolicy(),  # noqa: B008 - frozen
     append: bool = False,
 ) -> BuildResult:
@@ -69,10 +71,10 @@ def build(
     ----------
     recipe : LoadedRecipe
         What to build.
-    out : Path
-        New, empty, or begun with the same recipe and inputs.
-    workers : int
-        Processes; the bytes do not depend on it.
+    out : Path, str or Storage
+        A folder or a URL: new, empty, or begun with the same recipe and inputs.
+    workers : int or Executor
+        Processes, or where else to run; the bytes do not depend on it.
     failures : FailurePolicy
         What to do about composites that cannot be made.
     append : bool
@@ -88,7 +90,9 @@ def build(
     TooManyFailures
         More failed than `failures` lets pass; the same command continues later.
     """
-    with workspace.locked(out):
+    out = open_storage(out)
+    with workspace.locked(out) as held:
+        settle(out)
         before = _before(recipe, out, append)
         plan = scan_and_plan(recipe, out, workers, Fixed.by(before) if before else None)
         if before is None:
@@ -98,29 +102,30 @@ def build(
             if not append:
                 refuse_additions(out, before, plan)
         FailureCount(failures).add(failed_checks([*plan.foregrounds, *plan.backgrounds]))
-        if before is not None:
-            stage(out, plan, recipe)
-        if before is None or alters_finished(out, before, plan, failures.retry):
-            _remove_index(out)
-        tables = {}
+        tables: dict[str, str] = {}
         if before is None:
-            workspace.save_recipe(out, recipe)
-            tables = save_plan(out, plan, recipe)
+            unstage(out)  # of an append that was given up
+            out.remove(INDEX)  # while anything is replaced, the dataset must not count as whole
+            tables = _replace_plan(out, plan, recipe)
+        else:
+            stage(out, plan, recipe)
+            if alters_finished(out, before, plan, failures.retry):
+                out.remove(INDEX)
         remove_other_shards(out, SPLITS, {shard_name(split, number) for split, number in plan.shards()})
-        inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
+        inputs = SourceInputs(recipe, ColourCache(workspace.colour_store(out)))
         built = build_shards(recipe, out, plan, inputs, workers, failures)
+        held()
         if before is not None:
-            _remove_index(out)
-            workspace.save_recipe(out, recipe)
-            tables = save_plan(out, plan, recipe)
+            out.remove(INDEX)
+            tables = _replace_plan(out, plan, recipe)
         attribution, missing = attribution_of(recipe, used_backgrounds(plan, built))
         index = finish(recipe, out, plan, built, tables, to_csv(attribution), [*plan.notes, *missing])
         unstage(out)
     return BuildResult.of(out, index)
 
 
-def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int, fixed: Fixed | None = None) -> Plan:
-    """Check all inputs (keeping results in `out`'s work folder) and decide every composite.
+def scan_and_plan(recipe: LoadedRecipe, out: Storage, workers: Workers, fixed: Fixed | None = None) -> Plan:
+    """Check all inputs (keeping results in the work folder of `out`) and decide every composite.
 
     Parameters
     ----------
@@ -131,7 +136,7 @@ def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int, fixed: Fixed | 
     # what is cheap to find out comes before what is not
     load_detector(recipe)
     photos = len(find_backgrounds(recipe, cache))
-    foregrounds = scan_foregrounds(recipe, cache, workers)
+    foregrounds = scan_foregrounds(recipe, cache, workers, workspace.colour_store(out))
     if fixed is None:
         require_enough_found(choose_foregrounds(foregrounds, recipe.recipe), photos, recipe.recipe)
     overrides = load_overrides(recipe)
@@ -141,7 +146,7 @@ def scan_and_plan(recipe: LoadedRecipe, out: Path, workers: int, fixed: Fixed | 
     return replace(plan, notes=(*scanned.notes, *plan.notes))
 
 
-def _before(recipe: LoadedRecipe, out: Path, append: bool) -> Plan | None:
+def _before(recipe: LoadedRecipe, out: Storage, append: bool) -> Plan | None:
     """Return the plan that is to be added to, or that was before; None where the recipe alone decides."""
     earlier = earlier_state(out) if append else appended_state(out)
     if not append or earlier is None:
@@ -152,19 +157,20 @@ def _before(recipe: LoadedRecipe, out: Path, append: bool) -> Plan | None:
     return earlier.plan
 
 
-def _remove_index(out: Path) -> None:
-    """While anything is replaced, the dataset must not count as whole."""
-    with storage_errors(out):
-        (out / INDEX).unlink(missing_ok=True)
+def _replace_plan(out: Storage, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
+    workspace.save_recipe(out, recipe)
+    return save_plan(out, plan, recipe)
 
 
-def _refuse_other_plan(out: Path, plan: Plan) -> None:
+def _refuse_other_plan(out: Storage, plan: Plan) -> None:
     """Refuse to continue when the inputs are no longer those that finished shards were made of.
 
     Overrides may have changed: what they do not touch is as it was.
     """
     before = read_seal(out).get(WITHOUT_OVERRIDES)
-    if before is None or before == (plan.without_overrides or plan.sha256) or not any(out.glob("*/*.parquet")):
+    if before is None or before == (plan.without_overrides or plan.sha256):
+        return
+    if not any(name.endswith(".parquet") for folder in (*SPLITS, STORED) for name in out.files(folder)):
         return
     old = saved_plan(out)
     changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)

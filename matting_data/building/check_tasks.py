@@ -43,8 +43,14 @@ class CheckForegrounds:
     """Checks foregrounds; what is unforeseen becomes a failed record instead of the end of the build."""
 
     min_side: int
-    colours: Path
+    colours: ColourCache
     batch_size: int = 1
+
+    def files(self, items: Sequence[Item[Foreground]]) -> Iterator[Path]:
+        """Yield the files of some foregrounds."""
+        for item in items:
+            assert isinstance(item.found, FoundForeground)
+            yield from (path for path in (item.found.image_path, item.found.alpha_path) if path)
 
     def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
         """Check some foregrounds."""
@@ -53,7 +59,7 @@ class CheckForegrounds:
     def _checked(self, item: Item[Foreground]) -> Foreground:
         assert isinstance(item.found, FoundForeground)
         try:
-            return check_foreground(item.found, self.min_side, ColourCache(self.colours))
+            return check_foreground(item.found, self.min_side, self.colours)
         except MattingDataError:
             raise
         except Exception as error:
@@ -72,6 +78,12 @@ class CheckBackgrounds:
     def batch_size(self) -> int:
         """Backgrounds to give at once."""
         return self.detector.batch_size if isinstance(self.detector, BatchDetector) else 1
+
+    def files(self, items: Sequence[Item[Background]]) -> Iterator[Path]:
+        """Yield the files of some backgrounds."""
+        for item in items:
+            assert isinstance(item.found, FoundBackground)
+            yield item.found.file if isinstance(item.found.file, Path) else item.found.file.path
 
     def __call__(self, items: Sequence[Item[Background]]) -> list[Answer[Background]]:
         """Check some backgrounds, and score those that pass."""

@@ -11,14 +11,14 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import polars as pl
 
-from matting_data.atomic import sha256_file, write_bytes
 from matting_data.errors import DamageError
 from matting_data.sealed import sealed_parquet, unsealed
+from matting_data.shards.layout import manifest_name, tar_name
+from matting_data.storage import MissingFileError, Storage
 from matting_data.tables import PARQUET_ERRORS, from_table, require_safe_names, to_table
 
 Row = TypeVar("Row")
@@ -40,7 +40,8 @@ class Commit(Generic[Row]):
 
 
 def commit(
-    manifest: Path,
+    out: Storage,
+    shard: str,
     rows: Sequence[Row],
     record: type[Row],
     inputs_sha256: str,
@@ -51,8 +52,8 @@ def commit(
 
     Parameters
     ----------
-    manifest : Path
-        Where to write.
+    out, shard : Storage, str
+        The dataset, and the shard's name in it, as of :func:`matting_data.shards.layout.shard_name`.
     rows : sequence
         Of the class `record`.
     inputs_sha256 : str
@@ -69,33 +70,33 @@ def commit(
         "tar_bytes": str(tar_bytes),
         "failed": json.dumps(failed),
     }
-    sha256 = write_bytes(manifest, sealed_parquet(to_table(rows, record), metadata))
+    sha256 = out.write(manifest_name(shard), sealed_parquet(to_table(rows, record), metadata))
     return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
 
 
 def committed(
-    manifest: Path, tar: Path, record: type[Row], inputs_sha256: str, keep_failed: bool = False
+    out: Storage, shard: str, record: type[Row], inputs_sha256: str, keep_failed: bool = False
 ) -> Commit[Row] | None:
     """Return a shard that an earlier run finished, or None where it has to be made (again).
 
     A shard counts when it was made of the same inputs by the same tools, nothing of it failed (unless `keep_failed`),
     and every byte of its tar and its manifest is as written.
     """
-    found = _read(manifest)
+    found = _read(out, shard)
     if found is None or found.inputs_sha256 != inputs_sha256 or (found.failed and not keep_failed):
         return None  # before anything is hashed
-    return _checked(found, tar, record)
+    return _checked(found, out, shard, record)
 
 
-def read_commit(manifest: Path, tar: Path, record: type[Row]) -> Commit[Row] | None:
+def read_commit(out: Storage, shard: str, record: type[Row]) -> Commit[Row] | None:
     """Return a committed shard whatever it was made of, or None where a byte of it is not as written."""
-    found = _read(manifest)
-    return None if found is None else _checked(found, tar, record)
+    found = _read(out, shard)
+    return None if found is None else _checked(found, out, shard, record)
 
 
-def read_failures(manifest: Path) -> Failures:
+def read_failures(out: Storage, shard: str) -> Failures:
     """Return what a manifest says could not be made; nothing where it is absent or damaged."""
-    found = _read(manifest)
+    found = _read(out, shard)
     return () if found is None else found.failed
 
 
@@ -110,25 +111,26 @@ class _Manifest:
     failed: Failures
 
 
-def _read(manifest: Path) -> _Manifest | None:
+def _read(out: Storage, shard: str) -> _Manifest | None:
     try:
-        content = manifest.read_bytes()
+        content = out.read(manifest_name(shard))
         metadata = unsealed(content)
         if metadata is None:
             return None
         failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
         length = int(metadata["tar_bytes"])
         return _Manifest(content, metadata["inputs_sha256"], metadata["tar_sha256"], length, failed)
-    except (OSError, KeyError, ValueError, TypeError):
+    except (MissingFileError, KeyError, ValueError, TypeError):
         return None
 
 
-def _checked(found: _Manifest, tar: Path, record: type[Row]) -> Commit[Row] | None:
+def _checked(found: _Manifest, out: Storage, shard: str, record: type[Row]) -> Commit[Row] | None:
+    tar = tar_name(shard)
     try:
-        if tar.stat().st_size != found.tar_bytes or sha256_file(tar) != found.tar_sha256:
+        if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
         table = pl.read_parquet(io.BytesIO(found.content))
-        require_safe_names(table, record, tar.with_suffix(".parquet").name)
+        require_safe_names(table, record, manifest_name(shard))
         rows = tuple(from_table(table, record))
     except (*PARQUET_ERRORS, DamageError, TypeError):
         return None

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from matting_data.building import workspace
@@ -21,6 +20,7 @@ from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.shards.writer import MemorySink, ShardWriter
 from matting_data.sources.colours import ColourCache
+from matting_data.storage import Location, Storage, open_storage
 
 _PROBES = 8
 """Foregrounds of which composites are made to measure size and time."""
@@ -77,8 +77,9 @@ class Estimate:
         return lines
 
 
-def estimate(recipe: LoadedRecipe, out: Path, workers: int) -> Estimate:
+def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
     """Check the inputs, make the plan, and measure a few composites; `out` gets check results only."""
+    out = open_storage(out)
     with workspace.locked(out):
         plan = scan_and_plan(recipe, out, workers)
         size, seconds = _measure(recipe, plan, out)
@@ -98,9 +99,9 @@ def estimate(recipe: LoadedRecipe, out: Path, workers: int) -> Estimate:
     )
 
 
-def _measure(recipe: LoadedRecipe, plan: Plan, out: Path) -> tuple[float, float]:
+def _measure(recipe: LoadedRecipe, plan: Plan, out: Storage) -> tuple[float, float]:
     """Return bytes and seconds of one composite, averaged over all of some foregrounds."""
-    inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(out) / "colours"))
+    inputs = SourceInputs(recipe, ColourCache(workspace.colour_store(out)))
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     chosen = sorted({c.foreground for c in plan.composites}, key=lambda identity: derive_seed("estimate", identity))

@@ -29,6 +29,7 @@ from matting_data.records import Background, LedgerRow
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.files import read_input
 from matting_data.sources.load import load_background
+from matting_data.storage import open_storage
 from matting_data.tables import write_table
 
 BACKGROUNDS = "backgrounds.parquet"
@@ -82,7 +83,7 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
         result = FilterResult(
             backgrounds, {**summarise(rows), "tiers": tier_counts(backgrounds), "notes": scanned.notes}
         )
-        workspace.save_recipe(out, recipe)
+        workspace.save_recipe(open_storage(out), recipe)
         write_table(out / BACKGROUNDS, backgrounds, Background)
         write_table(out / LEDGER, rows, LedgerRow)
         write_bytes(out / SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from matting_data.atomic import sha256_file, write_bytes
 from matting_data.building.ledger import LEDGERS, ledger_files, make_ledger, summarise
 from matting_data.building.make_shards import BuiltShards
 from matting_data.building.plan_tables import APPENDED
@@ -18,12 +16,13 @@ from matting_data.publishing.publication import publication_files
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, LedgerRow
 from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
-from matting_data.shards.layout import BACKGROUNDS, RECIPE, shard_name
+from matting_data.shards.layout import BACKGROUNDS, RECIPE, manifest_name, shard_name, tar_name
+from matting_data.storage import Storage
 
 
 def finish(
     recipe: LoadedRecipe,
-    out: Path,
+    out: Storage,
     plan: Plan,
     built: BuiltShards,
     tables: Mapping[str, str],
@@ -42,12 +41,12 @@ def finish(
         What a user should know of the evidence behind the verdicts.
     """
     ledger = make_ledger(plan, built.samples, built.stored)
-    files = {RECIPE: sha256_file(out / RECIPE), **tables}
+    files = {RECIPE: out.sha256(RECIPE), **tables}
     for name, content in {**ledger_files(ledger), ATTRIBUTION: attribution}.items():
-        files[name] = write_bytes(out / name, content)
+        files[name] = out.write(name, content)
     index = describe(recipe, plan, built, ledger, notes)
     published = publication_files(out, {**index, "files": files})
-    index["files"] = files | {name: write_bytes(out / name, data) for name, data in published.items()}
+    index["files"] = files | {name: out.write(name, data) for name, data in published.items()}
     write_index(out, index)
     return index
 
@@ -97,8 +96,8 @@ def _background_entries(built: BuiltShards) -> list[dict[str, Any]]:
         name = shard_name(BACKGROUNDS, number)
         entries.append(
             {
-                "tar": f"{name}.tar",
-                "manifest": f"{name}.parquet",
+                "tar": tar_name(name),
+                "manifest": manifest_name(name),
                 "num_backgrounds": len(done.rows),
                 "bytes": done.tar_bytes,
                 "sha256": done.tar_sha256,
@@ -116,8 +115,8 @@ def _split_entries(plan: Plan, results: Sequence[ShardResult]) -> dict[str, Any]
         name = shard_name(result.split, result.number)
         shards[result.split].append(
             {
-                "tar": f"{name}.tar",
-                "manifest": f"{name}.parquet",
+                "tar": tar_name(name),
+                "manifest": manifest_name(name),
                 "num_samples": result.num_samples,
                 "bytes": result.tar_bytes,
                 "sha256": result.tar_sha256,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from matting_data.building import workspace
@@ -12,6 +11,7 @@ from matting_data.building.scan import scan_foregrounds
 from matting_data.planning.selection import reject_duplicates
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Foreground
+from matting_data.storage import Location
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class ForegroundReport:
         return lines
 
 
-def check_foregrounds(recipe: LoadedRecipe, out: Path, workers: int) -> ForegroundReport:
+def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> ForegroundReport:
     """Check every foreground of a recipe; results are kept in `out` for the build."""
     with workspace.locked(out):
-        records = scan_foregrounds(recipe, workspace.work_folder(out), workers)
+        cache = workspace.work_folder(out)
+        records = scan_foregrounds(recipe, cache, workers, workspace.colour_store(out))
     return ForegroundReport(reject_duplicates(records, recipe.recipe.foregrounds.duplicate_distance))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from matting_data.building.commit import read_failures
@@ -12,10 +11,11 @@ from matting_data.planning.append import Fixed
 from matting_data.planning.seeds import derive_seed
 from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite
 from matting_data.shards.reader import read_manifest, shard_entries
-from matting_data.tables import read_table
+from matting_data.storage import Storage
+from matting_data.tables import read_stored
 
 
-def known_plan(out: Path, index: Mapping[str, Any] | None, damaged: Collection[str], seed: int) -> Fixed:
+def known_plan(out: Storage, index: Mapping[str, Any] | None, damaged: Collection[str], seed: int) -> Fixed:
     """Return what is known of a plan some of whose tables are damaged.
 
     Without the plan, its composites are read from the manifests and the ledger. Without a table of inputs, the splits
@@ -35,29 +35,30 @@ def known_plan(out: Path, index: Mapping[str, Any] | None, damaged: Collection[s
     DamageError
         What is needed is damaged too.
     """
-    composites = _composites(out, index or {}, seed) if PLAN in damaged else read_table(out / PLAN, PlannedComposite)
+    composites = _composites(out, index or {}, seed) if PLAN in damaged else read_stored(out, PLAN, PlannedComposite)
     people = {composite.foreground: composite.split for composite in composites}
     photos = {composite.background: composite.split for composite in composites}
     if FOREGROUNDS not in damaged:
-        people = {r.id: r.split for r in read_table(out / FOREGROUNDS, Foreground) if r.state == "ok"}
+        people = {r.id: r.split for r in read_stored(out, FOREGROUNDS, Foreground) if r.state == "ok"}
     if BACKGROUNDS not in damaged:
-        photos = {r.id: r.split for r in read_table(out / BACKGROUNDS, Background) if r.state == "ok"}
+        photos = {r.id: r.split for r in read_stored(out, BACKGROUNDS, Background) if r.state == "ok"}
     return Fixed(composites, people, photos)
 
 
-def _composites(out: Path, index: Mapping[str, Any], seed: int) -> list[PlannedComposite]:
+def _composites(out: Storage, index: Mapping[str, Any], seed: int) -> list[PlannedComposite]:
     """Return the composites in the plan's order, which is the ledger's; of those that failed it names the pair."""
     made: dict[str, PlannedComposite] = {}
     shard_of: dict[str, int] = {}
     for _, entry in shard_entries(index):
-        number = int(Path(entry["manifest"]).stem)
+        shard = entry["manifest"].removesuffix(".parquet")
+        number = int(shard.rpartition("/")[2])
         for row in read_manifest(out, entry):
             made[row.key] = PlannedComposite(
                 row.key, row.split, row.shard, row.foreground, row.background, row.index, row.seed
             )
-        shard_of |= {key: number for key, _, _ in read_failures(out / entry["manifest"])}
+        shard_of |= {key: number for key, _, _ in read_failures(out, shard)}
     result = []
-    for written in read_table(out / "ledger" / "composites.parquet", LedgerRow):
+    for written in read_stored(out, "ledger/composites.parquet", LedgerRow):
         if written.id in made:
             result.append(made[written.id])
             continue

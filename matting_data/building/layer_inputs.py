@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from matting_data.errors import RejectedInput
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.layers import LayerStore
 from matting_data.records import Background, Foreground, Sample
+from matting_data.shards.index import INDEX
+from matting_data.storage import LocalStorage, Location, open_storage
 
 
 class LayerInputs:
@@ -18,7 +21,7 @@ class LayerInputs:
 
     Parameters
     ----------
-    root : Path
+    root : Path, str or Storage
         The dataset.
 
     Raises
@@ -27,14 +30,21 @@ class LayerInputs:
         It is unfinished or damaged.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
+        root = open_storage(root)
         dataset = dataset_reader.open(root)
         assert isinstance(dataset.store, LayerStore)
-        self._store = dataset.store
+        self._store, self._root = dataset.store, root
         self._rows: dict[str, Sample] = {}
         for split in dataset.splits:
             for row in dataset[split].rows:
                 self._rows.setdefault(row.foreground, row)
+
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield a file of the dataset, where that is a folder: it holds them all."""
+        del foregrounds, backgrounds
+        if isinstance(self._root, LocalStorage):
+            yield self._root.path / INDEX
 
     def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours H×W×3, black where alpha is 0, and alpha H×W, uint8."""

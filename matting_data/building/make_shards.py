@@ -6,9 +6,8 @@ from collections.abc import Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from matting_data.atomic import storage_errors
 from matting_data.building.background_job import (
     BackgroundShard,
     StoreBackgrounds,
@@ -16,14 +15,15 @@ from matting_data.building.background_job import (
     committed_backgrounds,
 )
 from matting_data.building.commit import Commit
-from matting_data.building.executor import run
+from matting_data.building.executor import Workers, at_most, run
 from matting_data.building.failures import FailureCount, FailurePolicy
 from matting_data.building.progress import bar
 from matting_data.building.shard_job import BuildShard, Inputs, Shard, ShardResult, SourceInputs, committed
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import StoredBackground
-from matting_data.shards.layout import BACKGROUNDS, background_manifest_path, manifest_path, shard_name
+from matting_data.shards.layout import BACKGROUNDS, SPLITS, shard_name
+from matting_data.storage import Storage
 
 _SKIP = FailurePolicy()
 
@@ -62,10 +62,10 @@ def plan_shards(plan: Plan) -> list[Shard]:
 
 def build_shards(
     recipe: LoadedRecipe,
-    out: Path,
+    out: Storage,
     plan: Plan,
     inputs: Inputs,
-    workers: int,
+    workers: Workers,
     failures: FailurePolicy = _SKIP,
 ) -> BuiltShards:
     """Build the shards that are not there yet; return the results of all, in the plan's order.
@@ -83,7 +83,8 @@ def build_shards(
     count = FailureCount(failures)
     results: dict[tuple[str, int], ShardResult] = {}
     look = partial(_finished, out, recipe, not failures.retry)
-    begun = [shard for shard in shards if manifest_path(out, shard.split, shard.number).is_file()]
+    there = _manifests(out, SPLITS)
+    begun = [shard for shard in shards if shard_name(shard.split, shard.number) in there]
     with closing(run(look, begun, _readers(begun, workers))) as looked:
         for found in looked:
             if found is not None:
@@ -92,7 +93,7 @@ def build_shards(
     missing = [shard for shard in shards if (shard.split, shard.number) not in results]
     done = sum(result.num_samples + len(result.failed) for result in results.values())
     task = BuildShard(recipe, out, inputs)
-    made = run(task, missing, min(workers, max(1, len(missing))))
+    made = run(task, missing, at_most(workers, len(missing)))
     with closing(made), bar(len(plan.composites), "compositing", "composites", done) as progress:
         for result in made:
             results[result.split, result.number] = result
@@ -101,7 +102,7 @@ def build_shards(
     return BuiltShards([results[shard.split, shard.number] for shard in shards], backgrounds)
 
 
-def remove_other_shards(out: Path, folders: Sequence[str], planned: Set[str]) -> None:
+def remove_other_shards(out: Storage, folders: Sequence[str], planned: Set[str]) -> None:
     """Remove shards of an earlier build that the plan no longer has, since overrides took all that they held.
 
     Parameters
@@ -111,11 +112,11 @@ def remove_other_shards(out: Path, folders: Sequence[str], planned: Set[str]) ->
     planned : set of str
         Names as :func:`matting_data.shards.layout.shard_name` gives them.
     """
-    with storage_errors(out):
-        for folder in folders:
-            for path in sorted((out / folder).glob("*")):
-                if path.stem.isdecimal() and f"{folder}/{path.stem}" not in planned:
-                    path.unlink()
+    for folder in folders:
+        for name in out.files(folder):
+            path = PurePosixPath(name)
+            if path.stem.isdecimal() and f"{folder}/{path.stem}" not in planned:
+                out.remove(name)
 
 
 def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBackground]]) -> list[Shard]:
@@ -133,12 +134,18 @@ def plan_background_shards(recipe: LoadedRecipe, plan: Plan) -> list[BackgroundS
 
 
 def store_backgrounds(
-    recipe: LoadedRecipe, out: Path, plan: Plan, inputs: SourceInputs, workers: int, failures: FailurePolicy = _SKIP
+    recipe: LoadedRecipe,
+    out: Storage,
+    plan: Plan,
+    inputs: SourceInputs,
+    workers: Workers,
+    failures: FailurePolicy = _SKIP,
 ) -> list[Commit[StoredBackground]]:
     """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
     shards = plan_background_shards(recipe, plan)
     remove_other_shards(out, (BACKGROUNDS,), {shard_name(BACKGROUNDS, shard.number) for shard in shards})
-    begun = [shard for shard in shards if background_manifest_path(out, shard.number).is_file()]
+    there = _manifests(out, (BACKGROUNDS,))
+    begun = [shard for shard in shards if shard_name(BACKGROUNDS, shard.number) in there]
     look = partial(_finished_backgrounds, out, not failures.retry)
     with closing(run(look, begun, _readers(begun, workers))) as looked:
         results = {number: found for number, found in looked if found is not None}
@@ -148,7 +155,7 @@ def store_backgrounds(
     missing = [shard for shard in shards if shard.number not in results]
     already = sum(len(done.rows) for done in results.values())
     wanted = sum(len(shard.backgrounds) for shard in shards)
-    made = run(StoreBackgrounds(out, inputs), missing, min(workers, max(1, len(missing))))
+    made = run(StoreBackgrounds(out, inputs), missing, at_most(workers, len(missing)))
     with closing(made), bar(wanted, "storing backgrounds", "images", already) as progress:
         for number, done in made:
             results[number] = done
@@ -157,15 +164,21 @@ def store_backgrounds(
     return [results[shard.number] for shard in shards]
 
 
-def _finished(out: Path, recipe: LoadedRecipe, keep_failed: bool, shard: Shard) -> ShardResult | None:
+def _finished(out: Storage, recipe: LoadedRecipe, keep_failed: bool, shard: Shard) -> ShardResult | None:
     return committed(out, recipe, shard, keep_failed)
 
 
 def _finished_backgrounds(
-    out: Path, keep_failed: bool, shard: BackgroundShard
+    out: Storage, keep_failed: bool, shard: BackgroundShard
 ) -> tuple[int, Commit[StoredBackground] | None]:
     return shard.number, committed_backgrounds(out, shard, keep_failed)
 
 
-def _readers(begun: Sequence[object], workers: int) -> int:
+def _manifests(out: Storage, folders: Sequence[str]) -> set[str]:
+    """Return the names of the shards that have a manifest."""
+    names = (name for folder in folders for name in out.files(folder))
+    return {name.removesuffix(".parquet") for name in names if name.endswith(".parquet")}
+
+
+def _readers(begun: Sequence[object], workers: Workers) -> Workers:
     return workers if len(begun) > _FEW else 1

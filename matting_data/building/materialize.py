@@ -7,11 +7,10 @@ import hashlib
 import io
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 
-from matting_data.atomic import storage_errors
 from matting_data.building import workspace
 from matting_data.building.build import BuildResult
+from matting_data.building.executor import Workers
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.make_shards import build_shards
@@ -20,19 +19,20 @@ from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.shards.index import INDEX, read_index
+from matting_data.storage import LocalStorage, Location, Storage, open_storage
 
 
-def materialize(source: Path, out: Path, workers: int) -> BuildResult:
+def materialize(source: Location, out: Location, workers: Workers) -> BuildResult:
     """Make composites of a store of layers, or continue to.
 
     Parameters
     ----------
-    source : Path
+    source : Path, str or Storage
         A finished dataset with ``store.kind: layers``; its sources need not be at hand.
-    out : Path
+    out : Path, str or Storage
         New, empty, or begun with the same source.
-    workers : int
-        Processes; the bytes do not depend on it.
+    workers : int or Executor
+        Processes, or where else to run; the bytes do not depend on it.
 
     Returns
     -------
@@ -46,36 +46,40 @@ def materialize(source: Path, out: Path, workers: int) -> BuildResult:
     DamageError
         `source` is unfinished or damaged.
     """
+    source, out = open_storage(source), open_storage(out)
     index = read_index(source)
     if index["store"] != "layers":
         raise UsageError(
             f"{source} holds composites already: copy it, or name a dataset with 'store: {{kind: layers}}'"
         )
-    if out.resolve() == source.resolve():
+    if _is_same(source, out):
         raise UsageError(f"--out {out} is the store of layers itself: name another folder")
     saved = workspace.saved_recipe(source)
     store = replace(saved.recipe.store, kind="composites", epoch_backgrounds=False)
     recipe = LoadedRecipe(replace(saved.recipe, store=store), saved.base)
-    try:
-        whole = (source / ATTRIBUTION).read_bytes()
-    except OSError as error:
-        raise DamageError(
-            f"{source / ATTRIBUTION} cannot be read ({error.strerror}): run 'mattingdata repair'"
-        ) from None
+    whole = source.read(ATTRIBUTION)
     if hashlib.sha256(whole).hexdigest() != index["files"].get(ATTRIBUTION):
-        raise DamageError(f"{source / ATTRIBUTION} is not the file that was built: run 'mattingdata repair {source}'")
-    with workspace.locked(out):
+        raise DamageError(
+            f"{source.label(ATTRIBUTION)} is not the file that was built: run 'mattingdata repair {source}'"
+        )
+    with workspace.locked(out) as held:
         workspace.refuse_other_recipe(out, recipe)
         plan = saved_plan(source)
-        with storage_errors(out):
-            (out / INDEX).unlink(missing_ok=True)
+        out.remove(INDEX)
         workspace.save_recipe(out, recipe)
         tables = save_plan(out, plan, recipe)
         built = build_shards(recipe, out, plan, LayerInputs(source), workers)
         used = {record.id for record in used_backgrounds(plan, built)}
+        held()
         attribution = _only(whole, used)
         result = finish(recipe, out, plan, built, tables, attribution, index["notes"])
     return BuildResult.of(out, result)
+
+
+def _is_same(source: Storage, out: Storage) -> bool:
+    if isinstance(source, LocalStorage) and isinstance(out, LocalStorage):
+        return source.path.resolve() == out.path.resolve()
+    return source.name == out.name
 
 
 def _only(attribution: bytes, backgrounds: Collection[str]) -> bytes:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
-from matting_data.atomic import write_bytes
 from matting_data.errors import DamageError
 from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe, to_yaml
@@ -14,7 +12,8 @@ from matting_data.records import Background, Foreground, PlannedComposite
 from matting_data.sealed import sealed_parquet, unsealed
 from matting_data.shards.layout import RECIPE
 from matting_data.shards.verify import check_hash
-from matting_data.tables import parquet_bytes, read_table, to_table
+from matting_data.storage import Location, MissingFileError, Storage, open_storage
+from matting_data.tables import parquet_bytes, read_stored, to_table
 
 PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
 
@@ -25,9 +24,9 @@ APPENDED = "appended"
 """In the metadata of a plan that grew out of an earlier one, and in the index."""
 
 
-def save_plan(out: Path, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
+def save_plan(out: Storage, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
     """Write the three input tables, the plan last; return file name → SHA-256."""
-    return {name: write_bytes(out / name, content) for name, content in plan_files(plan, recipe).items()}
+    return {name: out.write(name, content) for name, content in plan_files(plan, recipe).items()}
 
 
 def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
@@ -52,25 +51,26 @@ def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
     return {**files, PLAN: sealed_parquet(to_table(plan.composites, PlannedComposite), seal)}
 
 
-def saved_plan(out: Path) -> Plan:
+def saved_plan(out: Location) -> Plan:
     """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
+    out = open_storage(out)
     seal = read_seal(out)
     for name in TABLES:
         if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
-            raise DamageError(f"{out / name} is damaged or missing: run 'mattingdata repair {out}'")
+            raise DamageError(f"{out.label(name)} is damaged or missing: run 'mattingdata repair {out}'")
     return Plan(
-        read_table(out / FOREGROUNDS, Foreground),
-        read_table(out / BACKGROUNDS, Background),
-        read_table(out / PLAN, PlannedComposite),
+        read_stored(out, FOREGROUNDS, Foreground),
+        read_stored(out, BACKGROUNDS, Background),
+        read_stored(out, PLAN, PlannedComposite),
         notes=tuple(json.loads(seal["notes"])),
         without_overrides=seal.get(WITHOUT_OVERRIDES, ""),
         appended=APPENDED in seal,
     )
 
 
-def read_seal(out: Path) -> dict[str, str]:
+def read_seal(out: Storage) -> dict[str, str]:
     """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
     try:
-        return unsealed((out / PLAN).read_bytes()) or {}
-    except OSError:
+        return unsealed(out.read(PLAN)) or {}
+    except MissingFileError:
         return {}

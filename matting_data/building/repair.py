@@ -8,20 +8,19 @@ seals the tables and the recipe, and each manifest its shard.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matting_data.atomic import sha256_file, write_bytes
 from matting_data.building import workspace
 from matting_data.building.attribution import attribution_of
 from matting_data.building.build import scan_and_plan
 from matting_data.building.finish import describe, used_backgrounds
 from matting_data.building.known_plan import known_plan
 from matting_data.building.ledger import ledger_files, make_ledger
+from matting_data.building.lock import Held
 from matting_data.building.make_shards import BuiltShards
 from matting_data.building.plan_tables import (
     APPENDED,
@@ -47,6 +46,9 @@ from matting_data.shards.index import INDEX, read_index, write_index
 from matting_data.shards.layout import RECIPE
 from matting_data.shards.verify import Problem, check_hash, check_tables
 from matting_data.sources.colours import ColourCache
+from matting_data.storage import Location, Storage, open_storage
+
+_STAGING = f"{workspace.WORK}/repair"
 
 
 @dataclass
@@ -69,12 +71,12 @@ class Repair:
         self.problems.append(Problem(file, why))
 
 
-def repair(out: Path, base: Path | None, workers: int) -> Repair:
+def repair(out: Location, base: Path | None, workers: int) -> Repair:
     """Restore the damaged and missing files of a dataset.
 
     Parameters
     ----------
-    out : Path
+    out : Path, str or Storage
         A dataset that was finished once, with either kind of store.
     base : Path or None
         Folder where the recipe's relative paths start, for a dataset without its ``.work``.
@@ -94,15 +96,16 @@ def repair(out: Path, base: Path | None, workers: int) -> Repair:
     StorageError
         A build is writing to it, or the disk refuses.
     """
-    if not out.is_dir() or not workspace.is_ours(out):
+    out = open_storage(out)
+    if not out.names() or not workspace.is_ours(out):
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
-    with workspace.locked(out):
+    with workspace.locked(out) as held:
         try:
             index: dict[str, Any] | None = read_index(out)
         except (DamageError, UsageError):
             index = None
         done = Repair()
-        _Repairer(out, base, workers, index, done).run()
+        _Repairer(out, base, workers, index, held, done).run()
         if index is not None or not done.problems:
             index = read_index(out)
             known = {problem.file for problem in done.problems}
@@ -114,10 +117,11 @@ def repair(out: Path, base: Path | None, workers: int) -> Repair:
 class _Repairer:
     """The steps of a repair, each resting on what the ones before it restored."""
 
-    out: Path
+    out: Storage
     base: Path | None
     workers: int
     index: Mapping[str, Any] | None
+    held: Held
     done: Repair
 
     def run(self) -> None:
@@ -129,9 +133,9 @@ class _Repairer:
                 self.done.cannot(INDEX, "cannot be written anew without the recipe and the plan")
             return
         plan, tables = found
-        inputs = SourceInputs(recipe, ColourCache(workspace.work_folder(self.out) / "colours"))
-        with self._staging() as staging:
-            shards = restore_shards(recipe, self.out, staging, plan, inputs, self.index, self.workers)
+        inputs = SourceInputs(recipe, ColourCache(workspace.colour_store(self.out)))
+        with self._staging():
+            shards = restore_shards(recipe, self.out, _STAGING, plan, inputs, self.index, self.workers)
         self.done.repaired += shards.repaired
         self.done.problems += shards.problems
         for name, content in tables.items():
@@ -150,7 +154,7 @@ class _Repairer:
         if not seal:
             return {}
         known = {FOREGROUNDS: seal[FOREGROUNDS], BACKGROUNDS: seal[BACKGROUNDS], RECIPE: _sha256(seal[RECIPE].encode())}
-        return {**known, PLAN: sha256_file(self.out / PLAN)}
+        return {**known, PLAN: self.out.sha256(PLAN)}
 
     def _damaged(self, name: str, known: Mapping[str, str]) -> bool:
         return name not in known or bool(check_hash(self.out, name, known[name]))
@@ -187,8 +191,8 @@ class _Repairer:
         for name in others:
             self.done.cannot(name, "the inputs are no longer those it was made of: restore them")
         if not known:  # the inputs' tables at hand are all that speaks for the inputs being the same
-            at_hand = [name for name in (FOREGROUNDS, BACKGROUNDS) if (self.out / name).is_file()]
-            others = [name for name in at_hand if (self.out / name).read_bytes() != made[name]]
+            at_hand = [name for name in (FOREGROUNDS, BACKGROUNDS) if self.out.exists(name)]
+            others = [name for name in at_hand if self.out.read(name) != made[name]]
             for name in others:
                 self.done.cannot(
                     name, "differs from what the inputs give, and neither plan nor index tells which holds"
@@ -216,8 +220,9 @@ class _Repairer:
         elif not self.done.problems:
             index = describe(recipe, plan, built, ledger, [*plan.notes, *missing])
             names = [RECIPE, *plan_files(plan, recipe), *content]
-            index["files"] = {name: sha256_file(self.out / name) for name in names}
+            index["files"] = {name: self.out.sha256(name) for name in names}
             index["files"] |= self._publication(index, {})
+            self.held()
             write_index(self.out, index)
             self.done.repaired.append(INDEX)
 
@@ -247,18 +252,18 @@ class _Repairer:
             self._write(name, content)
 
     def _write(self, name: str, content: bytes) -> None:
-        write_bytes(self.out / name, content)
+        self.held()
+        self.out.write(name, content)
         self.done.repaired.append(name)
 
     @contextmanager
-    def _staging(self) -> Iterator[Path]:
-        """Give a folder on the same disk, for shards to be judged before they take their places."""
-        staging = workspace.work_folder(self.out) / "repair"
-        shutil.rmtree(staging, ignore_errors=True)
+    def _staging(self) -> Iterator[None]:
+        """Empty the folder where shards are judged before they take their places, before and after the block."""
+        self.out.remove_folder(_STAGING)
         try:
-            yield staging
+            yield
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            self.out.remove_folder(_STAGING)
 
 
 def _sha256(content: bytes) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
-from matting_data.atomic import move_file
 from matting_data.building.background_job import BackgroundShard, StoreBackgrounds
 from matting_data.building.commit import Commit, read_commit
 from matting_data.building.executor import run
@@ -18,9 +16,10 @@ from matting_data.planning.plan import Plan
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Sample, StoredBackground
 from matting_data.shards.index import tool_versions
-from matting_data.shards.layout import BACKGROUNDS, shard_name
+from matting_data.shards.layout import BACKGROUNDS, manifest_name, shard_name, tar_name
 from matting_data.shards.reader import all_entries
 from matting_data.shards.verify import Problem, check_hash
+from matting_data.storage import Storage
 
 Row = TypeVar("Row", Sample, StoredBackground)
 AnyShard = TypeVar("AnyShard", Shard, BackgroundShard)
@@ -37,8 +36,8 @@ class RestoredShards:
 
 def restore_shards(
     recipe: LoadedRecipe,
-    out: Path,
-    staging: Path,
+    out: Storage,
+    staging: str,
     plan: Plan,
     inputs: SourceInputs,
     index: Mapping[str, Any] | None,
@@ -48,8 +47,8 @@ def restore_shards(
 
     Parameters
     ----------
-    staging : Path
-        A folder on the disk of `out` that may be filled.
+    staging : str
+        A folder of `out` that may be filled.
     index : mapping or None
         With every shard's hashes; without it a shard is sound when it is as its manifest says, and made of the plan.
     """
@@ -58,7 +57,7 @@ def restore_shards(
     shards = plan_shards(plan)
     if recipe.recipe.store.kind == "layers":
         tars = {shard_name(BACKGROUNDS, s.number): s for s in plan_background_shards(recipe, plan)}
-        task = StoreBackgrounds(staging, inputs)
+        task = StoreBackgrounds(out.below(staging), inputs)
         stored = work.restore(
             tars,
             StoredBackground,
@@ -70,7 +69,7 @@ def restore_shards(
         backgrounds = list(stored.values())
         shards = without_lost(shards, backgrounds)
     named = {shard_name(s.split, s.number): s for s in shards}
-    build = BuildShard(recipe, staging, inputs)
+    build = BuildShard(recipe, out.below(staging), inputs)
     found = work.restore(
         named,
         Sample,
@@ -85,8 +84,8 @@ def restore_shards(
 
 @dataclass
 class _Restorer:
-    out: Path
-    staging: Path
+    out: Storage
+    staging: str
     index: Mapping[str, Any] | None
     workers: int
     result: RestoredShards = field(default_factory=RestoredShards)
@@ -125,7 +124,7 @@ class _Restorer:
         return kept if len(kept) == len(found) else None
 
     def _sound(self, name: str, record: type[Row], inputs_sha256: str) -> Commit[Row] | None:
-        done = read_commit(self.out / f"{name}.parquet", self.out / f"{name}.tar", record)
+        done = read_commit(self.out, name, record)
         if self.index is None:
             return done if done is not None and done.inputs_sha256 == inputs_sha256 else None
         return done if done is not None and self._as_listed(name, done) else None
@@ -136,9 +135,9 @@ class _Restorer:
 
     def _accepted(self, name: str, record: type[Row]) -> Commit[Row] | None:
         """Move a shard that was made again into its place, if it is what it was."""
-        files = [f"{name}.tar", f"{name}.parquet"]
-        made = read_commit(self.staging / files[1], self.staging / files[0], record)
-        before = read_commit(self.out / files[1], self.out / files[0], record)
+        files = [tar_name(name), manifest_name(name)]
+        made = read_commit(self.out.below(self.staging), name, record)
+        before = read_commit(self.out, name, record)
         if made is None or not (self._as_listed(name, made) if self.index is not None else not made.failed):
             self.result.problems += [Problem(file, self._why(made, before)) for file in self._damaged(name)]
             return None
@@ -149,13 +148,13 @@ class _Restorer:
         hashes = dict(zip(files, (made.tar_sha256, made.manifest_sha256), strict=True))
         wrong = [file for file in files if check_hash(self.out, file, hashes[file])]
         for file in wrong:  # the tar first: a manifest vouches for it
-            move_file(self.staging / file, self.out / file)
+            self.out.move(f"{self.staging}/{file}", file)
         self.result.repaired += wrong
         return made
 
     def _damaged(self, name: str) -> list[str]:
         if self.index is None:
-            return [f"{name}.tar", f"{name}.parquet"]
+            return [tar_name(name), manifest_name(name)]
         entry = self._entries[name]
         pairs = ((entry["tar"], entry["sha256"]), (entry["manifest"], entry["manifest_sha256"]))
         return [file for file, sha256 in pairs if check_hash(self.out, file, sha256)]

@@ -13,7 +13,7 @@ import polars as pl
 
 from matting_data import __version__
 from matting_data.building.check_tasks import Answer, CheckBackgrounds, CheckForegrounds, Input, Item
-from matting_data.building.executor import run
+from matting_data.building.executor import Workers, run
 from matting_data.building.label_evidence import add_label_evidence
 from matting_data.building.progress import track
 from matting_data.humans import registry
@@ -24,8 +24,10 @@ from matting_data.planning.selection import judge_found
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import find_backgrounds
+from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import InputFile
 from matting_data.sources.foregrounds import find_foregrounds
+from matting_data.storage import Storage
 from matting_data.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
 
 _CHECKS = f"checks of {__version__}"
@@ -64,7 +66,7 @@ class ScannedBackgrounds:
 
 
 def scan_backgrounds(
-    recipe: LoadedRecipe, cache: Path, workers: int, overrides: Sequence[Override] = ()
+    recipe: LoadedRecipe, cache: Path, workers: Workers, overrides: Sequence[Override] = ()
 ) -> ScannedBackgrounds:
     """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
@@ -74,8 +76,8 @@ def scan_backgrounds(
         What to look for.
     cache : Path
         Folder for check results.
-    workers : int
-        Processes.
+    workers : int or Executor
+        Processes, or where else to run.
     overrides : sequence of Override
         Backgrounds that people called clean are looked at, whatever their labels say.
     """
@@ -101,8 +103,18 @@ def scan_backgrounds(
     return ScannedBackgrounds(records, detector.thresholds if detector else None, labelled.notes)
 
 
-def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
-    """Find and check the foregrounds of a recipe; estimate clean colours, kept in `cache`, where it asks for them."""
+def scan_foregrounds(
+    recipe: LoadedRecipe, cache: Path, workers: Workers, colours: Storage | None = None
+) -> list[Foreground]:
+    """Find and check the foregrounds of a recipe; estimate clean colours where it asks for them.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder for check results.
+    colours : Storage, optional
+        Where to keep the estimates, by default in `cache`.
+    """
     found = find_foregrounds(recipe)
     min_side = recipe.recipe.foregrounds.min_side
     if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
@@ -118,7 +130,7 @@ def scan_foregrounds(recipe: LoadedRecipe, cache: Path, workers: int) -> list[Fo
         )
         for f in found
     ]
-    check = CheckForegrounds(min_side, cache / "colours")
+    check = CheckForegrounds(min_side, ColourCache(colours or cache / "colours"))
     return _Scan(Foreground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
 
 
@@ -147,7 +159,7 @@ class _Scan(Generic[Input]):
     folder: Path
     check: Check[Input]
     label: str
-    workers: int
+    workers: Workers
 
     def checked(self, items: Sequence[Item[Input]]) -> list[Input]:
         known = self._read()

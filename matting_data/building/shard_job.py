@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import atomic_file, storage_errors
 from matting_data.building.commit import Commit, Failures, commit
 from matting_data.building.commit import committed as committed_shard
 from matting_data.building.memory import keep_freed_memory
 from matting_data.building.render import ForegroundRenderer, sample_row
+from matting_data.building.workspace import witness
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
@@ -25,7 +26,7 @@ from matting_data.recipe import Recipe
 from matting_data.recipe_file import LoadedRecipe, as_mapping
 from matting_data.records import Background, Foreground, PlannedComposite, Sample, values
 from matting_data.shards.index import tool_versions
-from matting_data.shards.layout import manifest_path, tar_path
+from matting_data.shards.layout import manifest_name, shard_name, tar_name
 from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
@@ -33,6 +34,7 @@ from matting_data.sources.colours import ColourCache
 from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
+from matting_data.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Inputs(Protocol):
         """Return the photograph, H×W×3 uint8."""
         ...
 
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield the local files that hold them."""
+        ...
+
 
 class SourceInputs:
     """Reads the files that records point to, refusing those that are not what was checked.
@@ -108,6 +114,16 @@ class SourceInputs:
         plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
         return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
 
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield the files that records point to, but for paths that are refused when they are read."""
+        for foreground in foregrounds:
+            with suppress(RejectedInput):
+                yield from (path for path in foreground_files(self._recipe, foreground) if path)
+        for background in backgrounds:
+            with suppress(RejectedInput):
+                file = background_file(self._recipe, background)
+                yield file if isinstance(file, Path) else file.path
+
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""
         return _read_unchanged(background_file(self._recipe, record), record.sha256)
@@ -121,26 +137,30 @@ class BuildShard:
     ----------
     recipe : LoadedRecipe
         What to build, and into which kind of store.
-    out : Path
+    out : Storage
         The dataset.
     inputs : Inputs
         Where pixels come from: the recipe's sources, or the layers of another dataset.
     """
 
     recipe: LoadedRecipe
-    out: Path
+    out: Storage
     inputs: Inputs
+
+    def files(self, shard: Shard) -> Iterator[Path]:
+        """Yield the files that a shard is made of, and one of the folder it goes to."""
+        yield from witness(self.out)
+        yield from self.inputs.files(shard.foregrounds.values(), shard.backgrounds.values())
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Write the tar, then the manifest that makes it count."""
         keep_freed_memory()
         rows: list[Sample] = []
         failed: list[tuple[str, str, str]] = []
-        manifest = manifest_path(self.out, shard.split, shard.number)
-        with storage_errors(self.out):  # what is replaced must not count while it is
-            manifest.unlink(missing_ok=True)
+        name = shard_name(shard.split, shard.number)
+        self.out.remove(manifest_name(name))  # what is replaced must not count while it is
         add = self._add_layers if self.recipe.recipe.store.kind == "layers" else self._add_composites
-        with atomic_file(tar_path(self.out, shard.split, shard.number)) as file:
+        with self.out.writing(tar_name(name)) as file:
             writer = ShardWriter(file)
             for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
                 composites = list(group)
@@ -153,7 +173,8 @@ class BuildShard:
                 add(writer, shard, composites, (record, image, alpha), rows, failed)
             writer.close()
         tar = file.bytes_written, file.sha256
-        return ShardResult.of(shard, commit(manifest, rows, Sample, inputs_sha256(self.recipe, shard), tar, failed))
+        done = commit(self.out, name, rows, Sample, inputs_sha256(self.recipe, shard), tar, failed)
+        return ShardResult.of(shard, done)
 
     def _add_composites(
         self,
@@ -208,10 +229,11 @@ class BuildShard:
             rows.append(with_places(row, places))
 
 
-def committed(out: Path, recipe: LoadedRecipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
+def committed(out: Storage, recipe: LoadedRecipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
     """Return the result of a shard that an earlier run finished, or None where it has to be built (again)."""
-    manifest, tar = manifest_path(out, shard.split, shard.number), tar_path(out, shard.split, shard.number)
-    done = committed_shard(manifest, tar, Sample, inputs_sha256(recipe, shard), keep_failed)
+    done = committed_shard(
+        out, shard_name(shard.split, shard.number), Sample, inputs_sha256(recipe, shard), keep_failed
+    )
     if done is None or not shard.lost.keys() <= _lost(shard, done):
         return None
     return ShardResult.of(shard, done)

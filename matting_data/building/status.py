@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
+from matting_data.building.append import coming_plan
 from matting_data.building.commit import read_failures
 from matting_data.building.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
-from matting_data.building.workspace import is_locked, saved_recipe, work_folder
+from matting_data.building.workspace import locked_since, saved_recipe
 from matting_data.errors import DamageError, UsageError
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import BACKGROUNDS as STORED
-from matting_data.shards.layout import manifest_path
+from matting_data.shards.layout import SPLITS, manifest_name, shard_name
+from matting_data.storage import Location, MissingFileError, Storage, open_storage
 from matting_data.tables import PARQUET_ERRORS
 
 _RECENT = 20
@@ -84,7 +86,7 @@ class Status:
         return lines
 
 
-def status(out: Path) -> Status:
+def status(out: Location) -> Status:
     """Read the state of `out`.
 
     Raises
@@ -94,30 +96,32 @@ def status(out: Path) -> Status:
     UsageError
         There is no dataset, finished or begun.
     """
-    building = is_locked(out)
-    if not (out / PLAN).is_file():
+    out = open_storage(out)
+    started = locked_since(out)
+    building = started is not None
+    if not out.exists(PLAN):
         if building:
             return Status(str(out), "", "checking")
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
-    shards = _planned(out)
+    plan = coming_plan(out)
+    shards = _planned(plan)
     times: dict[tuple[str, int], float] = {}
     failed: Counter[str] = Counter()
     lost: Counter[str] = Counter()
-    for path in (out / STORED).glob("*.parquet"):  # of a store of layers
-        lost.update(reason for _, reason, _ in read_failures(path))
+    for name in out.files(STORED):  # of a store of layers
+        if name.endswith(".parquet"):
+            lost.update(reason for _, reason, _ in read_failures(out, name.removesuffix(".parquet")))
+    there = {name: info for folder in SPLITS for name, info in out.files(folder).items()}
     for key in shards:
-        path = manifest_path(out, *key)
-        try:
-            times[key] = path.stat().st_mtime
-        except OSError:
-            continue
-        failed.update(reason for _, reason, _ in read_failures(path))
+        shard = shard_name(*key)
+        if manifest_name(shard) in there:
+            times[key] = there[manifest_name(shard)].modified
+            failed.update(reason for _, reason, _ in read_failures(out, shard))
     planned, done = sum(shards.values()), sum(shards[key] for key in times)
-    complete = (out / INDEX).is_file() and len(times) == len(shards) and not building
+    complete = plan is out and out.exists(INDEX) and len(times) == len(shards) and not building
     state = "building" if building else "complete" if complete else "interrupted"
     rate = None
-    if building:
-        started = (work_folder(out) / "lock").stat().st_mtime
+    if started is not None:
         rate = _rate([(moment, shards[key]) for key, moment in times.items() if moment >= started])
     return Status(
         str(out),
@@ -131,13 +135,13 @@ def status(out: Path) -> Status:
         (planned - done) / rate if rate else None,
         dict(failed.most_common()),
         {
-            "foregrounds": _unusable(out / FOREGROUNDS),
-            "backgrounds": dict((Counter(_unusable(out / BACKGROUNDS)) + lost).most_common()),
+            "foregrounds": _unusable(plan, FOREGROUNDS),
+            "backgrounds": dict((Counter(_unusable(plan, BACKGROUNDS)) + lost).most_common()),
         },
     )
 
 
-def watch(out: Path, interval: float) -> Iterator[Status]:
+def watch(out: Location, interval: float) -> Iterator[Status]:
     """Yield the state of `out` every `interval` seconds while a build is at work on it, and how it ended."""
     while (found := status(out)).running:
         yield found
@@ -145,19 +149,19 @@ def watch(out: Path, interval: float) -> Iterator[Status]:
     yield found
 
 
-def _planned(out: Path) -> dict[tuple[str, int], int]:
+def _planned(out: Storage) -> dict[tuple[str, int], int]:
     """Return the number of composites of each planned shard."""
     if not read_seal(out):  # before it is parsed
-        raise DamageError(f"{out / PLAN} is damaged: run 'mattingdata repair {out}'")
-    table = pl.read_parquet(out / PLAN, columns=["split", "shard"], glob=False)
+        raise DamageError(f"{out.label(PLAN)} is damaged: run 'mattingdata repair {out}'")
+    table = pl.read_parquet(io.BytesIO(out.read(PLAN)), columns=["split", "shard"])
     return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
 
 
-def _unusable(table: Path) -> dict[str, int]:
+def _unusable(out: Storage, table: str) -> dict[str, int]:
     """Count a table's inputs that cannot be used, by reason; nothing where it cannot be read."""
     try:
-        rows = pl.read_parquet(table, columns=["state", "reason"], glob=False)
-    except PARQUET_ERRORS:
+        rows = pl.read_parquet(io.BytesIO(out.read(table)), columns=["state", "reason"])
+    except (*PARQUET_ERRORS, MissingFileError):
         return {}
     return dict(Counter(rows.filter(pl.col("state") != "ok")["reason"].to_list()).most_common())
 

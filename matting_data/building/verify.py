@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matting_data.building.executor import run
+from matting_data.building.executor import Workers, at_most, run
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.plan_tables import saved_plan
 from matting_data.building.progress import bar
 from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import Inputs, SourceInputs
-from matting_data.building.workspace import saved_recipe, work_folder
+from matting_data.building.workspace import colour_store, saved_recipe
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.planning.seeds import derive_seed
@@ -22,9 +22,10 @@ from matting_data.records import Sample
 from matting_data.shards.index import content_sha256, read_index
 from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS, member_of
-from matting_data.shards.reader import background_entries, read_manifest, read_members, shard_entries
+from matting_data.shards.reader import background_entries, cut_members, read_manifest, shard_entries, span
 from matting_data.shards.verify import Problem, VerifyBackgrounds, VerifyShard, check_keys, check_tables
 from matting_data.sources.colours import ColourCache
+from matting_data.storage import Location, Storage, open_storage
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Verification:
     skipped: str
 
 
-def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: int) -> Verification:
+def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers: Workers) -> Verification:
     """Check a dataset.
 
     Parameters
     ----------
-    out : Path
+    out : Path, str or Storage
         The dataset.
     deep : bool
         Decode every sample too, not only hash the files.
@@ -60,14 +61,15 @@ def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: in
         Number of composites to make again from their sources.
     base : Path or None
         Folder where the recipe's relative paths start, for a dataset without its ``.work``.
-    workers : int
-        Processes.
+    workers : int or Executor
+        Processes, or where else to run.
 
     Raises
     ------
     DamageError
         There is no whole, readable index.
     """
+    out = open_storage(out)
     index = read_index(out)
     problems = check_tables(out, index)
     layers = index["store"] == "layers"
@@ -79,12 +81,12 @@ def verify(out: Path, deep: bool, recompose: int, base: Path | None, workers: in
     entries = [entry for _, entry in shard_entries(index)]
     keys: list[str] = []
     with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
-        for found in run(VerifyShard(out, deep, layers), entries, min(workers, max(1, len(entries)))):
+        for found in run(VerifyShard(out, deep, layers), entries, at_most(workers, len(entries))):
             keys += found.keys
             problems += found.problems
             progress.update(len(found.keys))
     backgrounds = background_entries(index)
-    for found in run(VerifyBackgrounds(out, deep), backgrounds, min(workers, max(1, len(backgrounds)))):
+    for found in run(VerifyBackgrounds(out, deep), backgrounds, at_most(workers, len(backgrounds))):
         problems += found.problems
     if not problems:
         problems += check_keys(out, keys)
@@ -105,11 +107,11 @@ def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: In
     return {member_of(field): content for field, content in rendered.members.items()}
 
 
-def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
+def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
     recipe, plan = saved_recipe(out, base), saved_plan(out)
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
-    inputs = SourceInputs(recipe, ColourCache(work_folder(out) / "colours", keep=False))
+    inputs = SourceInputs(recipe, ColourCache(colour_store(out), keep=False))
     layers = LayerInputs(out) if index["store"] == "layers" else None
     problems: list[Problem] = []
     done, skipped = 0, ""
@@ -121,7 +123,11 @@ def _recomposed(out: Path, index: Mapping[str, Any], count: int, base: Path | No
             continue
         done += 1
         try:
-            stored = recomposed_members(row, plan, recipe, layers) if layers else read_members(out / tar, row)
+            stored: Mapping[str, bytes]
+            if layers:
+                stored = recomposed_members(row, plan, recipe, layers)
+            else:
+                stored = cut_members(row, MEMBERS, out.read(tar, *span(row)))
         except (DamageError, RejectedInput) as error:
             problems.append(Problem(tar, str(error)))
             continue

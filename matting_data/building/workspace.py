@@ -1,12 +1,13 @@
-"""The output folder: who may write to it, and whether what lies there is the same dataset.
+"""The place of a dataset: who may write to it, and whether what lies there is the same dataset.
 
 Beside the dataset stands ``.work``: check results, estimated colours, the lock, and where the recipe's relative
-paths start. It holds nothing a reader needs and can be deleted when a dataset is finished.
+paths start. It holds nothing a reader needs and can be deleted when a dataset is finished. In an object store only
+what workers share lies there (colours, and the lock); the rest is in a folder of the user's cache.
 """
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,29 +15,54 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from matting_data.atomic import remove_leftovers, storage_errors, write_bytes
+from matting_data.atomic import remove_leftovers, write_bytes
+from matting_data.building.lock import LOCK, Held, file_is_locked, file_lock, holder, object_lock
 from matting_data.errors import StorageError, UsageError
-from matting_data.recipe_file import LoadedRecipe, as_mapping, load, to_yaml
+from matting_data.recipe import Recipe
+from matting_data.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
 from matting_data.sealed import unsealed
 from matting_data.shards.index import INDEX
 from matting_data.shards.layout import BACKGROUNDS, RECIPE, SPLITS
+from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
 
 WORK = ".work"
 
 _MARK = "CACHEDIR.TAG"
 """Says that the folder is ours, and to backup programs that it can be made again (bford.info/cachedir)."""
 
+_MARK_NAME = f"{WORK}/{_MARK}"
+
 _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
 
-def work_folder(out: Path) -> Path:
-    """Return the folder of check results and estimates inside `out`."""
-    return out / WORK
+def work_folder(out: Location) -> Path:
+    """Return the folder of check results: inside `out`, or, where that is no folder, in the user's cache."""
+    out = open_storage(out)
+    if isinstance(out, LocalStorage):
+        return out.path / WORK
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "mattingdata" / "work" / hashlib.sha256(out.name.encode()).hexdigest()[:32]
+
+
+def witness(out: Storage) -> Iterator[Path]:
+    """Yield a file that whoever sees the folder of `out` finds there; none where it is no folder."""
+    if isinstance(out, LocalStorage):
+        yield out.path / _MARK_NAME
+
+
+def colour_store(out: Location) -> Storage:
+    """Return where estimated colours are kept: with the dataset, for all workers."""
+    return open_storage(out).below(f"{WORK}/colours")
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold `out` for one build; the lock goes with the process, however it ends.
+def locked(out: Location) -> Iterator[Held]:
+    """Hold `out` for one build.
+
+    Yields
+    ------
+    callable
+        Raises StorageError when another build has taken `out` over; to be called before the index is written.
 
     Raises
     ------
@@ -45,24 +71,23 @@ def locked(out: Path) -> Iterator[None]:
     UsageError
         `out` holds something that is no dataset of ours.
     """
+    out = open_storage(out)
     refuse_foreign(out)
-    _refuse_links(out)
-    path = work_folder(out) / "lock"
-    with storage_errors(out):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
-        os.utime(path)  # when this build began
-        write_bytes(work_folder(out) / _MARK, _MARK_TEXT)
-    with stream:
+    busy = f"another build is writing to {out}: wait for it, or choose another --out"
+    if not isinstance(out, LocalStorage):
+        # whoever shares the user's cache is held off without a doubt
+        with file_lock(work_folder(out) / "lock", busy), object_lock(out) as held:
+            out.write(_MARK_NAME, _MARK_TEXT)
+            yield held
+        return
+    _refuse_links(out.path)
+    with file_lock(out.path / LOCK, busy) as held:
+        out.write(_MARK_NAME, _MARK_TEXT)
+        _remove_leftovers(out.path)
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(f"another build is writing to {out}: wait for it, or choose another --out") from None
-        _remove_leftovers(out)
-        try:
-            yield
+            yield held
         finally:
-            _remove_leftovers(out)  # of workers that were stopped in mid-shard
+            _remove_leftovers(out.path)  # of workers that were stopped in mid-shard
 
 
 def _refuse_links(out: Path) -> None:
@@ -75,23 +100,28 @@ def _refuse_links(out: Path) -> None:
 def _remove_leftovers(out: Path) -> None:
     for folder in (out, out / "ledger", out / BACKGROUNDS, *(out / split for split in SPLITS)):
         remove_leftovers(folder, deep=False)
-    remove_leftovers(work_folder(out), deep=True)
+    remove_leftovers(out / WORK, deep=True)
 
 
-def is_locked(out: Path) -> bool:
-    """Tell whether a build is writing to `out` right now."""
-    try:
-        with open(work_folder(out) / "lock") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+def locked_since(out: Storage) -> float | None:
+    """Return when the build began that is writing to `out` right now, in seconds since 1970; None where none is."""
+    if isinstance(out, LocalStorage):
+        return (out.path / LOCK).stat().st_mtime if file_is_locked(out.path / LOCK) else None
+    found = holder(out)
+    return None if found is None else float(found["began"])
 
 
-def refuse_foreign(out: Path) -> None:
-    """Raise UsageError when `out` is a file, or a folder with content that no build of ours left."""
+def refuse_foreign(out: Storage) -> None:
+    """Raise UsageError when `out` is a file, or holds content that no build of ours left."""
+    if isinstance(out, LocalStorage):
+        _refuse_foreign_folder(out, Path(out.name))
+        return
+    names = out.names()
+    if names and not is_ours(out) and not (names == {WORK} and set(out.files(WORK)) <= {LOCK, _MARK_NAME}):
+        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name a new prefix")
+
+
+def _refuse_foreign_folder(storage: LocalStorage, out: Path) -> None:
     try:
         str(out).encode()
         names = {path.name for path in out.iterdir()} if out.is_dir() else set()
@@ -100,7 +130,7 @@ def refuse_foreign(out: Path) -> None:
         raise StorageError(f"cannot use --out {str(out)!a}: {error}; choose another --out") from None
     if is_file:
         raise UsageError(f"--out {out} is a file: name a folder")
-    if names and not is_ours(out) and not (names == {WORK} and _just_begun(work_folder(out))):
+    if names and not is_ours(storage) and not (names == {WORK} and _just_begun(out / WORK)):
         raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name an empty or new folder")
 
 
@@ -111,25 +141,33 @@ def _just_begun(work: Path) -> bool:
     )
 
 
-def is_ours(out: Path) -> bool:
-    """Tell whether mattingdata made a folder: by its mark, its index, or its plan; a recipe alone proves nothing."""
-    if (work_folder(out) / _MARK).is_file():
+def is_ours(out: Storage) -> bool:
+    """Tell whether mattingdata made a dataset: by its mark, its index, or its plan; a recipe alone proves nothing."""
+    if out.exists(_MARK_NAME):
         return True
-    with suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
-        if str(json.loads((out / INDEX).read_bytes())["format"]).startswith("mattingdata/"):
+    with suppress(ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
+        if str(json.loads(_content(out, INDEX))["format"]).startswith("mattingdata/"):
             return True
+    return "plan_sha256" in (unsealed(_content(out, "plan.parquet")) or ())
+
+
+def _content(out: Storage, name: str) -> bytes:
+    """Return a file, or nothing where there is none that can be read."""
     try:
-        return "plan_sha256" in (unsealed((out / "plan.parquet").read_bytes()) or ())
-    except OSError:
-        return False
+        return out.read(name)
+    except MissingFileError:
+        return b""
+    except StorageError:
+        if out.local:
+            return b""
+        raise
 
 
-def refuse_other_recipe(out: Path, recipe: LoadedRecipe) -> None:
+def refuse_other_recipe(out: Storage, recipe: LoadedRecipe) -> None:
     """Raise UsageError when `out` was begun with another recipe; say which keys differ."""
-    path = out / RECIPE
-    if not path.is_file():
+    if not out.exists(RECIPE):
         return
-    before = load(path)
+    before = LoadedRecipe(stored_recipe(out), recipe.base)
     if before.sha256 == recipe.sha256:
         return
     changes = differences(as_mapping(before.recipe), as_mapping(recipe.recipe))
@@ -159,13 +197,22 @@ def differences(before: Any, after: Any, key: str = "") -> list[str]:
     return [] if before == after else [f"{key} {_short(before)} → {_short(after)}"]
 
 
-def save_recipe(out: Path, recipe: LoadedRecipe) -> None:
+def save_recipe(out: Storage, recipe: LoadedRecipe) -> None:
     """Write the effective recipe, and beside it (not part of the dataset) where its relative paths start."""
     write_bytes(work_folder(out) / "base.json", json.dumps({"base": str(recipe.base)}).encode())
-    write_bytes(out / RECIPE, to_yaml(recipe.recipe).encode())
+    out.write(RECIPE, to_yaml(recipe.recipe).encode())
 
 
-def saved_recipe(out: Path, base: Path | None = None) -> LoadedRecipe:
+def stored_recipe(out: Location) -> Recipe:
+    """Read the recipe of a dataset; UsageError where it is no recipe."""
+    out = open_storage(out)
+    try:
+        return parse_recipe(out.read(RECIPE).decode(), out.label(RECIPE))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read the recipe {out.label(RECIPE)}: {error}") from None
+
+
+def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
     """Read the recipe of a dataset, with the folder its relative paths start from.
 
     Parameters
@@ -178,15 +225,15 @@ def saved_recipe(out: Path, base: Path | None = None) -> LoadedRecipe:
     UsageError
         `out` holds no dataset.
     """
-    path = out / RECIPE
-    if not path.is_file():
+    out = open_storage(out)
+    if not out.exists(RECIPE):
         raise UsageError(f"{out} holds no dataset: it has no {RECIPE}; name the folder that 'mattingdata build' wrote")
-    recipe = load(path).recipe
+    recipe = stored_recipe(out)
     if base is None:
         try:
             base = Path(json.loads((work_folder(out) / "base.json").read_text())["base"])
         except (OSError, ValueError, KeyError, TypeError):
-            base = out
+            base = Path(out.name) if out.local else Path.cwd()
     return LoadedRecipe(recipe, base)
 
 

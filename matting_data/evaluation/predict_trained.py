@@ -172,6 +172,7 @@ def _mattes(trained: Trained, images: Sequence[Pixels], wanted: Wanted) -> list[
         iterations=trained.refinements if wanted.iterations is None else wanted.iterations,
         size=wanted.size,
         short_side=wanted.short_side or trained.short_side,
+        last_only=True,
     )
     return [np.floor(each.mattes[-1] * 255 + 0.5).astype(np.uint8) for each in found]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import Inputs, SourceInputs
-from matting_data.building.workspace import saved_recipe, work_folder
+from matting_data.building.workspace import colour_store, saved_recipe
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.imaging.geometry import cut
 from matting_data.publishing.facts import Facts, read_facts
@@ -118,7 +118,7 @@ class Source:
         if self.facts.layers:
             return LayerInputs(self.root)
         recipe = saved_recipe(self.root, self.base)
-        return SourceInputs(recipe, ColourCache(work_folder(self.root) / "colours", keep=False))
+        return SourceInputs(recipe, ColourCache(colour_store(self.root), keep=False))
 
     def _named(self, row: Sample) -> Sample:
         """Return a row whose members are called as in a store of composites."""

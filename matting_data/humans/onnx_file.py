@@ -130,7 +130,7 @@ class _Opened:
 
     def __init__(self, path: Path, spec: DetectorSpec) -> None:
         self.path = path
-        self.session = _session(path, spec.providers)
+        self.session = open_session(path, spec.providers)
         self.input, self.others = _inputs(self.session, path)
         self.dtype = _DTYPES[self.input.type]
         batch, _, height, width = self.input.shape
@@ -197,7 +197,14 @@ class _Opened:
         }
 
 
-def _session(path: Path, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+def open_session(path: Path, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+    """Open a local ONNX file on one thread.
+
+    Raises
+    ------
+    UsageError
+        onnxruntime cannot open it, or lacks a provider.
+    """
     import onnxruntime
 
     missing = [name for name in providers if name not in onnxruntime.get_available_providers()]

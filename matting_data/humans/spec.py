@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from matting_data.errors import UsageError, nearest
+from matting_data.errors import UsageError, nearest, shown
 from matting_data.recipe_parts import STRICT
 
 Format = Literal[
@@ -166,7 +166,7 @@ def read_spec(document: Any) -> Spec:
         if all(isinstance(part, str | DetectorSpec) for part in parts):
             return tuple(part for part in parts if isinstance(part, str | DetectorSpec))
     raise UsageError(
-        f"detector {document!r} is no detector: give a name, keys such as 'kind: onnx', or a list of these"
+        f"detector {shown(document)} is no detector: give a name, keys such as 'kind: onnx', or a list of these"
     )
 
 
@@ -227,4 +227,4 @@ def _sentence(error: ValidationError) -> str:
     message = finding["msg"].removeprefix("Value error, ")
     if finding["type"] == "value_error":
         return message
-    return f"{where} of a detector is {finding['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where} of a detector is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"

@@ -55,7 +55,7 @@ def save_network(network: SafeNet, path: Path) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     config = as_mapping(network.config)
     if path.suffix == ".safetensors":
-        save = _safetensors().save
+        save = safetensors_torch().save
         write_bytes(path, save(state, {"format": FORMAT, "config": json.dumps(config)}))
     elif path.suffix == ".pt":
         with atomic_file(path) as file:
@@ -202,7 +202,7 @@ def _downloaded(url: str, folder: Path | None) -> Path:
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    safetensors = _safetensors()
+    safetensors = safetensors_torch()
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -234,7 +234,8 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], Any]:
     return dict(document), config
 
 
-def _safetensors() -> Any:
+def safetensors_torch() -> Any:
+    """Return the module ``safetensors.torch``, or raise the MissingExtraError that names its extra."""
     try:
         import safetensors.torch
     except ImportError:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from matting_data.building.workspace import stored_recipe
 from matting_data.errors import DamageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.license_terms import LicenseTerms, license_terms
 from matting_data.publishing.statistics import Statistics
 from matting_data.recipe import Recipe
-from matting_data.recipe_file import load
 from matting_data.records import Background, Foreground, Sample
 from matting_data.shards.reader import read_manifest, shard_entries
-from matting_data.tables import read_table
+from matting_data.storage import Location, MissingFileError, Storage, open_storage
+from matting_data.tables import read_stored
 
 AUDIT = "audit.json"
 """What ``mattingdata audit`` leaves beside a dataset."""
@@ -111,12 +112,12 @@ class Facts:
         return "png" if self.recipe.store.image == "png" else "jpg"
 
 
-def read_facts(out: Path, index: Mapping[str, Any], publication: Publication) -> Facts:
+def read_facts(out: Location, index: Mapping[str, Any], publication: Publication) -> Facts:
     """Read what a finished run left in `out`.
 
     Parameters
     ----------
-    out : Path
+    out : Path, str or Storage
         With tables, recipe and manifests; ``dataset.json`` itself is not read.
     index : mapping
         What ``dataset.json`` holds, or is about to.
@@ -126,15 +127,16 @@ def read_facts(out: Path, index: Mapping[str, Any], publication: Publication) ->
     DamageError
         A table is missing or damaged, or holds no record of something that a sample shows.
     """
+    out = open_storage(out)
     samples = [row for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     facts = Facts(
         index,
-        load(out / "recipe.yaml").recipe,
-        read_table(out / "foregrounds.parquet", Foreground),
-        read_table(out / "backgrounds.parquet", Background),
+        stored_recipe(out),
+        read_stored(out, "foregrounds.parquet", Foreground),
+        read_stored(out, "backgrounds.parquet", Background),
         samples,
-        _audit(out / AUDIT),
-        _count_authors(out / ATTRIBUTION),
+        _audit(out),
+        _count_authors(out),
         publication,
     )
     for kind, shown, known in (
@@ -142,24 +144,26 @@ def read_facts(out: Path, index: Mapping[str, Any], publication: Publication) ->
         ("backgrounds", {row.background for row in samples}, facts.used_backgrounds),
     ):
         if len(shown) != len(known):
-            raise DamageError(f"{out / kind}.parquet lacks records that samples name: run 'mattingdata build' again")
+            raise DamageError(
+                f"{out.label(kind)}.parquet lacks records that samples name: run 'mattingdata build' again"
+            )
     return facts
 
 
-def _audit(path: Path) -> list[Mapping[str, Any]]:
+def _audit(out: Storage) -> list[Mapping[str, Any]]:
     try:
-        rates = json.loads(path.read_text(encoding="utf-8"))
+        rates = json.loads(out.read(AUDIT))
         return [{key: rate[key] for key in ("stratum", "kept", "labelled", "persons", "share", "low", "high")}
                 for rate in rates]  # fmt: skip
-    except FileNotFoundError:
+    except MissingFileError:
         return []
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DamageError(f"{path} cannot be read: run 'mattingdata audit' again, or remove it") from None
+    except (ValueError, KeyError, TypeError):
+        raise DamageError(f"{out.label(AUDIT)} cannot be read: run 'mattingdata audit' again, or remove it") from None
 
 
-def _count_authors(path: Path) -> int:
+def _count_authors(out: Storage) -> int:
     try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            return sum(bool(row["author"]) for row in csv.DictReader(stream))
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise DamageError(f"{path} cannot be read ({error}): run 'mattingdata build' again") from None
+        text = io.StringIO(out.read(ATTRIBUTION).decode(), newline="")
+        return sum(bool(row["author"]) for row in csv.DictReader(text))
+    except (MissingFileError, ValueError, KeyError, csv.Error) as error:
+        raise DamageError(f"{out.label(ATTRIBUTION)} cannot be read ({error}): run 'mattingdata build' again") from None

@@ -6,29 +6,28 @@ None of them names the hash of ``dataset.json``, which lists theirs.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from pathlib import Path
+from datetime import date
 from typing import Any
 
-from matting_data.atomic import write_bytes
 from matting_data.building import workspace
 from matting_data.errors import UsageError
 from matting_data.publishing import card, croissant
 from matting_data.publishing.facts import Publication, read_facts
 from matting_data.shards.index import read_index, write_index
+from matting_data.storage import Location, MissingFileError, open_storage
 
 INFO = "_info.json"
 
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
-
-def publication_files(out: Path, index: Mapping[str, Any], publication: Publication | None = None) -> dict[str, bytes]:
+def publication_files(
+    out: Location, index: Mapping[str, Any], publication: Publication | None = None
+) -> dict[str, bytes]:
     """Return the files of a publication, by name below the dataset.
 
     Parameters
     ----------
-    out : Path
+    out : Path, str or Storage
         Where recipe, tables, ledger and manifests lie already; also ``ATTRIBUTION.csv`` and ``audit.json`` if any.
     index : mapping
         What ``dataset.json`` holds or is about to, with its other ``files``; needs no hash of its own.
@@ -67,7 +66,7 @@ def shard_info(index: Mapping[str, Any]) -> bytes:
     return (json.dumps({"splits": splits}, indent=1) + "\n").encode()
 
 
-def rewrite(out: Path, publication: Publication | None = None) -> dict[str, str]:
+def rewrite(out: Location, publication: Publication | None = None) -> dict[str, str]:
     """Write the files of a finished dataset anew, and their hashes into its index.
 
     The index comes last: a run that is killed leaves hashes that ``verify`` finds wrong, and the same command mends.
@@ -86,23 +85,32 @@ def rewrite(out: Path, publication: Publication | None = None) -> dict[str, str]
     UsageError
         There is no dataset, or the date is none.
     """
-    if publication is not None and publication.date and not _DATE.fullmatch(publication.date):
+    if publication is not None and publication.date and not _is_day(publication.date):
         raise UsageError(f"date {publication.date!r} is not a day: write it as 2026-01-31")
+    out = open_storage(out)
     read_index(out)  # an unfinished dataset is refused before anything is created in it
-    with workspace.locked(out):
+    with workspace.locked(out) as held:
         index = read_index(out)
         content = publication_files(out, index, publication)
-        written = {name: write_bytes(out / name, data) for name, data in content.items()}
+        held()
+        written = {name: out.write(name, data) for name, data in content.items()}
         write_index(out, {**index, "files": {**index["files"], **written}})
     return written
 
 
-def said_before(out: Path) -> Publication:
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def said_before(out: Location) -> Publication:
     """Return what the ``croissant.json`` of a folder says of its publisher; nothing where there is none to read."""
     try:
-        described = json.loads((out / croissant.FILE_NAME).read_text(encoding="utf-8"))
+        described = json.loads(open_storage(out).read(croissant.FILE_NAME))
         creator = described.get("creator", {}).get("name", "")
         found = [described.get("url", ""), creator, described.get("datePublished", "")]
-    except (OSError, ValueError, AttributeError):
+    except (MissingFileError, ValueError, AttributeError):
         return Publication()
     return Publication(*(text if isinstance(text, str) else "" for text in found))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from matting_data.records import Sample
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.storage import Location
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Statistics:
         return lines + ledger_lines(self.index["ledger"])
 
 
-def read_statistics(out: Path) -> Statistics:
+def read_statistics(out: Location) -> Statistics:
     """Read the numbers of a finished dataset; DamageError where it is unfinished or damaged."""
     index = read_index(out)
     return Statistics(str(out), index, [row for _, entry in shard_entries(index) for row in read_manifest(out, entry)])

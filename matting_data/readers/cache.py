@@ -11,7 +11,7 @@ from pathlib import Path
 
 from matting_data.atomic import atomic_file, storage_errors
 from matting_data.errors import DamageError, UsageError
-from matting_data.readers.storage import Storage
+from matting_data.storage import Storage
 
 _BLOCK = 8 << 20
 

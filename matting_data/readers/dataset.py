@@ -17,11 +17,11 @@ from matting_data.readers.epochs import EpochPairs
 from matting_data.readers.layers import LayerStore, open_layers
 from matting_data.readers.rows import Rows
 from matting_data.readers.split import Split
-from matting_data.readers.storage import ByteSource, MissingFileError, Storage
 from matting_data.readers.store import CompositeStore, SampleStore
 from matting_data.records import Sample
-from matting_data.shards.index import INDEX, parse_index
+from matting_data.shards.index import read_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
+from matting_data.storage import ByteSource, Location, Storage, open_storage
 from matting_data.tables import PARQUET_ERRORS, require_safe_names, schema
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Dataset:
                 raise self._altered(entry["tar"])
 
     def _check_size(self, entry: Mapping[str, Any]) -> None:
-        size = self.storage.size(entry["tar"])
+        size = self.storage.info(entry["tar"]).size
         if size != entry["bytes"]:
             raise DamageError(
                 f"{self.storage.label(entry['tar'])} has {size:,} bytes instead of {entry['bytes']:,}: "
@@ -177,7 +177,7 @@ class Dataset:
 
 
 def open(
-    location: str | Path,
+    location: Location,
     *,
     storage_options: Mapping[str, Any] | None = None,
     cache: str | Path | None = None,
@@ -221,30 +221,10 @@ def open(
     MissingExtraError
         The URL needs a package that is not installed.
     """
-    storage = Storage(location, storage_options, tries, wait)
-    index = _read_index(storage)
+    storage = open_storage(location, storage_options, tries, wait)
+    index = read_index(storage)
     source: ByteSource = storage
     if cache is not None:
         shards = {entry["tar"]: (int(entry["bytes"]), str(entry["sha256"])) for entry in all_entries(index)}
         source = ShardCache(storage, Path(cache), cache_limit, shards)
     return Dataset(index, storage, source)
-
-
-def _read_index(storage: Storage) -> dict[str, Any]:
-    try:
-        content = storage.read(INDEX)
-    except MissingFileError:
-        if _holds(storage, "recipe.yaml"):
-            raise DamageError(
-                f"the dataset in {storage.name} is unfinished: run 'mattingdata build' again to complete it"
-            ) from None
-        raise UsageError(f"{storage.name} holds no dataset: name the folder that 'mattingdata build' wrote") from None
-    return parse_index(content, storage.label(INDEX))
-
-
-def _holds(storage: Storage, name: str) -> bool:
-    try:
-        storage.read(name)
-    except MissingFileError:
-        return False
-    return True

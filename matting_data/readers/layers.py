@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import cut
-from matting_data.readers.storage import ByteSource, Storage
 from matting_data.readers.store import LAYERS, Layers, Part
 from matting_data.recipe import Recipe
 from matting_data.recipe_file import parse_recipe
@@ -26,6 +25,7 @@ from matting_data.shards.layout import RECIPE, shard_name
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.reader import background_entries, cut_members, decode_member, span
 from matting_data.sources.load import load_background
+from matting_data.storage import ByteSource, Storage
 from matting_data.tables import PARQUET_ERRORS, require_safe_names, schema
 
 _FOREGROUND = ("image", "alpha")

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput, UsageError
-from matting_data.readers.storage import ByteSource, Storage
 from matting_data.records import Sample
 from matting_data.shards.layout import shard_name
 from matting_data.shards.reader import cut_members, decode_member, span
+from matting_data.storage import ByteSource, Storage
 
 Part = Literal["image", "alpha", "trimap", "layers"]
 
@@ -60,8 +60,16 @@ class Composite:
 
 
 def complete(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Return `parts` with those that a composite cannot do without, in the order of storage."""
+    """Return `parts` with those that a composite cannot do without, in the order of storage.
+
+    Raises
+    ------
+    UsageError
+        A part is none.
+    """
     asked = {"image", "alpha", *parts}
+    for part in sorted(asked.difference((*PARTS, LAYERS))):
+        raise UsageError(f"part {part!r} is none: choose among {', '.join((*PARTS, LAYERS))}")
     return tuple(part for part in (*PARTS, LAYERS) if part in asked)
 
 

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import MissingExtraError
+from matting_data.errors import MissingExtraError, UsageError
 from matting_data.readers.store import Composite
 
 _LEVELS = np.array([0, 128, 255], np.uint8)
@@ -27,10 +27,20 @@ class ToTensors:
     trimap : {"levels", "onehot"}
         ``levels``: one channel with 0 background, 0.5 unknown, 1 foreground (0, 128, 255 as uint8). ``onehot``:
         three channels of 0 and 1, background, unknown and foreground.
+
+    Raises
+    ------
+    UsageError
+        For any other word.
     """
 
     dtype: Literal["float32", "uint8"] = "float32"
     trimap: Literal["levels", "onehot"] = "levels"
+
+    def __post_init__(self) -> None:
+        for name, known in (("dtype", ("float32", "uint8")), ("trimap", ("levels", "onehot"))):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(map(repr, known))}")
 
     def __call__(self, composite: Composite) -> dict[str, Any]:
         """Return ``image`` 3×H×W, ``alpha`` 1×H×W, ``trimap`` 1×H×W or 3×H×W (where there is one) and ``key`` str."""

@@ -8,15 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import cv2
 
 from matting_data import __version__
-from matting_data.atomic import write_bytes
 from matting_data.errors import DamageError, UsageError
-from matting_data.shards.layout import BACKGROUNDS, SPLITS
+from matting_data.shards.layout import BACKGROUNDS, RECIPE, SPLITS
+from matting_data.storage import Location, MissingFileError, open_storage
 
 FORMAT = "mattingdata/1"
 INDEX = "dataset.json"
@@ -50,14 +49,14 @@ def tool_versions() -> dict[str, str]:
     return {"mattingdata": __version__, "opencv": cv2.__version__} | {name: metadata.version(name) for name in names}
 
 
-def write_index(out: Path, index: Mapping[str, Any]) -> None:
+def write_index(out: Location, index: Mapping[str, Any]) -> None:
     """Write ``dataset.json``, sealed with a hash of its own content."""
     body = {key: value for key, value in index.items() if key != _SELF}
     sealed = {**body, _SELF: _seal(body)}
-    write_bytes(out / INDEX, (json.dumps(sealed, indent=1, ensure_ascii=True) + "\n").encode())
+    open_storage(out).write(INDEX, (json.dumps(sealed, indent=1, ensure_ascii=True) + "\n").encode())
 
 
-def read_index(out: Path) -> dict[str, Any]:
+def read_index(out: Location) -> dict[str, Any]:
     """Read and check ``dataset.json``.
 
     Raises
@@ -66,19 +65,19 @@ def read_index(out: Path) -> dict[str, Any]:
         Missing (an unfinished build), altered, or of a newer format.
     UsageError
         There is no dataset at all.
+    StorageError
+        It cannot be read.
     """
-    path = out / INDEX
+    out = open_storage(out)
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        if (out / "recipe.yaml").is_file():
+        data = out.read(INDEX)
+    except MissingFileError:
+        if out.exists(RECIPE):
             raise DamageError(
                 f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it"
             ) from None
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
-    except OSError as error:
-        raise DamageError(f"cannot read {path}: {error.strerror}") from None
-    return parse_index(data, str(path))
+    return parse_index(data, out.label(INDEX))
 
 
 def parse_index(data: bytes, path: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 RECIPE = "recipe.yaml"
 
 SPLITS = ("train", "test")
@@ -17,21 +15,11 @@ def shard_name(split: str, number: int) -> str:
     return f"{split}/{number:06d}"
 
 
-def tar_path(out: Path, split: str, number: int) -> Path:
+def tar_name(shard: str) -> str:
     """Return the file of a shard's samples."""
-    return out / f"{shard_name(split, number)}.tar"
+    return f"{shard}.tar"
 
 
-def manifest_path(out: Path, split: str, number: int) -> Path:
+def manifest_name(shard: str) -> str:
     """Return the file of a shard's manifest."""
-    return out / f"{shard_name(split, number)}.parquet"
-
-
-def background_tar_path(out: Path, number: int) -> Path:
-    """Return the file of a shard of backgrounds in a store of layers."""
-    return tar_path(out, BACKGROUNDS, number)
-
-
-def background_manifest_path(out: Path, number: int) -> Path:
-    """Return the manifest of such a shard."""
-    return manifest_path(out, BACKGROUNDS, number)
+    return f"{shard}.parquet"

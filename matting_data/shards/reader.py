@@ -17,7 +17,8 @@ from matting_data.imaging.run_png_reader import read_run_png
 from matting_data.records import Sample
 from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS
-from matting_data.tables import read_table
+from matting_data.storage import Location, open_storage
+from matting_data.tables import read_stored
 
 _JPEG = b"\xff\xd8\xff\xe0"
 """Start and JFIF header: as the encoder writes it, without an orientation."""
@@ -96,6 +97,6 @@ def all_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*(entry for _, entry in shard_entries(index)), *background_entries(index)]
 
 
-def read_manifest(out: Path, entry: Mapping[str, Any]) -> list[Sample]:
+def read_manifest(out: Location, entry: Mapping[str, Any]) -> list[Sample]:
     """Return the rows of a shard; DamageError where its manifest is missing or damaged."""
-    return read_table(out / entry["manifest"], Sample)
+    return read_stored(open_storage(out), entry["manifest"], Sample)

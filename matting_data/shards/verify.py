@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import TEMPORARY, sha256_file
-from matting_data.errors import DamageError, RejectedInput
+from matting_data.atomic import TEMPORARY
+from matting_data.errors import DamageError, RejectedInput, StorageError
 from matting_data.imaging.decode import Raster, decode
 from matting_data.records import LedgerRow, PlannedComposite, Sample, StoredBackground
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
 from matting_data.shards.reader import all_entries, read_manifest, read_members
 from matting_data.sources.files import InputFile, read_input
 from matting_data.sources.load import load_background
-from matting_data.tables import read_table
+from matting_data.storage import LocalStorage, MissingFileError, Storage
+from matting_data.tables import read_stored
 
 _IGNORED = {"dataset.json", "audit.json", "filter.json", "reasons.png", ".work"}
 
@@ -48,25 +50,34 @@ class ShardCheck:
 class VerifyShard:
     """The task of verifying one shard: hashes always, every sample when `deep`."""
 
-    out: Path
+    out: Storage
     deep: bool
     layers: bool = False
 
+    def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
+        """Yield the files of an index entry, where they lie in a folder."""
+        return entry_files(self.out, entry)
+
     def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
         """Check the shard of an index entry."""
-        problems = check_shard_hashes(self.out, entry)
-        if problems:
-            return ShardCheck([], problems)  # what was altered is not worth reading, nor safe to
+        with checked_tar(self.out, entry, self.deep) as (tar, problems):
+            if problems:
+                return ShardCheck([], problems)  # what was altered is not worth reading, nor safe to
+            return self._samples(entry, tar)
+
+    def _samples(self, entry: Mapping[str, Any], tar: Path | None) -> ShardCheck:
+        problems: list[Problem] = []
         rows = read_manifest(self.out, entry)
         if len(rows) != entry["num_samples"]:
             problems.append(Problem(entry["manifest"], f"has {len(rows)} rows, the index says {entry['num_samples']}"))
-        if self.deep:
+        if tar is not None:
             stored = list({row.foreground: row for row in rows}.values()) if self.layers else rows
             names = LAYER_MEMBERS if self.layers else MEMBERS
             check = check_foreground if self.layers else check_sample
-            problems += check_members(self.out, entry["tar"], [place for row in stored for place in places(row, names)])
-            for row in stored:
-                problems += [Problem(entry["tar"], what) for what in check(self.out / entry["tar"], row)]
+            expected = [place for row in stored for place in places(row, names)]
+            wrong = check_members(tar, expected)
+            wrong += [what for row in stored for what in check(tar, row)]
+            problems += [Problem(entry["tar"], what) for what in wrong]
         return ShardCheck([row.key for row in rows], problems)
 
 
@@ -74,29 +85,52 @@ class VerifyShard:
 class VerifyBackgrounds:
     """The task of verifying one tar of backgrounds of a store of layers."""
 
-    out: Path
+    out: Storage
     deep: bool
+
+    def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
+        """Yield the files of an index entry, where they lie in a folder."""
+        return entry_files(self.out, entry)
 
     def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
         """Check the tar of an index entry; `keys` are the backgrounds its manifest names."""
-        problems = check_shard_hashes(self.out, entry)
-        if problems:
-            return ShardCheck([], problems)
-        rows = read_table(self.out / entry["manifest"], StoredBackground)
-        if self.deep:
-            problems += check_members(
-                self.out, entry["tar"], [(r.background, r.background_offset, r.background_bytes) for r in rows]
-            )
-            for row in rows:
-                place = InputFile(self.out / entry["tar"], row.background_offset, row.background_bytes)
-                problems += [Problem(entry["tar"], what) for what in _check_background(place, row)]
-        return ShardCheck([row.id for row in rows], problems)
+        with checked_tar(self.out, entry, self.deep) as (tar, problems):
+            if problems:
+                return ShardCheck([], problems)
+            rows = read_stored(self.out, entry["manifest"], StoredBackground)
+            wrong: list[str] = []
+            if tar is not None:
+                wrong += check_members(tar, [(r.background, r.background_offset, r.background_bytes) for r in rows])
+                for row in rows:
+                    wrong += _check_background(InputFile(tar, row.background_offset, row.background_bytes), row)
+            return ShardCheck([row.id for row in rows], [Problem(entry["tar"], what) for what in wrong])
 
 
-def check_shard_hashes(out: Path, entry: Mapping[str, Any]) -> list[Problem]:
-    """Compare tar and manifest of an index entry with their hashes."""
+def entry_files(out: Storage, entry: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield tar and manifest of an index entry, where they lie in a folder."""
+    if isinstance(out, LocalStorage):
+        yield from (out.path / entry["tar"], out.path / entry["manifest"])
+
+
+@contextmanager
+def checked_tar(out: Storage, entry: Mapping[str, Any], deep: bool) -> Iterator[tuple[Path | None, list[Problem]]]:
+    """Compare tar and manifest of an index entry with their hashes; if `deep`, give the tar to read more of it.
+
+    A tar that lies elsewhere is fetched once, and hashed as it was fetched.
+    """
     problems = check_hash(out, entry["manifest"], entry["manifest_sha256"])
-    return problems + check_hash(out, entry["tar"], entry["sha256"], entry["bytes"])
+    if not deep:
+        yield None, problems + check_hash(out, entry["tar"], entry["sha256"], entry["bytes"])
+        return
+    with ExitStack() as stack:
+        try:
+            tar = stack.enter_context(out.fetched(entry["tar"]))
+        except MissingFileError:
+            yield None, [*problems, Problem(entry["tar"], "is missing")]
+            return
+        at_hand = LocalStorage(tar.parent)
+        found = check_hash(at_hand, tar.name, entry["sha256"], entry["bytes"])
+        yield tar, problems + [Problem(entry["tar"], problem.what) for problem in found]
 
 
 def places(row: Sample, members: Iterable[str]) -> list[tuple[str, int, int]]:
@@ -104,29 +138,30 @@ def places(row: Sample, members: Iterable[str]) -> list[tuple[str, int, int]]:
     return [(getattr(row, m), getattr(row, f"{m}_offset"), getattr(row, f"{m}_bytes")) for m in members]
 
 
-def check_hash(out: Path, name: str, sha256: str, size: int | None = None) -> list[Problem]:
-    """Compare a file's length and hash with the index."""
-    path = out / name
+def check_hash(out: Storage, name: str, sha256: str, size: int | None = None) -> list[Problem]:
+    """Compare a file's length and hash with the index; a store that cannot be reached is no damage."""
     try:
-        if size is not None and path.stat().st_size != size:
-            return [Problem(name, f"has {path.stat().st_size} bytes instead of {size}")]
-        return [] if sha256_file(path) == sha256 else [Problem(name, "its bytes are not those that were written")]
-    except FileNotFoundError:
+        if size is not None and (found := out.info(name).size) != size:
+            return [Problem(name, f"has {found} bytes instead of {size}")]
+        return [] if out.sha256(name) == sha256 else [Problem(name, "its bytes are not those that were written")]
+    except MissingFileError:
         return [Problem(name, "is missing")]
-    except OSError as error:
-        return [Problem(name, f"cannot be read: {error.strerror}")]
+    except StorageError as error:
+        if not out.local:
+            raise
+        return [Problem(name, str(error))]
 
 
-def check_tables(out: Path, index: Mapping[str, Any]) -> list[Problem]:
+def check_tables(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
     """Check the tables beside the shards: hashes, sums of the ledger, and every planned composite's end."""
     problems = [p for name, sha256 in index["files"].items() for p in check_hash(out, name, sha256)]
     problems += _unknown_files(out, index)
     if problems:
         return problems
-    planned = {row.key for row in read_table(out / "plan.parquet", PlannedComposite)}
+    planned = {row.key for row in read_stored(out, "plan.parquet", PlannedComposite)}
     for name, summary in index["ledger"].items():
         file = f"ledger/{name}.parquet"
-        rows = read_table(out / file, LedgerRow)
+        rows = read_stored(out, file, LedgerRow)
         outcomes = Counter(row.outcome for row in rows)
         counted = {"written": summary["written"]} | {k: sum(summary[k].values()) for k in ("rejected", "failed")}
         if len({row.id for row in rows}) != len(rows) or dict(outcomes) != {k: n for k, n in counted.items() if n}:
@@ -136,28 +171,28 @@ def check_tables(out: Path, index: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def check_keys(out: Path, keys: Iterable[str]) -> list[Problem]:
+def check_keys(out: Storage, keys: Iterable[str]) -> list[Problem]:
     """Check that the samples of all manifests are the composites that the ledger calls written, each once."""
     counts = Counter(keys)
     if any(count > 1 for count in counts.values()):
         return [Problem("dataset.json", "a sample stands in two places")]
-    rows = read_table(out / "ledger" / "composites.parquet", LedgerRow)
+    rows = read_stored(out, "ledger/composites.parquet", LedgerRow)
     if set(counts) != {row.id for row in rows if row.outcome == "written"}:
         return [Problem("ledger/composites.parquet", "its written rows are not the samples of the manifests")]
     return []
 
 
-def check_members(out: Path, tar: str, expected: Sequence[tuple[str, int, int]]) -> list[Problem]:
+def check_members(tar: Path, expected: Sequence[tuple[str, int, int]]) -> list[str]:
     """Check that a tar holds exactly the members its manifest names (name, offset, length), in order."""
     try:
-        with tarfile.open(out / tar, "r:") as archive:
+        with tarfile.open(tar, "r:") as archive:
             found = [(member.name, member.offset_data, member.size) for member in archive]
     except (tarfile.TarError, OSError) as error:
-        return [Problem(tar, f"is no readable tar: {error}")]
+        return [f"is no readable tar: {error}"]
     if found == expected:
         return []
     differing = next((e[0] for e, f in zip(expected, found, strict=False) if e != f), "the end")
-    return [Problem(tar, f"its members differ from the manifest's, first at {differing}")]
+    return [f"its members differ from the manifest's, first at {differing}"]
 
 
 def check_sample(tar: Path, row: Sample) -> list[str]:
@@ -225,15 +260,14 @@ def _plane(raster: Raster) -> NDArray[np.uint8]:
     return raster.pixels  # type: ignore[return-value]
 
 
-def _unknown_files(out: Path, index: Mapping[str, Any]) -> list[Problem]:
+def _unknown_files(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
     known = set(index["files"])
     for entry in all_entries(index):
         known |= {entry["tar"], entry["manifest"]}
     problems = []
-    for path in sorted(out.rglob("*")):
-        name = path.relative_to(out)
-        if path.is_dir() or name.parts[0] in _IGNORED or str(name) in known:
+    for name in out.files(deep=True):
+        if name.partition("/")[0] in _IGNORED or name in known:
             continue
-        what = "is an unfinished file of a killed build" if TEMPORARY in path.name else "is not part of the dataset"
-        problems.append(Problem(str(name), what))
+        what = "is an unfinished file of a killed build" if TEMPORARY in name else "is not part of the dataset"
+        problems.append(Problem(name, what))
     return problems

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import write_bytes
 from matting_data.imaging.colour import estimate_soft_colours, soft_pixels, with_soft_colours
 from matting_data.records import Foreground
+from matting_data.storage import Location, MissingFileError, open_storage
 
 _METHOD = "multi-level-1"
 """Part of the name: a new method or setting needs a new word, or old estimates would be taken for its own."""
@@ -27,14 +26,14 @@ class ColourCache:
 
     Parameters
     ----------
-    folder : Path
-        Where estimates are kept; created when the first is written.
+    place : Path, str or Storage
+        Where estimates are kept; a folder is created when the first is written.
     keep : bool
         Write new estimates; verifying only reads.
     """
 
-    def __init__(self, folder: Path, keep: bool = True) -> None:
-        self._folder, self._keep = folder, keep
+    def __init__(self, place: Location, keep: bool = True) -> None:
+        self._place, self._keep = open_storage(place), keep
 
     def clean(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give `image` clean colours at soft pixels, in place, as the record asks; return it.
@@ -50,24 +49,23 @@ class ColourCache:
             return image
         identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256} {record.opaque_from}"
         name = hashlib.sha256(identity.encode()).hexdigest()
-        path = self._folder / name[:2] / f"{name}.rgb"
+        file = f"{name[:2]}/{name}.rgb"
         count = int(np.count_nonzero(soft_pixels(alpha)))
-        colours = _read(path, count)
+        colours = self._read(file, count)
         if colours is None:
             colours = estimate_soft_colours(image, alpha)
             if self._keep:
-                write_bytes(path, colours.tobytes() + _checksum(colours.tobytes()))
+                self._place.write(file, colours.tobytes() + _checksum(colours.tobytes()))
         return with_soft_colours(image, alpha, colours)
 
-
-def _read(path: Path, count: int) -> NDArray[np.uint8] | None:
-    try:
-        data = memoryview(path.read_bytes())
-    except OSError:
-        return None
-    if len(data) != 3 * count + 4 or data[-4:] != _checksum(data[:-4]):
-        return None  # damaged: estimating again repairs it
-    return np.frombuffer(data[:-4], np.uint8).reshape(count, 3)
+    def _read(self, file: str, count: int) -> NDArray[np.uint8] | None:
+        try:
+            data = memoryview(self._place.read(file))
+        except MissingFileError:
+            return None
+        if len(data) != 3 * count + 4 or data[-4:] != _checksum(data[:-4]):
+            return None  # damaged: estimating again repairs it
+        return np.frombuffer(data[:-4], np.uint8).reshape(count, 3)
 
 
 def _checksum(data: bytes | memoryview) -> bytes:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from matting_data.documents import apply_override, parse_mapping, written_location
-from matting_data.errors import UsageError, nearest
+from matting_data import documents
+from matting_data.documents import apply_override
+from matting_data.errors import UsageError
 from matting_data.networks.safenet import presets
 from matting_data.training.config import TrainConfig
+
+_FOLDER = "training"
 
 FREE = ("saving", "data.workers")
 """Keys that a continued run may change: no step depends on them."""
@@ -25,7 +26,7 @@ LENGTHS = ("epochs", "steps")
 
 def preset_names() -> list[str]:
     """Return the names of presets of training, and of networks, which are trained as ``unrolled`` is."""
-    return sorted({*_bundled(), *presets.preset_names()})
+    return sorted({*documents.preset_names(_FOLDER), *presets.preset_names()})
 
 
 def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -43,8 +44,10 @@ def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     UsageError
         One sentence naming the file, the key, the value and the remedy.
     """
-    document = parse_mapping(_text(str(name)), str(name), "training config", "start from the preset 'unrolled'")
-    if str(name) in presets.preset_names() and str(name) not in _bundled():
+    document = documents.parse_mapping(
+        _text(str(name)), str(name), "training config", "start from the preset 'unrolled'"
+    )
+    if str(name) in presets.preset_names() and str(name) not in documents.preset_names(_FOLDER):
         document["network"] = str(name)
     _spread_preset(document, str(name))
     for override in overrides:
@@ -66,7 +69,7 @@ def config_from(document: dict[str, Any], name: str = "the config") -> TrainConf
     try:
         return TypeAdapter(TrainConfig).validate_python(document)
     except ValidationError as error:
-        raise UsageError(f"{name}: {_sentence(document, error)}") from None
+        raise UsageError(f"{name}: {documents.validation_sentence(document, error, TrainConfig)}") from None
 
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:
@@ -108,45 +111,10 @@ def _spread_preset(document: dict[str, Any], name: str) -> None:
 
 
 def _text(name: str) -> str:
-    if name in preset_names():
-        known = name if name in _bundled() else "unrolled"
-        return (resources.files("matting_data.manifests") / "training" / f"{known}.yaml").read_text(encoding="utf-8")
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UsageError(
-            f"no training config {name!r} ({reason}): name a YAML file, or a preset ({', '.join(preset_names())})"
-            f"{nearest(name, preset_names())}"
-        ) from None
-
-
-def _bundled() -> list[str]:
-    folder = resources.files("matting_data.manifests") / "training"
-    return [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-
-
-def _sentence(document: dict[str, Any], error: ValidationError) -> str:
-    findings = sorted(error.errors(), key=lambda each: each["type"] != "unexpected_keyword_argument")
-    finding = findings[0]
-    absent = finding["type"] in ("unexpected_keyword_argument", "extra_forbidden")
-    location = [str(part) for part in written_location(document, finding["loc"], absent)]
-    where = ".".join(location)
-    if absent:
-        return f"unknown key {where!r}{nearest(location[-1], _keys(location[:-1]))}"
-    message = finding["msg"].removeprefix("Value error, ")
-    if finding["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    return f"{where} is {finding['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _keys(parents: Sequence[str]) -> list[str]:
-    kind: Any = TrainConfig
-    for parent in parents:
-        kind = get_type_hints(kind).get(parent)
-        if not dataclasses.is_dataclass(kind):
-            return []
-    return [field.name for field in dataclasses.fields(kind)]
+    known = preset_names()
+    if name in known:
+        return documents.read_preset(_FOLDER, name if name in documents.preset_names(_FOLDER) else "unrolled")
+    return documents.read_document(name, "training config", known)
 
 
 def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from matting_data.readers.rows import Rows
 from matting_data.readers.transforms import DimTrimap, Flip, PersonCrop, Pipeline, paper_augmentation
 from matting_data.readers.transforms.pipeline import Step
 from matting_data.records import Foreground
-from matting_data.tables import read_table
+from matting_data.tables import read_stored
 from matting_data.training.config import TrainConfig
 
 _FIXED_HEIGHT = 0.9
@@ -144,13 +143,11 @@ def unknown_of(batch: dict[str, Any], config: TrainConfig, step: int) -> Tensor:
 def _people(dataset: Dataset, foregrounds: Sequence[str]) -> dict[str, str]:
     """Return foreground → person; each is a person of its own where the dataset came without its tables."""
     people = {foreground: foreground for foreground in foregrounds}
-    if dataset.storage.local:
-        try:
-            records = read_table(Path(dataset.storage.name) / "foregrounds.parquet", Foreground)
-        except DamageError:
-            return people
-        people |= {record.id: f"person {record.person}" for record in records if record.person and record.id in people}
-    return people
+    try:
+        records = read_stored(dataset.storage, "foregrounds.parquet", Foreground)
+    except DamageError:
+        return people
+    return people | {r.id: f"person {r.person}" for r in records if r.person and r.id in people}
 
 
 def _held_out(people: dict[str, str], config: TrainConfig) -> set[str]:

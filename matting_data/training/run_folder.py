@@ -94,9 +94,17 @@ def describe(
             "threads": torch.get_num_threads(),
             "cuda": torch.version.cuda,
             "cpus": os.cpu_count(),
-            **{name: metadata.version(name) for name in _PACKAGES},
+            **{name: _version(name) for name in _PACKAGES},
         },
     }
+
+
+def _version(package: str) -> str:
+    """Return a package's version; nothing where another package brought its modules."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 class Log:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from matting_data.errors import MattingDataError, UsageError
+from matting_data.networks.memory import is_out_of_memory
 from matting_data.networks.safenet.losses import detector_loss, matting_loss
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.training.config import TrainConfig
@@ -89,16 +90,18 @@ class Stepper:
         NotFinite
             Naming the step and what is not finite; no weight has changed, in any process.
         UsageError
-            The device's memory is too small; says which setting to lower.
+            The device's memory is too small, and which setting to lower; or ``torch.compile`` fails.
         """
         try:
             return self._step(batch, number)
-        except (torch.OutOfMemoryError, MemoryError):
-            raise UsageError(self._out_of_memory(number)) from None
-        except RuntimeError as error:  # what the processor's allocator raises
-            if "not enough memory" not in str(error) and "can't allocate memory" not in str(error):
-                raise
-            raise UsageError(self._out_of_memory(number)) from None
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise UsageError(self._out_of_memory(number)) from None
+            if self._config.compile and (reason := _compiler_failure(error)):
+                raise UsageError(
+                    f"torch.compile fails here ({reason}): set compile to false, or install what it lacks"
+                ) from None
+            raise
 
     def _step(self, batch: dict[str, Any], number: int) -> StepReport:
         report, parts = StepReport(), self._config.accumulate
@@ -219,6 +222,16 @@ class Stepper:
             f"{self._world.device} ran out of memory at step {number} with {own // config.accumulate} samples of "
             f"{config.data.crop}×{config.data.crop} at a time: {', or '.join(ways)}"
         )
+
+
+def _compiler_failure(error: BaseException) -> str:
+    """Return in a few words why compiling failed; nothing where the error is no compiler's."""
+    from torch._dynamo.exc import TorchDynamoException  # seconds to import, and there once a network was compiled
+
+    if not isinstance(error, TorchDynamoException):
+        return ""
+    cause = getattr(error, "inner_exception", error)
+    return next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
 
 
 def _parallel(network: SafeNet, detector: bool, compiled: bool, world: World) -> tuple[nn.Module, nn.Module | None]:

@@ -21,7 +21,7 @@ from matting_data.evaluation.refinements import held_out_errors
 from matting_data.evaluation.trained import choose_refinements
 from matting_data.networks.safenet.build import build_network
 from matting_data.networks.safenet.network import SafeNet
-from matting_data.networks.weights import load_encoder, load_network, save_network, state_sha256
+from matting_data.networks.weights import load_encoder, load_network, safetensors_torch, save_network, state_sha256
 from matting_data.readers import Dataset
 from matting_data.training import run_folder
 from matting_data.training.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
@@ -131,6 +131,7 @@ class _Run:
     def __init__(
         self, config: TrainConfig, dataset: Dataset, out: Path, world: World, resume: bool, say: Callable[[str], None]
     ) -> None:
+        safetensors_torch()  # what nothing can be saved without is missed now, not after an epoch
         self.config, self.out, self.world = config, out, world
         self.say = say if world.leads else lambda text: None
         data = split_run(dataset, config)

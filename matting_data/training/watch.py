@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,7 @@ class Watch:
     def __init__(self, split: Split, config: TrainConfig, world: World) -> None:
         self._data = watched_crops(split, config.data.crop)
         self._world, self._half = world, config.precision == "bfloat16"
+        self._compiled = config.compile
         self._batch = max(1, config.batch // (world.size * config.accumulate))
         self._count = config.validation.iterations if config.network.iterations else 0
 
@@ -96,5 +98,7 @@ class Watch:
 
     def _forward(self, network: SafeNet, image: Any) -> SafeNetOutput:
         device = self._world.device
-        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
+        # compiling evaluation mode and other numbers of refinements, too, takes longer than the few looks
+        eager = torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
+        with eager, torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
             return network(image.to(device).float() / 255, self._count)  # type: ignore[no-any-return]

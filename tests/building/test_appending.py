@@ -19,11 +19,13 @@ from matting_data.building import build as module
 from matting_data.building.build import BuildResult, build
 from matting_data.building.plan_tables import saved_plan
 from matting_data.building.repair import repair
+from matting_data.building.status import status
 from matting_data.building.verify import verify
 from matting_data.errors import UsageError
 from matting_data.overrides import Override
 from matting_data.overrides import append as decide
 from matting_data.records import LedgerRow
+from matting_data.storage import LocalStorage
 from matting_data.tables import read_table
 from tests.conftest import Project
 
@@ -231,7 +233,7 @@ class Interrupted(BaseException):
     """As sudden as a kill, but in this process."""
 
 
-STEPS = ["_remove_index", "save_plan", "finish", "unstage", "build_shards", "stage", "remove_other_shards"]
+STEPS = ["stage", "remove_other_shards", "build_shards", "_replace_plan", "save_plan", "finish", "unstage"]
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -253,12 +255,69 @@ def test_an_append_that_ends_at_any_step_continues(
     with pytest.raises(Interrupted):
         append(finished)
     monkeypatch.undo()
-    old = (finished.out / "dataset.json").exists()
-    if old and step not in ("finish", "unstage"):
+    if step in STEPS[:3]:
         assert len(matting_data.open(finished.out)["train"]) == 12  # the dataset of before
+        assert status(finished.out).state == ("interrupted" if after or step != "stage" else "complete")
     assert append(finished).index == reference
     assert contents(finished.out) == contents(copy)
-    assert verify(finished.out, True, 99, None, 1).problems == []
+    assert status(finished.out).state == "complete"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decided", [False, True])
+def test_an_append_that_ends_at_any_write_continues(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decided: bool
+) -> None:
+    before = Path(shutil.copytree(finished.out, tmp_path / "before"))
+    grow(finished)
+    if decided:
+        hit = saved_plan(before).composites[0].background
+        row = Override("background", hit, "human", "ann", "2025-03-01T12:00:00Z", "seen")
+        decide(finished.root / "overrides.csv", [row])
+        finished.recipe["overrides"] = "overrides.csv"
+    copy = Path(shutil.copytree(before, tmp_path / "copy"))
+    reference = append(finished, out=copy).index
+    real, left = LocalStorage.write, 0
+
+    def write(self: LocalStorage, name: str, data: bytes) -> str:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Interrupted
+        return real(self, name, data)
+
+    for number in range(1000):
+        shutil.rmtree(finished.out)
+        shutil.copytree(before, finished.out)
+        left = number
+        monkeypatch.setattr(LocalStorage, "write", write)
+        try:
+            append(finished)
+            break
+        except Interrupted:
+            monkeypatch.undo()
+            assert append(finished).index == reference, number
+            assert contents(finished.out) == contents(copy), number
+    assert number > 15
+
+
+def test_an_append_that_is_given_up_leaves_the_dataset_of_before(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, recipe = contents(finished.out), finished.recipe["composites"].copy()
+    finished.recipe["composites"]["per_foreground"] = 4
+
+    def ends(*arguments: Any, **more: Any) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(module, "_replace_plan", ends)
+    with pytest.raises(Interrupted):
+        append(finished)
+    monkeypatch.undo()
+    (finished.out / "dataset.json").write_bytes(before["dataset.json"])  # as it was until the last moment
+    finished.recipe["composites"] = recipe
+    finished.build()
+    assert contents(finished.out) == before
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     real = module.scan_and_plan
 
     def noting(recipe, out, *others):  # type: ignore[no-untyped-def]
-        seen.append(out)
+        seen.append(Path(out.name))
         return real(recipe, out, *others)
 
     monkeypatch.setattr(module, "scan_and_plan", noting)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -18,6 +17,7 @@ from matting_data.imaging.encode import jpeg, matte_png, png
 from matting_data.imaging.trimap import Trimapper, fixed_radii
 from matting_data.metrics import compose, connectivity, gradient, mad, mse, sad, unknown
 from tests.conftest import draw_person
+from tests.evaluation.conftest import RunCommand
 
 
 class Folders:
@@ -254,23 +254,6 @@ def test_what_is_written(folders: Folders, tmp_path: Path) -> None:
     ]  # fmt: skip
     again = folders.score().write(tmp_path / "again")
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
-
-
-RunCommand = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCommand:
-    from matting_data.cli.main import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["mattingdata", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 def test_the_command(folders: Folders, tmp_path: Path, command: RunCommand) -> None:

@@ -19,6 +19,7 @@ from matting_data.imaging.encode import matte_png
 from matting_data.imaging.trimap import Trimapper, fixed_radii
 from matting_data.metrics import mad
 from tests.conftest import draw_person
+from tests.evaluation.conftest import RunCommand
 
 
 def scene(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -130,18 +131,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(built: Path, tmp_pa
     assert one == two and len(one) == 6
 
 
-def test_a_built_split_end_to_end(
-    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from matting_data.cli.main import main
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["mattingdata", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
+def test_a_built_split_end_to_end(built: Path, tmp_path: Path, command: RunCommand) -> None:
     arguments = ["predict", "--method", "closed-form", "--data", built, "--out", tmp_path / "cf", "--workers", 1]
     code, out, err = command(*arguments)
     assert (code, err) == (0, "") and out == f"{tmp_path / 'cf'}: closed-form on project test: 6 written\n"

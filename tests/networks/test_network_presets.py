@@ -33,8 +33,11 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "wide.yaml"
     path.write_text("width: 64\nstride: 2\nloss: {unknown: 2}\n")
     assert load_config(path) == SafeNetConfig(width=64, stride=2, loss=LossWeights(unknown=2))
-    path.write_text("")
+    path.write_text("{}")
     assert load_config(path) == SafeNetConfig()
+    path.write_text("")
+    with pytest.raises(UsageError, match="is not a network: it holds no keys; start from the preset 'unrolled'"):
+        load_config(path)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_a_network_that_is_not_there(tmp_path: Path) -> None:
         load_config("papr")
     broken = tmp_path / "broken.yaml"
     broken.write_text("width: [")
-    with pytest.raises(UsageError, match="is not valid YAML at line 1"):
+    with pytest.raises(UsageError, match=r"is not a network: .* at line 1"):
         load_config(broken)
 
 

@@ -16,7 +16,7 @@ from matting_data.errors import UsageError
 from matting_data.networks.safenet.build import build_network
 from matting_data.networks.safenet.config import SafeNetConfig
 from matting_data.networks.safenet.network import SafeNet
-from matting_data.networks.safenet.predict import predict, working_size
+from matting_data.networks.safenet.predict import predict, predict_batch, working_size
 
 CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
 
@@ -91,6 +91,34 @@ def test_no_refinement_gives_the_first_matte_alone(network: SafeNet) -> None:
     result = predict(network, photo(64, 64), iterations=0, short_side=64)
     assert len(result.mattes) == 1
     assert not result.flaw_maps
+
+
+def test_the_last_matte_alone_is_the_last_of_all(network: SafeNet) -> None:
+    images = [photo(75, 110), photo(75, 110)[::-1].copy()]
+    everything = predict_batch(network, images, short_side=64)
+    for found, expected in zip(predict_batch(network, images, short_side=64, last_only=True), everything, strict=True):
+        assert len(found.mattes) == 1 and not found.flaw_maps
+        assert np.array_equal(found.mattes[0], expected.mattes[-1])
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("alloc: can't allocate memory"), MemoryError()]
+)
+def test_too_little_memory_says_what_to_lower(
+    network: SafeNet, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(SafeNet, "prepare", full)
+    with pytest.raises(UsageError) as caught:
+        predict_batch(network, [photo(75, 110)] * 2, size="native")
+    assert str(caught.value) == (
+        "cpu ran out of memory at 75×110 pixels: "
+        "lower the batch of 2, or predict at a short side instead of native size"
+    )
+    with pytest.raises(UsageError, match=r"ran out of memory at 64×64 pixels: lower the short side$"):
+        predict(network, photo(75, 110), short_side=64)
 
 
 def test_what_is_no_image_is_refused(network: SafeNet) -> None:

@@ -61,6 +61,8 @@ def test_a_date_that_is_none_is_refused(built: Path) -> None:
     (built / "README.md").unlink(missing_ok=True)
     with pytest.raises(UsageError, match="2026-01-31"):
         rewrite(built, Publication(date="31.1.2026"))
+    with pytest.raises(UsageError, match="date '2026-02-30' is not a day"):
+        rewrite(built, Publication(date="2026-02-30"))
     assert not (built / "README.md").exists()
 
 

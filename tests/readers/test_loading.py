@@ -253,3 +253,10 @@ def test_a_shard_lost_while_training(copy: Path, workers: int) -> None:
     for kind in KINDS:
         with pytest.raises(DamageError, match=r"^\S*/train/000001\.tar is missing: run 'mattingdata build' again.*\Z"):
             keys(make(kind, split, workers=workers))
+
+
+def test_unknown_words_are_refused_with_those_that_are_known(train: Split) -> None:
+    with pytest.raises(UsageError, match="trimap 'one-hot' is unknown: choose 'levels' or 'onehot'"):
+        ToTensors(trimap="one-hot")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="part 'alphas' is none: choose among image, alpha, trimap, layers"):
+        train.read(0, ["alphas"])  # type: ignore[list-item]

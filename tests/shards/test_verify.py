@@ -124,7 +124,7 @@ def test_a_tar_with_reordered_members_differs_from_its_manifest(built: Path) -> 
             archive.addfile(member, io.BytesIO(data))
     rows = read_table(built / "train/000000.parquet", Sample)
     named = [place for row in rows for place in places(row, MEMBERS)]
-    assert "differ from the manifest's" in check_members(built, "train/000000.tar", named)[0].what
+    assert "differ from the manifest's" in check_members(built / "train/000000.tar", named)[0]
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Project
+from tests.one_thread import one_thread
+
+__all__ = ["one_thread"]
 
 TINY = (
     "data.crop=64", "batch=4", "steps=6", "saving.every=2", "saving.log_every=1", "validation.samples=2",
@@ -20,15 +23,6 @@ TINY = (
     "network.detector_width=4", "network.reduced_width=8", "network.decoder_widths=[8, 8, 8, 4, 4]",
     "network.iterations=2", "matting.warm_up=0", "deterministic=true",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -155,15 +155,24 @@ def test_out_of_memory_says_which_setting_to_lower(
     )
 
 
-def test_a_damaged_shard_in_mid_epoch_saves_what_was_trained(damaged_copy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_shard_in_mid_epoch_saves_what_was_trained(damaged_copy: Path, tmp_path: Path, workers: int) -> None:
     split = matting_data.open(damaged_copy)["train"]
     row = split.row(split.keys[11])
     shard = damaged_copy / "train" / f"{row.shard:06d}.tar"
     content = bytearray(shard.read_bytes())
     content[row.alpha_offset : row.alpha_offset + 40] = bytes(40)
     shard.write_bytes(content)
-    with pytest.raises(DamageError, match=rf"{row.key}.*\(step \d+ is saved in .*continue with --resume\)"):
-        run_here(damaged_copy, tmp_path / "run", "validation.share=0", "saving.every=100", "validation.every=100")
+    with pytest.raises(DamageError, match=rf"{row.key}.*\(step \d+ is saved in .*continue with --resume\)") as caught:
+        run_here(
+            damaged_copy,
+            tmp_path / "run",
+            "validation.share=0",
+            "saving.every=100",
+            "validation.every=100",
+            f"data.workers={workers}",
+        )
+    assert "\n" not in str(caught.value)
     steps = [int(path.name) for path in checkpoints(tmp_path / "run")]
     assert steps == [row["step"] for row in read_rows(tmp_path / "run" / "metrics.jsonl")][-1:]
 

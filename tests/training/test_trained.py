@@ -155,6 +155,47 @@ def test_predictions_of_a_test_set_are_those_that_eval_scores(run: Path, dataset
     assert ours == pytest.approx(theirs, abs=0.5 / 255)
 
 
+def test_a_short_side_of_ones_own(run: Path, dataset: Path, trained: Trained) -> None:
+    arguments = ["eval", "--data", str(dataset), "--checkpoint", str(run), "--json", "--size", "short_side",
+                 "--refinements", "0", "--device", "cpu", "--short-side"]  # fmt: skip
+    means = []
+    for side in (64, 96):
+        done = CliRunner().invoke(cli, [*arguments, str(side)], standalone_mode=False)
+        document = json.loads(done.stdout)
+        assert document["network"]["short_side"] == side
+        means.append(document["sizes"]["short_side"]["0"]["groups"][0]["field"]["mad"]["mean"])
+    items = open_test_set(dataset).items
+    expected = [held_out_errors(trained.network, items, 0, side)[0] for side in (64, 96)]
+    assert means == pytest.approx(expected) and means[0] != means[1]
+
+
+@pytest.mark.slow
+def test_a_run_becomes_an_onnx_file(run: Path, trained: Trained, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "network.onnx"
+    arguments = ["export", str(run), "--to", "onnx", "--out", str(path), "--refinements", "1", "--json"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert json.loads(done.stdout)["iterations"] == 1
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(3).random((1, 3, 96, 64), dtype=np.float32)
+    with torch.no_grad():
+        expected = trained.network(torch.from_numpy(image), 1).final.numpy()
+    np.testing.assert_allclose(session.run(["alpha"], {"image": image})[0], expected, atol=1e-4)
+
+
+def test_options_of_datasets_do_not_go_with_onnx(run: Path, dataset: Path, tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    for arguments, sentence in (
+        ([str(run), "--to", "onnx", "--link"], "go with the layouts of datasets, not with onnx"),
+        ([str(dataset), "--to", "coco", "--refinements", "1"], "--refinements goes with --to onnx, not with coco"),
+        ([str(dataset), "--to", "onnx"], "is no run: name the --out folder of 'mattingdata train'"),
+    ):
+        result = CliRunner().invoke(cli, ["export", *arguments, *out], standalone_mode=False)
+        assert isinstance(result.exception, UsageError) and sentence in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from matting_data.errors import UsageError
+from matting_data.networks.memory import is_out_of_memory
 from matting_data.networks.safenet.flaw_detector import SMALLEST
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.padding import MULTIPLE
@@ -78,11 +79,18 @@ def predict_batch(
     size: Size = "short_side",
     short_side: int = 512,
     tolerance: float | None = None,
+    last_only: bool = False,
 ) -> list[Mattes]:
     """Predict the mattes of several images in one pass.
 
     They may differ in size, but have to be brought to the same one: their :func:`network_size` is equal. `tolerance`
-    stops when it holds for all of them; everything else is as for each alone.
+    stops when it holds for all of them; everything else is as for each alone. With `last_only` the last matte alone is
+    scaled back to the image's size and returned.
+
+    Raises
+    ------
+    UsageError
+        As :func:`predict`, or the images come to different sizes, or the device's memory is too small.
     """
     for image in images:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
@@ -102,8 +110,18 @@ def predict_batch(
     try:
         with torch.inference_mode():
             mattes, flaw_maps = _refined(network, batch, count, tolerance)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        fewer = f"lower the batch of {len(images)}, or " if len(images) > 1 else ""
+        smaller = "predict at a short side instead of native size" if size == "native" else "lower the short side"
+        raise UsageError(
+            f"{parameter.device} ran out of memory at {target[1]}×{target[0]} pixels: {fewer}{smaller}"
+        ) from None
     finally:
         network.train(was_training)
+    if last_only:
+        mattes, flaw_maps = mattes[-1:], []
     rows, columns = target
     return [
         Mattes(*([_plane(each[place, 0, :rows, :columns], image.shape[:2]) for each in maps]

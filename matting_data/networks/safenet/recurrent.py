@@ -14,10 +14,8 @@ from matting_data.networks.safenet.layers import wide
 State = tuple[Tensor, ...]
 
 
-class ConvLstm(nn.Module):
-    """z = conv3×3([x, h]) split into i, f, o, g; c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c').
-
-    Gates and c are float32 in any precision: c is a running sum.
+class _Cell(nn.Module):
+    """What both cells have: gates from a 3×3 convolution of input and state.
 
     Parameters
     ----------
@@ -25,10 +23,21 @@ class ConvLstm(nn.Module):
         Channels of input and state.
     """
 
+    gate_count: int
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
-        self.gates = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
+        self.gates = nn.Conv2d(2 * width, self.gate_count * width, 3, padding=1)
+
+
+class ConvLstm(_Cell):
+    """z = conv3×3([x, h]) split into i, f, o, g; c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c').
+
+    Gates and c are float32 in any precision: c is a running sum.
+    """
+
+    gate_count = 4
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Take one step.
@@ -54,19 +63,13 @@ class ConvLstm(nn.Module):
         return h, (h, c)
 
 
-class ConvGru(nn.Module):
-    """r, z = σ(conv3×3([x, h])); h' = z·h + (1 − z)·tanh(conv3×3([x, r·h])).
+class ConvGru(_Cell):
+    """r, z = σ(conv3×3([x, h])); h' = z·h + (1 − z)·tanh(conv3×3([x, r·h]))."""
 
-    Parameters
-    ----------
-    width : int
-        Channels of input and state.
-    """
+    gate_count = 2
 
     def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.gates = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
+        super().__init__(width)
         self.candidate = nn.Conv2d(2 * width, width, 3, padding=1)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:

@@ -1,0 +1,124 @@
+"""Running tasks in this process, or in worker processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import cv2
+
+from matting_data.building.executor import Item, Result
+from matting_data.errors import MattingDataError
+
+_AHEAD = 3
+"""Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""
+
+_task: Callable[[Any], Any] | None = None
+
+
+class InProcess:
+    """Runs one task after the other, here."""
+
+    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+        """Yield ``task(item)`` for all items, in order."""
+        settle_opencv()
+        for item in items:
+            yield task(item)
+
+
+class LocalProcesses:
+    """Runs tasks in processes of this machine.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+        """Yield ``task(item)`` for all items, in the order in which they finish."""
+        return _in_processes(task, items, self._workers)
+
+
+def _in_processes(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
+    # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(task,))
+    others = set(multiprocessing.active_children())
+    pending: set[Future[Result]] = set()
+    source = iter(items)
+    try:
+        exhausted = False
+        while True:
+            while not exhausted and len(pending) < workers * _AHEAD:
+                try:
+                    item = next(source)
+                    with _interrupts_held():  # workers start here, and inherit it
+                        pending.add(pool.submit(_run_task, item))
+                except StopIteration:
+                    exhausted = True
+            if not pending:
+                break
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool:
+        raise MattingDataError(
+            "a worker process was killed, most often for want of memory: "
+            "run the same command again with fewer --workers"
+        ) from None
+    except BaseException:
+        # Ctrl-C, a full disk, a closed generator: finished work is on disk, nothing running is worth waiting for
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for the block, and for processes started in it: what it means is the parent's to decide."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _prepare_worker(task: Callable[[Any], Any]) -> None:
+    global _task
+    _task = task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settle_opencv()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def settle_opencv() -> None:
+    """One thread a process; and none of Intel's IPP, whose results depend on the processor."""
+    cv2.setNumThreads(1)
+    cv2.ipp.setUseIPP(False)
+
+
+def _follow(parent: BaseProcess) -> None:
+    """End this process when its parent has, however that ended."""
+    parent.join()
+    os._exit(1)
+
+
+def _run_task(item: Any) -> Any:
+    assert _task is not None
+    return _task(item)

@@ -1,0 +1,52 @@
+"""Where a dataset lies: a folder, or any URL that fsspec knows, behind one interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matting_data.storage.base import ByteSource, FileInfo, MissingFileError, Storage
+from matting_data.storage.local import LocalStorage
+
+__all__ = ["ByteSource", "FileInfo", "LocalStorage", "Location", "MissingFileError", "Storage", "open_storage"]
+
+Location = Storage | Path | str
+"""A folder, a URL, or what :func:`open_storage` made of one."""
+
+_LOCAL = ("file://", "local://")
+
+
+def open_storage(
+    location: Location, options: Mapping[str, Any] | None = None, tries: int = 4, wait: float = 0.5
+) -> Storage:
+    """Return the files below a location.
+
+    Parameters
+    ----------
+    location : Storage, Path or str
+        A folder, or a URL of a protocol that fsspec knows (``s3://``, ``gs://``, ``https://``, ``memory://``, ...).
+    options : mapping
+        Passed to fsspec: credentials, endpoints.
+    tries : int
+        How often what fails for a reason that may pass is tried, the first included.
+    wait : float
+        Seconds before the second try; doubling from there.
+
+    Raises
+    ------
+    UsageError
+        An unknown protocol.
+    MissingExtraError
+        A known one whose package is not installed.
+    """
+    if isinstance(location, Storage):
+        return location
+    if isinstance(location, Path) or "://" not in location:
+        return LocalStorage(Path(location), tries, wait)
+    for protocol in _LOCAL:
+        if location.startswith(protocol):
+            return LocalStorage(Path(location.removeprefix(protocol)), tries, wait)
+    from matting_data.storage.remote import RemoteStorage  # fsspec takes its time
+
+    return RemoteStorage(location, options, tries, wait)

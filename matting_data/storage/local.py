@@ -1,0 +1,121 @@
+"""A folder of this machine's file system: files are written beside their targets and renamed over them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from matting_data.atomic import HashingFile, atomic_file, move_file, sha256_file, storage_errors, write_bytes
+from matting_data.storage.base import FileInfo, Storage, TooShortError, said
+
+
+class LocalStorage(Storage):
+    """The files below a folder.
+
+    Attributes
+    ----------
+    path : Path
+        The folder, absolute: workers may start elsewhere.
+    """
+
+    local = True
+
+    def __init__(self, path: Path, tries: int = 4, wait: float = 0.5) -> None:
+        super().__init__(tries, wait)
+        self.name, self.path = str(path), path.absolute()
+
+    @property
+    def repair(self) -> str:
+        """What to do about a file that is missing or damaged."""
+        return "run 'mattingdata build' again to restore it"
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return `length` bytes from `start` of a file, or all of it."""
+
+        def once() -> bytes:
+            with open(self.path / name, "rb") as stream:
+                stream.seek(start)
+                data = stream.read(-1 if length is None else length)
+            if length is not None and len(data) < length:
+                raise TooShortError
+            return data
+
+        return self._reading(name, once)
+
+    def info(self, name: str) -> FileInfo:
+        """Return length and time of a file."""
+        return self._reading(name, lambda: _info(self.path / name))
+
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a file's content as hex."""
+        return self._reading(name, lambda: sha256_file(self.path / name))
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """Give a file as it lies there."""
+        self.info(name)
+        yield self.path / name
+
+    def files(self, folder: str = "", deep: bool = False) -> dict[str, FileInfo]:
+        """Return the files in a folder by name, sorted; links to folders are not followed."""
+        found: dict[str, FileInfo] = {}
+        for place, _, names in os.walk(self.path / folder):
+            for name in names:
+                path = Path(place) / name
+                with suppress(FileNotFoundError):  # gone since, or a link to nothing
+                    found[path.relative_to(self.path).as_posix()] = _info(path)
+            if not deep:
+                break
+        return dict(sorted(found.items()))
+
+    def names(self) -> set[str]:
+        """Return the names of all that lies directly below; none where there is no folder."""
+        return {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+
+    def write(self, name: str, data: bytes) -> str:
+        """Write a file atomically and return its SHA-256."""
+        return write_bytes(self.path / name, data)
+
+    def writing(self, name: str) -> AbstractContextManager[HashingFile]:
+        """Open a file that appears, complete, when the block ends without an exception."""
+        return atomic_file(self.path / name)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one."""
+        if (self.path / name).exists():
+            return False
+        self.write(name, data)
+        return True
+
+    def move(self, source: str, target: str) -> None:
+        """Rename a file over another."""
+        move_file(self.path / source, self.path / target)
+
+    def remove(self, name: str) -> None:
+        """Delete a file if there is one."""
+        with storage_errors(self.path):
+            (self.path / name).unlink(missing_ok=True)
+
+    def remove_folder(self, folder: str) -> None:
+        """Delete all that lies below a folder."""
+        shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def below(self, folder: str) -> LocalStorage:
+        """Return the files below a folder."""
+        return LocalStorage(self.path / folder, self.tries, self._wait)
+
+    def _may_pass(self, error: Exception) -> bool:
+        refused = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, TooShortError)
+        return not isinstance(error, refused)
+
+    def _remedy(self, error: Exception) -> str:
+        words = error.strerror or said(error) if isinstance(error, OSError) else said(error)
+        return f"{words}; check that it can be read, then run the same command again"
+
+
+def _info(path: Path) -> FileInfo:
+    status = path.stat()
+    return FileInfo(status.st_size, status.st_mtime)
