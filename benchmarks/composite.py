@@ -36,9 +36,10 @@ from PIL import Image
 
 from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
 from matting_data.atomic import atomic_file
-from matting_data.building.build import build, saved_plan
+from matting_data.building.build import build
 from matting_data.building.executor import run
 from matting_data.building.make_shards import build_shards, plan_shards
+from matting_data.building.plan_tables import saved_plan
 from matting_data.building.render import sample_row
 from matting_data.building.shard_job import BuildShard, SourceInputs
 from matting_data.imaging import composite as compositing

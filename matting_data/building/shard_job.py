@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from matting_data.building.workspace import witness
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
-from matting_data.recipe_file import LoadedRecipe
+from matting_data.recipe import Recipe
+from matting_data.recipe_file import LoadedRecipe, as_mapping
 from matting_data.records import Background, Foreground, PlannedComposite, Sample, values
 from matting_data.shards.index import tool_versions
 from matting_data.shards.layout import manifest_name, shard_name, tar_name
@@ -244,14 +246,23 @@ def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
 
 
 def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
-    """Hash all that decides a shard's bytes: the recipe, the tools, its composites, and the records they use."""
-    digest = hashlib.sha256(f"{recipe.sha256} {sorted(tool_versions().items())}".encode())
+    """Hash all that decides a shard's bytes: how it is made, by which tools, its composites, and what they use."""
+    digest = hashlib.sha256(f"{_manner(recipe.recipe)} {sorted(tool_versions().items())}".encode())
     for composite in shard.composites:
         digest.update(repr(values(composite)).encode())
     records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
     for record in sorted(records, key=lambda record: record.id):
         digest.update(repr(record.decides).encode())
     return digest.hexdigest()
+
+
+def _manner(recipe: Recipe) -> str:
+    """Return what of a recipe decides the bytes of given composites; what it asks for besides may grow."""
+    document = as_mapping(recipe)
+    document["composites"].pop("per_foreground")
+    document["store"].pop("samples_per_shard")
+    document["store"].pop("epoch_backgrounds")
+    return json.dumps([document[key] for key in ("composites", "trimap", "store")], sort_keys=True)
 
 
 def _read_unchanged(file: SourcePath | InputFile, sha256: str) -> bytes:
