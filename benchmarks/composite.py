@@ -36,9 +36,10 @@ from PIL import Image
 
 from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
 from matting_data.atomic import atomic_file
-from matting_data.building.build import build, saved_plan
+from matting_data.building.build import build
 from matting_data.building.executor import run
 from matting_data.building.make_shards import build_shards, plan_shards
+from matting_data.building.plan_tables import saved_plan
 from matting_data.building.render import sample_row
 from matting_data.building.shard_job import BuildShard, SourceInputs
 from matting_data.imaging import composite as compositing
@@ -139,8 +140,8 @@ def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
     for identity, composites in _by_foreground(plan).items():
         image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
         assert alpha_path is not None
-        image = simplejpeg.decode_jpeg(image_path.read_bytes())
-        alpha = cv2.imdecode(np.frombuffer(alpha_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        image = simplejpeg.decode_jpeg(read_input(image_path))
+        alpha = cv2.imdecode(np.frombuffer(read_input(alpha_path), np.uint8), cv2.IMREAD_UNCHANGED)
         encode.matte_png(np.asarray(alpha, dtype=np.uint8))
         for background in composites:
             simplejpeg.decode_jpeg(read_input(background_file(recipe, backgrounds[background])))
@@ -156,8 +157,8 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
     for identity, composites in _by_foreground(plan).items():
         image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
         assert alpha_path is not None
-        image = np.array(Image.open(image_path).convert("RGB"))
-        alpha = np.array(Image.open(alpha_path).convert("L"))[..., None] / 255
+        image = np.array(Image.open(str(image_path)).convert("RGB"))
+        alpha = np.array(Image.open(str(alpha_path)).convert("L"))[..., None] / 255
         height, width = alpha.shape[:2]
         for number, background in enumerate(composites):
             photo = Image.open(io.BytesIO(read_input(background_file(recipe, backgrounds[background])))).convert("RGB")

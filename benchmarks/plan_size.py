@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from matting_data.building.build import save_plan, saved_plan
 from matting_data.building.make_shards import plan_shards
+from matting_data.building.plan_tables import save_plan, saved_plan
 from matting_data.planning.plan import make_plan
 from matting_data.recipe_file import LoadedRecipe, validate
 from matting_data.records import Background, Foreground, PlannedComposite

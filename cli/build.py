@@ -22,6 +22,9 @@ from .options import executor_options, json_option, out_option, recipe_argument,
               help="Exit with 1 when more inputs and composites than this failed.")  # fmt: skip
 @click.option("--retry-failed/--keep-failed", default=True, show_default=True,
               help="Try again what an earlier run could not make, or leave its shards as they are.")  # fmt: skip
+@click.option("--append", is_flag=True,
+              help="Add to the dataset in --out what RECIPE asks for beyond it: more foregrounds, backgrounds or "
+                   "composites a foreground. Finished shards stay as they are.")  # fmt: skip
 @json_option
 @click.pass_context
 def build(
@@ -35,12 +38,14 @@ def build(
     on_error: str,
     max_errors: int,
     retry_failed: bool,
+    append: bool,
     as_json: bool,
 ) -> int:
     """Build the dataset that RECIPE describes, or continue one that was interrupted.
 
     RECIPE is a YAML file or the name of a bundled recipe; without one, the bundled sample is built, which needs no
-    input. The same command on the same folder continues: finished shards stay.
+    input. The same command on the same folder continues: finished shards stay. A recipe that asks for something else
+    than what the folder was begun with is refused; one that only asks for more is added with --append.
     """
     from matting_data.building.build import build as run_build
     from matting_data.building.failures import FailurePolicy
@@ -55,6 +60,7 @@ def build(
         out,
         where_to_run(workers, executor, ray_address),
         FailurePolicy(on_error == "stop", max_errors, retry_failed),
+        append,
     )
     index = result.index
     if as_json:

@@ -194,7 +194,7 @@ def _entries(
     if options.shows == "backgrounds":
         uses: dict[str, int] = {}
         if index is not None:
-            from matting_data.building.build import saved_plan
+            from matting_data.building.plan_tables import saved_plan
 
             for composite in saved_plan(root).composites:
                 uses[composite.background] = uses.get(composite.background, 0) + 1

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from matting_data.atomic import write_bytes
 from matting_data.building import workspace
-from matting_data.building.build import PLAN
 from matting_data.building.ledger import summarise
+from matting_data.building.plan_tables import PLAN
 from matting_data.building.scan import scan_backgrounds
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit import stratum_of

@@ -8,6 +8,7 @@ from typing import Any
 
 from matting_data.building.ledger import LEDGERS, ledger_files, make_ledger, summarise
 from matting_data.building.make_shards import BuiltShards
+from matting_data.building.plan_tables import APPENDED
 from matting_data.building.shard_job import ShardResult
 from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
@@ -72,6 +73,8 @@ def describe(
         entries = _background_entries(built)
         index[BACKGROUNDS] = {"num_backgrounds": len(built.stored), "shards": entries}
         shards[BACKGROUNDS] = entries
+    if plan.appended:
+        index[APPENDED] = True
     return index | {
         "content_sha256": content_sha256(shards),
         "ledger": {name: summarise(ledger[name]) for name in LEDGERS},

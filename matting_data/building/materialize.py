@@ -9,11 +9,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from matting_data.building import workspace
-from matting_data.building.build import BuildResult, save_plan, saved_plan
+from matting_data.building.build import BuildResult
 from matting_data.building.executor import Workers
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.make_shards import build_shards
+from matting_data.building.plan_tables import save_plan, saved_plan
 from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.recipe_file import LoadedRecipe

@@ -16,7 +16,14 @@ from typing import Any
 
 from matting_data.building import workspace
 from matting_data.building.attribution import attribution_of
-from matting_data.building.build import (
+from matting_data.building.build import scan_and_plan
+from matting_data.building.finish import describe, used_backgrounds
+from matting_data.building.known_plan import known_plan
+from matting_data.building.ledger import ledger_files, make_ledger
+from matting_data.building.lock import Held
+from matting_data.building.make_shards import BuiltShards
+from matting_data.building.plan_tables import (
+    APPENDED,
     BACKGROUNDS,
     FOREGROUNDS,
     PLAN,
@@ -24,12 +31,7 @@ from matting_data.building.build import (
     plan_files,
     read_seal,
     saved_plan,
-    scan_and_plan,
 )
-from matting_data.building.finish import describe, used_backgrounds
-from matting_data.building.ledger import ledger_files, make_ledger
-from matting_data.building.lock import Held
-from matting_data.building.make_shards import BuiltShards
 from matting_data.building.repair_shards import restore_shards
 from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import DamageError, MattingDataError, UsageError
@@ -177,7 +179,9 @@ class _Repairer:
         if not damaged:
             return saved_plan(self.out), {}
         try:
-            plan = scan_and_plan(recipe, self.out, self.workers)
+            appended = APPENDED in (self.index or {}) or APPENDED in read_seal(self.out)
+            fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
+            plan = scan_and_plan(recipe, self.out, self.workers, fixed)
         except MattingDataError as error:
             for name in damaged:
                 self.done.cannot(name, f"cannot be made again from the inputs: {error}")

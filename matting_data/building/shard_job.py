@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from matting_data.building.workspace import witness
 from matting_data.errors import MattingDataError, RejectedInput
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
-from matting_data.recipe_file import LoadedRecipe
+from matting_data.recipe import Recipe
+from matting_data.recipe_file import LoadedRecipe, as_mapping
 from matting_data.records import Background, Foreground, PlannedComposite, Sample, values
 from matting_data.shards.index import tool_versions
 from matting_data.shards.layout import manifest_name, shard_name, tar_name
@@ -29,9 +31,10 @@ from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import InputFile, read_input
+from matting_data.sources.files import InputFile, local_files, read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
+from matting_data.sources.remote import SourcePath
 from matting_data.storage import Storage
 
 
@@ -116,11 +119,10 @@ class SourceInputs:
         """Yield the files that records point to, but for paths that are refused when they are read."""
         for foreground in foregrounds:
             with suppress(RejectedInput):
-                yield from (path for path in foreground_files(self._recipe, foreground) if path)
+                yield from local_files(foreground_files(self._recipe, foreground))
         for background in backgrounds:
             with suppress(RejectedInput):
-                file = background_file(self._recipe, background)
-                yield file if isinstance(file, Path) else file.path
+                yield from local_files([background_file(self._recipe, background)])
 
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""
@@ -244,8 +246,8 @@ def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
 
 
 def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
-    """Hash all that decides a shard's bytes: the recipe, the tools, its composites, and the records they use."""
-    digest = hashlib.sha256(f"{recipe.sha256} {sorted(tool_versions().items())}".encode())
+    """Hash all that decides a shard's bytes: how it is made, by which tools, its composites, and what they use."""
+    digest = hashlib.sha256(f"{_manner(recipe.recipe)} {sorted(tool_versions().items())}".encode())
     for composite in shard.composites:
         digest.update(repr(values(composite)).encode())
     records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
@@ -254,10 +256,19 @@ def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
     return digest.hexdigest()
 
 
-def _read_unchanged(file: Path | InputFile, sha256: str) -> bytes:
+def _manner(recipe: Recipe) -> str:
+    """Return what of a recipe decides the bytes of given composites; what it asks for besides may grow."""
+    document = as_mapping(recipe)
+    document["composites"].pop("per_foreground")
+    document["store"].pop("samples_per_shard")
+    document["store"].pop("epoch_backgrounds")
+    return json.dumps([document[key] for key in ("composites", "trimap", "store")], sort_keys=True)
+
+
+def _read_unchanged(file: SourcePath | InputFile, sha256: str) -> bytes:
     data = read_input(file)
     if hashlib.sha256(data).hexdigest() != sha256:
-        path = file if isinstance(file, Path) else file.path
+        path = file.path if isinstance(file, InputFile) else file
         raise RejectedInput("changed", f"{path.name} is no longer the file that was checked")
     return data
 

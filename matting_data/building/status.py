@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from matting_data.building.build import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
+from matting_data.building.append import coming_plan
 from matting_data.building.commit import read_failures
+from matting_data.building.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
 from matting_data.building.workspace import locked_since, saved_recipe
 from matting_data.errors import DamageError, UsageError
 from matting_data.shards.index import INDEX
@@ -102,7 +103,8 @@ def status(out: Location) -> Status:
         if building:
             return Status(str(out), "", "checking")
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
-    shards = _planned(out)
+    plan = coming_plan(out)
+    shards = _planned(plan)
     times: dict[tuple[str, int], float] = {}
     failed: Counter[str] = Counter()
     lost: Counter[str] = Counter()
@@ -116,7 +118,7 @@ def status(out: Location) -> Status:
             times[key] = there[manifest_name(shard)].modified
             failed.update(reason for _, reason, _ in read_failures(out, shard))
     planned, done = sum(shards.values()), sum(shards[key] for key in times)
-    complete = out.exists(INDEX) and len(times) == len(shards) and not building
+    complete = plan is out and out.exists(INDEX) and len(times) == len(shards) and not building
     state = "building" if building else "complete" if complete else "interrupted"
     rate = None
     if started is not None:
@@ -133,8 +135,8 @@ def status(out: Location) -> Status:
         (planned - done) / rate if rate else None,
         dict(failed.most_common()),
         {
-            "foregrounds": _unusable(out, FOREGROUNDS),
-            "backgrounds": dict((Counter(_unusable(out, BACKGROUNDS)) + lost).most_common()),
+            "foregrounds": _unusable(plan, FOREGROUNDS),
+            "backgrounds": dict((Counter(_unusable(plan, BACKGROUNDS)) + lost).most_common()),
         },
     )
 

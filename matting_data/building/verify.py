@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matting_data.building.build import saved_plan
 from matting_data.building.executor import Workers, at_most, run
 from matting_data.building.layer_inputs import LayerInputs
+from matting_data.building.plan_tables import saved_plan
 from matting_data.building.progress import bar
 from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import Inputs, SourceInputs

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -171,11 +171,15 @@ def refuse_other_recipe(out: Storage, recipe: LoadedRecipe) -> None:
     if before.sha256 == recipe.sha256:
         return
     changes = differences(as_mapping(before.recipe), as_mapping(recipe.recipe))
-    shown = ", ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
     raise UsageError(
-        f"{out} holds the dataset {before.recipe.name!r} of another recipe ({shown}): "
-        "choose another --out, or restore the recipe"
+        f"{out} holds the dataset {before.recipe.name!r} of another recipe ({shortened(changes)}): "
+        "choose another --out, restore the recipe, or, if it only asks for more, add --append"
     )
+
+
+def shortened(changes: Sequence[str]) -> str:
+    """Return the first four of some changes, and how many more there are."""
+    return ", ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
 def differences(before: Any, after: Any, key: str = "") -> list[str]:

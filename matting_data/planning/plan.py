@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matting_data.errors import UsageError
@@ -34,6 +34,9 @@ class Plan:
         What a user should know of the evidence behind the verdicts.
     without_overrides : str
         Hash of the plan before the overrides; empty where there are none.
+    appended : bool
+        Whether it grew out of an earlier plan (:mod:`matting_data.planning.append`), so that the recipe alone does
+        not lead to it.
     """
 
     foregrounds: list[Foreground]
@@ -41,6 +44,7 @@ class Plan:
     composites: list[PlannedComposite]
     notes: tuple[str, ...] = ()
     without_overrides: str = ""
+    appended: bool = False
 
     @property
     def sha256(self) -> str:
@@ -100,7 +104,9 @@ def make_plan(
         ids = [record.id for record in usable if record.split == split]
         ids.sort(key=lambda identity: derive_seed(recipe.seed, "order", identity))
         choices = [record.id for record in photos if record.state == "ok" and record.split == split]
-        composites += _composites(split, ids, choices, recipe)
+        pairs = pair(ids, choices, per_foreground, recipe.seed)
+        shards = shard_numbers([per_foreground] * len(ids), recipe.store.samples_per_shard)
+        composites += composites_of(split, {i: dict(enumerate(pairs[i])) for i in ids}, shards, recipe)
     plan = Plan(people, photos, composites)
     if not overrides:
         return plan
@@ -138,9 +144,16 @@ def choose_backgrounds(
     backgrounds: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
 ) -> list[Background]:
     """Judge checked backgrounds by licence, labels and score, then reject those that repeat a kept one."""
-    found = judge_found(backgrounds, recipe.backgrounds)
-    judged = judge_humans(found, human_policy(recipe), recommended, recipe.backgrounds.humans.labels)
+    judged = judge_backgrounds(backgrounds, recipe, recommended)
     return reject_duplicates(judged, recipe.backgrounds.duplicate_distance)
+
+
+def judge_backgrounds(
+    backgrounds: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
+) -> list[Background]:
+    """Judge checked backgrounds, each for itself, by licence, labels and score."""
+    found = judge_found(backgrounds, recipe.backgrounds)
+    return judge_humans(found, human_policy(recipe), recommended, recipe.backgrounds.humans.labels)
 
 
 def human_policy(recipe: Recipe) -> HumanPolicy:
@@ -184,15 +197,22 @@ def shard_numbers(sizes: Sequence[int], limit: int) -> list[int]:
     return numbers
 
 
-def _composites(split: str, ids: list[str], backgrounds: list[str], recipe: Recipe) -> list[PlannedComposite]:
-    count = recipe.composites.per_foreground
-    pairs = pair(ids, backgrounds, count, recipe.seed)
-    shards = shard_numbers([count] * len(ids), recipe.store.samples_per_shard)
-    width = max(2, len(str(count - 1)))
+def composites_of(
+    split: str, pairs: Mapping[str, Mapping[int, str]], shards: Sequence[int], recipe: Recipe
+) -> list[PlannedComposite]:
+    """Return the composites of one split, in order.
+
+    Parameters
+    ----------
+    pairs : mapping
+        Foreground → index → background.
+    shards : sequence of int
+        The shard of each composite.
+    """
+    width = max(2, len(str(recipe.composites.per_foreground - 1)))
     rows: list[PlannedComposite] = []
-    for identity in ids:
-        for index, background in enumerate(pairs[identity]):
+    for identity, backgrounds in pairs.items():
+        for index, background in backgrounds.items():
             key, seed = f"{identity}-{index:0{width}d}", derive_seed(recipe.seed, identity, index)
-            shard = shards[len(rows)]
-            rows.append(PlannedComposite(key, split, shard, identity, background, index, seed))
+            rows.append(PlannedComposite(key, split, shards[len(rows)], identity, background, index, seed))
     return rows

@@ -28,7 +28,7 @@ def split_foregrounds(
         The metadata puts one person on both sides.
     """
     usable = [index for index, record in enumerate(records) if record.state == "ok"]
-    persons = _persons([records[index] for index in usable], same_person_distance)
+    persons = number_persons([records[index] for index in usable], same_person_distance)
     members: dict[int, list[int]] = defaultdict(list)
     for index, person in zip(usable, persons, strict=True):
         members[person].append(index)
@@ -104,7 +104,7 @@ def split_backgrounds(
     return result
 
 
-def _persons(records: Sequence[Foreground], distance: int) -> list[int]:
+def number_persons(records: Sequence[Foreground], distance: int) -> list[int]:
     """Number each foreground by its person: named alike, or looking alike, directly or through others."""
     leaders = groups([record.fingerprint for record in records], distance)
     first_of_name: dict[str, int] = {}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from matting_data.browsing.browse import BrowseOptions, default_overrides, export_tags, open_dataset
-from matting_data.building.build import saved_plan
+from matting_data.building.plan_tables import saved_plan
 from matting_data.evaluation.data import open_test_set
 from matting_data.overrides import Override, append, read
 from matting_data.records import LedgerRow

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from matting_data.building.build import build, saved_plan
+from matting_data.building.build import build
+from matting_data.building.plan_tables import saved_plan
 from matting_data.errors import StorageError, UsageError
 from matting_data.imaging import encode
 from matting_data.recipe_file import load

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from matting_data.building.build import saved_plan
 from matting_data.building.layer_inputs import LayerInputs
 from matting_data.building.materialize import materialize
+from matting_data.building.plan_tables import saved_plan
 from matting_data.building.verify import verify
 from matting_data.errors import DamageError, UsageError
 from matting_data.imaging import encode

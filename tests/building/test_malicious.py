@@ -19,8 +19,9 @@ from synthetic import chunk, encoded, photo, png_header
 
 import matting_data
 from matting_data.atomic import sha256_file
-from matting_data.building.build import build, saved_plan
+from matting_data.building.build import build
 from matting_data.building.materialize import materialize
+from matting_data.building.plan_tables import saved_plan
 from matting_data.building.repair import repair
 from matting_data.building.shard_job import SourceInputs
 from matting_data.building.verify import verify

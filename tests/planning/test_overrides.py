@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matting_data.building.audit import removed_by_hand
-from matting_data.building.build import saved_plan
 from matting_data.building.filter import filter_backgrounds
+from matting_data.building.plan_tables import saved_plan
 from matting_data.building.verify import verify
 from matting_data.errors import UsageError
 from matting_data.overrides import Override, append, effective, parse, read, to_csv
