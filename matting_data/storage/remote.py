@@ -195,7 +195,12 @@ class RemoteStorage(Storage):
         """Return the files below a folder."""
         return RemoteStorage(f"{self.name}/{folder}", self._options, self.tries, self._wait)
 
+    def __copy__(self) -> RemoteStorage:
+        return RemoteStorage(self.name, self._options, self.tries, self._wait)
+
     def __getstate__(self) -> dict[str, Any]:
+        if self.name.startswith("memory://"):
+            raise UsageError(f"{self.name} lies in the memory of one process: use one worker, or name a folder")
         return {**self.__dict__, "_opened": None}
 
     def _filesystem(self) -> tuple[fsspec.AbstractFileSystem, str]:

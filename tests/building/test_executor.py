@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from matting_data.building.executor import run
-from matting_data.errors import MattingDataError, RejectedInput, StorageError
+from matting_data.building.executor_ray import RayExecutor
+from matting_data.errors import MattingDataError, MissingExtraError, RejectedInput, StorageError
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 PID = "__import__('os').getpid()"
@@ -61,6 +63,12 @@ def test_a_worker_that_dies_is_one_sentence_with_the_remedy() -> None:
     assert str(caught.value) == (
         "a worker process was killed, most often for want of memory: run the same command again with fewer --workers"
     )
+
+
+def test_a_cluster_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"^ray not installed: run pip install 'mattingdata\[ray\]'$"):
+        RayExecutor()
 
 
 @WORKERS

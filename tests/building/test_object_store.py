@@ -21,7 +21,7 @@ from matting_data.building.repair import repair
 from matting_data.building.status import status
 from matting_data.building.verify import verify
 from matting_data.errors import StorageError, UsageError
-from tests.building.conftest import Bucket
+from tests.buckets import Bucket
 from tests.conftest import Project
 
 boto3 = pytest.importorskip("boto3")
@@ -71,6 +71,8 @@ def test_memory_of_this_process_holds_the_same_bytes(project: Project) -> None:
         assert build(project.load(), "memory://bucket/one", 1).index == index
         assert verify("memory://bucket/one", True, 2, None, 1).problems == []
         assert status("memory://bucket/one").state == "complete"
+        with pytest.raises(UsageError, match="use one worker"):
+            build(project.load(), "memory://bucket/two", 2)
     finally:
         fsspec.filesystem("memory").rm("/bucket", recursive=True)
 

@@ -19,7 +19,7 @@ from matting_data.building.executor import run
 from matting_data.building.executor_ray import RayExecutor
 from matting_data.building.verify import verify
 from matting_data.errors import MattingDataError, RejectedInput, StorageError, UsageError
-from tests.building.conftest import Bucket
+from tests.buckets import Bucket
 from tests.conftest import Project
 
 boto3 = pytest.importorskip("boto3")
@@ -31,12 +31,12 @@ NODE = "__import__('ray').get_runtime_context().get_node_id()"
 
 
 @pytest.fixture(scope="module")
-def cluster(_server: dict[str, str]) -> Iterator[Any]:
+def cluster(s3_server: dict[str, str]) -> Iterator[Any]:
     """A head and another node, of one processor each, whose workers find the S3 server."""
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in _server.items():
+        for name, value in s3_server.items():
             patch.setenv(name, value)
         nodes = Cluster(initialize_head=True, head_node_args={**SIZE, "include_dashboard": False})
         nodes.add_node(**SIZE)

@@ -13,7 +13,7 @@ from matting_data.errors import StorageError, UsageError
 from matting_data.recipe_file import load
 from matting_data.sources.files import image_tree, local_files, read_input, state_of
 from matting_data.sources.remote import RemotePath, source_path
-from tests.building.conftest import Bucket
+from tests.buckets import Bucket
 from tests.conftest import Project
 
 boto3 = pytest.importorskip("boto3")
