@@ -140,8 +140,8 @@ def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
     for identity, composites in _by_foreground(plan).items():
         image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
         assert alpha_path is not None
-        image = simplejpeg.decode_jpeg(image_path.read_bytes())
-        alpha = cv2.imdecode(np.frombuffer(alpha_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        image = simplejpeg.decode_jpeg(read_input(image_path))
+        alpha = cv2.imdecode(np.frombuffer(read_input(alpha_path), np.uint8), cv2.IMREAD_UNCHANGED)
         encode.matte_png(np.asarray(alpha, dtype=np.uint8))
         for background in composites:
             simplejpeg.decode_jpeg(read_input(background_file(recipe, backgrounds[background])))
@@ -157,8 +157,8 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
     for identity, composites in _by_foreground(plan).items():
         image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
         assert alpha_path is not None
-        image = np.array(Image.open(image_path).convert("RGB"))
-        alpha = np.array(Image.open(alpha_path).convert("L"))[..., None] / 255
+        image = np.array(Image.open(str(image_path)).convert("RGB"))
+        alpha = np.array(Image.open(str(alpha_path)).convert("L"))[..., None] / 255
         height, width = alpha.shape[:2]
         for number, background in enumerate(composites):
             photo = Image.open(io.BytesIO(read_input(background_file(recipe, backgrounds[background])))).convert("RGB")

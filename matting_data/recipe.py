@@ -30,7 +30,7 @@ class ForegroundSource:
     image, alpha : str
         Folders of ``pairs``.
     root : str
-        Folder of ``rgba``.
+        Folder of ``rgba``, or a URL that fsspec knows; likewise `image` and `alpha`.
     metadata : str
         CSV with a column ``file`` (path below the image folder or root) and any of ``subset``, ``split``,
         ``person``, ``license``, ``author``, ``url``.

@@ -36,8 +36,8 @@ class BackgroundSource:
     name : str
         Prefix of the ids; default is ``openimages`` for that layout, else the folder's name.
     root : str
-        Folder of ``folder``; of ``sun`` the folder above the letters, or an uncompressed tar of it, which is read
-        without unpacking.
+        Folder of ``folder``, or a URL that fsspec knows (likewise `images`); of ``sun`` the folder above the letters,
+        or an uncompressed tar of it, which is read without unpacking.
     images, metadata : str
         Folders of ``openimages``: ``<id>.jpg`` files at any depth, and the published tables under their own names
         (see docs/openimages-and-sun.md). Without tables, the labels say nothing and the detector alone decides.

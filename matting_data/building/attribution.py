@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
 
 from matting_data.publishing.attribution import AttributionRow, UsedBackground, attribute
 from matting_data.recipe import source_name
@@ -10,8 +13,10 @@ from matting_data.recipe_backgrounds import BackgroundSource
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
 from matting_data.sources.backgrounds import openimages_id
-from matting_data.sources.fetching.ledger import read_ledger
+from matting_data.sources.fetching.ledger import Fetched, read_ledger
 from matting_data.sources.openimages import image_rows, recognise
+from matting_data.sources.remote import source_path
+from matting_data.tables import schema
 
 
 def attribution_of(recipe: LoadedRecipe, used: Sequence[Background]) -> tuple[list[AttributionRow], list[str]]:
@@ -47,7 +52,9 @@ def _openimages(
 ) -> tuple[list[AttributionRow], int]:
     ids = {record.id: openimages_id(record.path) or record.path for record in own}
     listed = image_rows(recognise(recipe.resolve(source.metadata)), ids.values()) if source.metadata else None
-    ledger = read_ledger(recipe.resolve(source.images or ""))
+    folder = source_path(recipe, source.images or "")
+    # 'fetch openimages' writes into folders: there is no ledger below a URL
+    ledger = read_ledger(folder) if isinstance(folder, Path) else pl.DataFrame(schema=schema(Fetched))
     retrieved = dict(ledger.filter(outcome="written").select("id", "retrieved").iter_rows())
     used = [_used(record, ids[record.id], retrieved.get(ids[record.id], "")) for record in own]
     found = attribute(used, listed.iter_rows(named=True) if listed is not None else ())

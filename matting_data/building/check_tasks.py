@@ -17,6 +17,7 @@ from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import FoundBackground
 from matting_data.sources.check import check_background, check_foreground, with_detection
 from matting_data.sources.colours import ColourCache
+from matting_data.sources.files import local_files
 from matting_data.sources.foregrounds import FoundForeground
 
 Input = TypeVar("Input", Foreground, Background)
@@ -50,7 +51,7 @@ class CheckForegrounds:
         """Yield the files of some foregrounds."""
         for item in items:
             assert isinstance(item.found, FoundForeground)
-            yield from (path for path in (item.found.image_path, item.found.alpha_path) if path)
+            yield from local_files((item.found.image_path, item.found.alpha_path))
 
     def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
         """Check some foregrounds."""
@@ -83,7 +84,7 @@ class CheckBackgrounds:
         """Yield the files of some backgrounds."""
         for item in items:
             assert isinstance(item.found, FoundBackground)
-            yield item.found.file if isinstance(item.found.file, Path) else item.found.file.path
+            yield from local_files([item.found.file])
 
     def __call__(self, items: Sequence[Item[Background]]) -> list[Answer[Background]]:
         """Check some backgrounds, and score those that pass."""

@@ -25,8 +25,9 @@ from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import InputFile
+from matting_data.sources.files import InputFile, state_of
 from matting_data.sources.foregrounds import find_foregrounds
+from matting_data.sources.remote import SourcePath
 from matting_data.storage import Storage
 from matting_data.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
 
@@ -212,18 +213,9 @@ class _Scan(Generic[Input]):
         write_parquet(self.folder / f"{number:06d}.parquet", table)
 
 
-def _stamp(files: Sequence[Path | InputFile], settings: str) -> str:
+def _stamp(files: Sequence[SourcePath | InputFile], settings: str) -> str:
     """Say which state of the files, and which settings, a check result belongs to."""
-    parts = []
-    for file in files:
-        place = file if isinstance(file, InputFile) else InputFile(file)
-        try:
-            status = place.path.stat()
-            part = "" if place.size is None else f" {place.offset}+{place.size}"
-            parts.append(f"{place.path} {status.st_size}:{status.st_mtime_ns}{part}")
-        except OSError:
-            parts.append("missing")
-    return " ".join([*parts, settings, _CHECKS])
+    return " ".join([*map(state_of, files), settings, _CHECKS])
 
 
 def _warm_up_pymatting() -> None:

@@ -31,9 +31,10 @@ from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import InputFile, read_input
+from matting_data.sources.files import InputFile, local_files, read_input
 from matting_data.sources.foregrounds import foreground_files
 from matting_data.sources.load import load_background, load_foreground
+from matting_data.sources.remote import SourcePath
 from matting_data.storage import Storage
 
 
@@ -118,11 +119,10 @@ class SourceInputs:
         """Yield the files that records point to, but for paths that are refused when they are read."""
         for foreground in foregrounds:
             with suppress(RejectedInput):
-                yield from (path for path in foreground_files(self._recipe, foreground) if path)
+                yield from local_files(foreground_files(self._recipe, foreground))
         for background in backgrounds:
             with suppress(RejectedInput):
-                file = background_file(self._recipe, background)
-                yield file if isinstance(file, Path) else file.path
+                yield from local_files([background_file(self._recipe, background)])
 
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""
@@ -265,10 +265,10 @@ def _manner(recipe: Recipe) -> str:
     return json.dumps([document[key] for key in ("composites", "trimap", "store")], sort_keys=True)
 
 
-def _read_unchanged(file: Path | InputFile, sha256: str) -> bytes:
+def _read_unchanged(file: SourcePath | InputFile, sha256: str) -> bytes:
     data = read_input(file)
     if hashlib.sha256(data).hexdigest() != sha256:
-        path = file if isinstance(file, Path) else file.path
+        path = file.path if isinstance(file, InputFile) else file
         raise RejectedInput("changed", f"{path.name} is no longer the file that was checked")
     return data
 

@@ -14,6 +14,7 @@ from matting_data.recipe_backgrounds import BackgroundSource
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
 from matting_data.sources.files import InputFile, below, image_tree, leads_out, require_distinct_ids, unique_ids
+from matting_data.sources.remote import SourcePath, source_path
 from matting_data.sources.sun import find_images, find_tar_images, parse_path, read_class_names, read_partitions
 
 BUNDLED_PHOTOS = {
@@ -109,10 +110,10 @@ def openimages_id(path: str) -> str:
     return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
 
 
-def _root(recipe: LoadedRecipe, source: BackgroundSource) -> Path:
+def _root(recipe: LoadedRecipe, source: BackgroundSource) -> SourcePath:
     if source.layout == "bundled":
         return Path(str(resources.files("skimage") / "data"))
-    return recipe.resolve(source.images or source.root or "")
+    return source_path(recipe, source.images or source.root or "")
 
 
 def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Path | None) -> Iterator[_Place]:
@@ -127,7 +128,7 @@ def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Pat
         for path in paths:
             identity = openimages_id(path)
             yield _Place(path, identity if identity and count[identity] == 1 else path)
-    elif root.is_file():
+    elif isinstance(root, Path) and root.is_file():
         index = cache / f"tar-{source_name(source)}.parquet" if cache else None
         yield from (_Place(m.path, m.path, m.offset, m.size) for m in find_tar_images(root, index))
     else:

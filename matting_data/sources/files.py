@@ -7,11 +7,13 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
+from matting_data.sources.remote import RemotePath, SourcePath
+from matting_data.storage import MissingFileError
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -46,15 +48,15 @@ _MAX_BYTES = 1 << 30
 METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
 
 
-def image_tree(root: Path, key: str) -> list[str]:
+def image_tree(root: SourcePath, key: str) -> list[str]:
     """List the image files below `root` as sorted POSIX paths relative to it.
 
     Hidden files and folders are skipped, links to folders are not followed.
 
     Parameters
     ----------
-    root : Path
-        The folder.
+    root : Path or RemotePath
+        The folder, or the URL of one.
     key : str
         Recipe key that named it, for the error.
 
@@ -62,7 +64,11 @@ def image_tree(root: Path, key: str) -> list[str]:
     ------
     UsageError
         When `root` is missing, no folder, or not readable, or a name in it is not UTF-8, so that no table can hold it.
+    StorageError
+        When a URL cannot be listed.
     """
+    if isinstance(root, RemotePath):
+        return _remote_tree(root, key)
     if not root.exists():
         try:
             hint = nearest(root.name, [entry.name for entry in root.parent.iterdir()])
@@ -86,6 +92,21 @@ def image_tree(root: Path, key: str) -> list[str]:
     return sorted(found)
 
 
+def _remote_tree(root: RemotePath, key: str) -> list[str]:
+    names = root.tree()
+    if not names:
+        raise UsageError(f"{key}: there is nothing below {root}; correct the URL in the recipe")
+    found = []
+    for name in names:
+        parts = name.split("/")
+        if not is_image_name(name) or any(part.startswith(".") and part != ".." for part in parts[:-1]):
+            continue
+        if ".." in parts or "" in parts:  # a key of an object store need not be a path
+            raise UsageError(f"{key}: the name {name!a} below {root} is no path of a file: rename it")
+        found.append(name)
+    return sorted(found)
+
+
 def is_image_name(path: str) -> bool:
     """Tell whether a file's name promises an image; hidden files do not count."""
     name = PurePosixPath(path)
@@ -97,7 +118,7 @@ def leads_out(path: str) -> bool:
     return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
-def below(root: Path, path: str) -> Path:
+def below(root: SourcePath, path: str) -> SourcePath:
     """Return a file of a source; RejectedInput ``outside`` where a table's path leads out of the source's folder."""
     if leads_out(path):
         raise RejectedInput("outside", f"the path {path!a} leads out of its source")
@@ -199,24 +220,27 @@ class InputFile:
 
     Attributes
     ----------
-    path : Path
+    path : Path or RemotePath
         The file, or the tar that holds it.
     offset, size : int, int or None
         The part of `path` that is the input, in bytes; without a size, all of it.
     """
 
-    path: Path
+    path: SourcePath
     offset: int = 0
     size: int | None = None
 
 
-def read_input(file: Path | InputFile) -> bytes:
+def read_input(file: SourcePath | InputFile) -> bytes:
     """Return an input's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
 
-    Only regular files are opened: a pipe would wait for ever, a device never end.
+    Only regular files are opened: a pipe would wait for ever, a device never end. StorageError where an object store
+    does not answer: then nothing else can be read either.
     """
-    if isinstance(file, Path):
+    if not isinstance(file, InputFile):
         file = InputFile(file)
+    if isinstance(file.path, RemotePath):
+        return _read_remote(file.path)
     try:
         status = file.path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -232,3 +256,34 @@ def read_input(file: Path | InputFile) -> bytes:
     if file.size is not None and len(data) < size:
         raise RejectedInput("unreadable", f"{file.path.name} ends {size - len(data)} bytes before the image does")
     return data
+
+
+def _read_remote(path: RemotePath) -> bytes:
+    try:
+        if (size := path.info().size) > _MAX_BYTES:
+            raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
+        return path.read()
+    except MissingFileError:
+        raise RejectedInput("unreadable", "No such file or directory") from None
+
+
+def local_files(files: Iterable[SourcePath | InputFile | None]) -> Iterator[Path]:
+    """Yield the files of this machine's file system among inputs: what a worker elsewhere may not see."""
+    for file in files:
+        path = file.path if isinstance(file, InputFile) else file
+        if isinstance(path, Path):
+            yield path
+
+
+def state_of(file: SourcePath | InputFile) -> str:
+    """Return where an input lies, with size and time: what stays the same as long as the file does."""
+    place = file if isinstance(file, InputFile) else InputFile(file)
+    try:
+        if isinstance(place.path, RemotePath):
+            info = place.path.info()
+            return f"{place.path} {info.size}:{info.modified}"
+        status = place.path.stat()
+        part = "" if place.size is None else f" {place.offset}+{place.size}"
+        return f"{place.path} {status.st_size}:{status.st_mtime_ns}{part}"
+    except (OSError, MissingFileError):
+        return "missing"

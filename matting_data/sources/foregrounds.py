@@ -12,6 +12,7 @@ from matting_data.recipe import ForegroundSource, source_name
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Foreground
 from matting_data.sources.files import below, image_tree, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.remote import SourcePath, source_path
 
 BUNDLED_PEOPLE = Path(__file__).parent / "bundled" / "people"
 """The rendered people that come with mattingdata."""
@@ -25,8 +26,8 @@ class FoundForeground:
     """
 
     record: Foreground
-    image_path: Path
-    alpha_path: Path | None
+    image_path: SourcePath
+    alpha_path: SourcePath | None
 
 
 def find_foregrounds(recipe: LoadedRecipe) -> list[FoundForeground]:
@@ -46,19 +47,19 @@ def find_foregrounds(recipe: LoadedRecipe) -> list[FoundForeground]:
     return found
 
 
-def foreground_files(recipe: LoadedRecipe, record: Foreground) -> tuple[Path, Path | None]:
+def foreground_files(recipe: LoadedRecipe, record: Foreground) -> tuple[SourcePath, SourcePath | None]:
     """Return the image file and the matte file (None for cut-outs) of a record of this recipe."""
     source = next(s for s in recipe.recipe.foregrounds.sources if source_name(s) == record.source)
     root, alpha_root = _roots(recipe, source)
     return below(root, record.image), below(alpha_root, record.alpha) if record.alpha and alpha_root else None
 
 
-def _roots(recipe: LoadedRecipe, source: ForegroundSource) -> tuple[Path, Path | None]:
+def _roots(recipe: LoadedRecipe, source: ForegroundSource) -> tuple[SourcePath, SourcePath | None]:
     if source.layout == "pairs":
-        return recipe.resolve(source.image or ""), recipe.resolve(source.alpha or "")
+        return source_path(recipe, source.image or ""), source_path(recipe, source.alpha or "")
     if source.layout == "bundled":
         return BUNDLED_PEOPLE, None
-    return recipe.resolve(source.root or ""), None
+    return source_path(recipe, source.root or ""), None
 
 
 def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[FoundForeground]:
@@ -68,7 +69,7 @@ def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[Foun
         files = [(image, "", "", "") for image in images]
     else:
         files = _pair(images, image_tree(alpha_root, f"{key}.alpha"))
-    metadata_file = root / "people.csv" if source.layout == "bundled" else None
+    metadata_file = BUNDLED_PEOPLE / "people.csv" if source.layout == "bundled" else None
     if source.metadata:
         metadata_file = recipe.resolve(source.metadata)
     metadata = _by_path(read_metadata(metadata_file), images, metadata_file) if metadata_file else {}

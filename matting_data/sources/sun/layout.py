@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from matting_data.errors import UsageError, nearest
 from matting_data.sources.files import image_tree
+from matting_data.sources.remote import SourcePath
 
 UNDECODABLE = frozenset(
     [
@@ -80,12 +81,12 @@ def parse_path(path: str) -> SunImage | None:
     return None
 
 
-def find_images(root: Path) -> list[str]:
+def find_images(root: SourcePath) -> list[str]:
     """List the images of a tree, of SUN397, the full database, or SUN2012's ``Images``.
 
     Parameters
     ----------
-    root : Path
+    root : Path or RemotePath
         Folder above the letters, or one above that.
 
     Returns
