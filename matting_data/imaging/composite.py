@@ -28,7 +28,7 @@ class Premultiplied:
     size : (int, int)
         Width and height of the full frame.
     front : Front
-        Its rows; the mixed part covers `box` only.
+        Its rows.
     """
 
     box: Box
@@ -46,10 +46,11 @@ def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Prem
     # contiguous and writable, whatever comes: the kernels are compiled for one kind of array
     foreground, alpha = (np.require(plane, requirements=["C", "W"]) for plane in (foreground, alpha))
     spans = row_spans(alpha)
-    colour = np.empty((box.height, 3 * box.width), np.uint16)
+    mixed = spans[:, 3] - spans[:, 2] + spans[:, 1] - spans[:, 0]
+    colour = np.empty(3 * int(mixed.sum()), np.uint16)
     transparency = np.empty(colour.shape, np.uint8)
-    premultiply_rows(alpha, foreground.reshape(height, -1), spans, box.x0, box.y0, colour, transparency)
-    return Premultiplied(box, (width, height), Front(spans, foreground, box.x0, box.y0, colour, transparency))
+    starts = premultiply_rows(alpha, foreground.reshape(height, -1), spans, colour, transparency)
+    return Premultiplied(box, (width, height), Front(spans, foreground, starts, colour, transparency))
 
 
 def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = tuple[NDArray[np.int64], NDArray[np.uint8], int, int, NDArray[np.uint16], NDArray[np.uint8]]
+Rows = tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]]
 """A :class:`Front` as kernels take it; what counts pixels along a row counts channel values, three a pixel."""
 
 
@@ -27,17 +27,16 @@ class Front:
         the third, which are equal where a row has no opaque pixel.
     opaque : ndarray
         H×W×3 uint8 colours, C-contiguous, read where they are opaque.
-    x0, y0 : int
-        Top left corner of `colour` and `transparency` in the frame, in pixels.
+    starts : ndarray
+        H int64: where the values of each row begin in `colour` and `transparency`.
     colour, transparency : ndarray
-        h×3w uint16 alpha·F in [0, 65025] and h×3w uint8 255 − alpha; defined only between `spans` where they are
-        mixed.
+        uint16 alpha·F in [0, 65025] and uint8 255 − alpha, three values a mixed pixel, row after row without gaps, so
+        that they are read as one stream.
     """
 
     spans: NDArray[np.int64]
     opaque: NDArray[np.uint8]
-    x0: int
-    y0: int
+    starts: NDArray[np.int64]
     colour: NDArray[np.uint16]
     transparency: NDArray[np.uint8]
 
@@ -45,13 +44,13 @@ class Front:
     def rows(self) -> Rows:
         """The arguments of kernels."""
         flat = self.opaque.reshape(len(self.spans), -1)
-        return 3 * self.spans, flat, 3 * self.x0, self.y0, self.colour, self.transparency
+        return 3 * self.spans, flat, self.starts, self.colour, self.transparency
 
 
 def nothing(height: int) -> Front:
     """Return a front of `height` rows that hides nothing."""
-    none, mixed = np.zeros((height, 4), np.int64), np.empty((0, 0), np.uint8)
-    return Front(none, np.empty((height, 0, 3), np.uint8), 0, 0, mixed.astype(np.uint16), mixed)
+    none, mixed = np.zeros((height, 4), np.int64), np.empty(0, np.uint8)
+    return Front(none, np.empty((height, 0, 3), np.uint8), np.zeros(height, np.int64), mixed.astype(np.uint16), mixed)
 
 
 @numba.njit(cache=True)
@@ -82,32 +81,36 @@ def premultiply_rows(
     alpha: NDArray[np.uint8],
     foreground: NDArray[np.uint8],
     spans: NDArray[np.int64],
-    x0: int,
-    y0: int,
     colour: NDArray[np.uint16],
     transparency: NDArray[np.uint8],
-) -> None:
-    """Fill `colour` and `transparency` where `spans` says that pixels are mixed."""
-    for row in range(colour.shape[0]):
-        first, start, end, last = spans[y0 + row]
+) -> NDArray[np.int64]:
+    """Fill `colour` and `transparency` with the pixels that `spans` says are mixed; return where each row begins."""
+    starts, count = np.empty(spans.shape[0], np.int64), 0
+    for y in range(spans.shape[0]):
+        starts[y] = count
+        first, start, end, last = spans[y]
         for low, high in ((first, start), (end, last)):
-            a, f = alpha[y0 + row, low:high], foreground[y0 + row, 3 * low : 3 * high]
-            weighted = colour[row, 3 * (low - x0) : 3 * (high - x0)]
-            clear = transparency[row, 3 * (low - x0) : 3 * (high - x0)]
+            a, f = alpha[y, low:high], foreground[y, 3 * low : 3 * high]
+            weighted, clear = colour[count : count + f.size], transparency[count : count + f.size]
             for x in range(a.size):
                 for at in range(3 * x, 3 * x + 3):
                     weighted[at] = np.uint16(a[x]) * np.uint16(f[at])
                     clear[at] = ~a[x]
+            count += f.size
+    return starts
 
 
 @numba.njit(cache=True)
 def put_before(front: Rows, y: int, line: NDArray[np.uint8]) -> None:
     """Turn row `y` of the background into the composite's, in place; what is behind opaque runs is not read."""
-    spans, opaque, x0, y0, colour, transparency = front
+    spans, opaque, starts, colour, transparency = front
     first, start, end, last = spans[y]
     if first < last:
-        _mix(colour[y - y0, first - x0 : start - x0], transparency[y - y0, first - x0 : start - x0], line[first:start])
-        _mix(colour[y - y0, end - x0 : last - x0], transparency[y - y0, end - x0 : last - x0], line[end:last])
+        at = starts[y]
+        middle = at + start - first
+        stop = middle + last - end
+        _mix(colour[at:middle], transparency[at:middle], line[first:start])
+        _mix(colour[middle:stop], transparency[middle:stop], line[end:last])
         seen, solid = line[start:end], opaque[y, start:end]
         for x in range(seen.size):
             seen[x] = solid[x]

@@ -115,16 +115,23 @@ def _making(facts: Facts) -> str:
     return "\n\n".join(
         [
             f"## How it was made\n\n{table(['of', 'source', 'layout', 'found', 'used'], rows, right=3)}",
-            f"Each foreground was planned on {recipe.composites.per_foreground} backgrounds. image = alpha × foreground"
+            f"Each {'training ' if index.get('appended') else ''}foreground was planned on "
+            f"{recipe.composites.per_foreground} backgrounds. image = alpha × foreground"
             f" + (1 − alpha) × background, computed {blend}. A background that is too small is enlarged and never "
             f"shrunk; the window is cut {crop[recipe.composites.crop]}.",
             "Trimaps: " + "; ".join(f"{split}: {_trimap(trimap_rule(recipe, split))}" for split in index["splits"])
             + ".",
-            f"All draws are seeded by the recipe's seed, {recipe.seed}. The same recipe, inputs and tools give the "
-            "same bytes; `content_sha256` tells two builds apart.",
+            f"All draws are seeded by the recipe's seed, {recipe.seed}. {_repeated(index)}; `content_sha256` tells "
+            "two builds apart.",
             f"- recipe: `{index['recipe_sha256']}`\n- content: `{index['content_sha256']}`\n- tools: {tools}",
         ]
     )  # fmt: skip
+
+
+def _repeated(index: Mapping[str, Any]) -> str:
+    if index.get("appended"):
+        return "It grew by `mattingdata build --append`, so the recipe at its end, built at once, gives other bytes"
+    return "The same recipe, inputs and tools give the same bytes"
 
 
 def _trimap(rule: DimTrimap | FixedTrimap | AdaptiveTrimap) -> str:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 import matting_data
@@ -81,6 +82,18 @@ def test_finished_shards_stay_and_readers_see_all(finished: Project) -> None:
     for ledger in index["ledger"].values():
         assert ledger["total"] == ledger["written"] + sum(ledger["rejected"].values()) + sum(ledger["failed"].values())
     assert not (finished.out / ".work" / "append").exists()
+    assert "It grew by `mattingdata build --append`" in (finished.out / "README.md").read_text()
+
+
+def test_a_dataset_in_a_bucket_grows_likewise(finished: Project) -> None:
+    try:
+        finished.build(out="memory://growing/one")  # type: ignore[arg-type]
+        grow(finished)
+        index = append(finished).index
+        assert append(finished, out="memory://growing/one").index == index  # type: ignore[arg-type]
+        assert verify("memory://growing/one", True, 2, None, 1).problems == []
+    finally:
+        fsspec.filesystem("memory").rm("/growing", recursive=True)
 
 
 def test_the_same_append_gives_the_same_bytes_whatever_the_workers(finished: Project, tmp_path: Path) -> None:

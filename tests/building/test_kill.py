@@ -101,7 +101,6 @@ class Killer:
         assert not list(self.project.out.rglob("*.tmp-*"))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["composites", "layers"])
 def test_killed_at_any_instant_a_build_continues_to_the_same_bytes(
@@ -114,7 +113,6 @@ def test_killed_at_any_instant_a_build_continues_to_the_same_bytes(
     assert any(kept > 0 for kept, _ in met) and not all(finished for _, finished in met)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(max(2, TRIALS // 10)))
 def test_a_killed_tree_of_processes_continues_to_the_same_bytes(tmp_path: Path, number: int) -> None:
     project = small(tmp_path / "project", ["composites", "layers"][number % 2])

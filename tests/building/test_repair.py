@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from matting_data.building import repair as module
+from matting_data.building.build import build
 from matting_data.building.materialize import materialize
 from matting_data.building.repair import repair
 from matting_data.building.verify import verify
@@ -52,7 +53,13 @@ def damaged(out: Path) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_every_flipped_byte_is_found_and_restored(sound: Project) -> None:
+@pytest.mark.parametrize("kind", ["composites", "layers", "appended"])
+def test_every_flipped_byte_is_found_and_restored(tmp_path: Path, kind: str) -> None:
+    sound = tiny(tmp_path / "project", "layers" if kind == "layers" else "composites")
+    sound.build()
+    if kind == "appended":
+        sound.add_person(9)
+        build(sound.load(), sound.out, 1, append=True)
     before = files(sound.out)
     rng, names = random.Random(1), sorted(before)
     sizes = [len(before[name]) for name in names]
