@@ -76,7 +76,7 @@ class Killer:
         return process, time.monotonic()
 
     def wait_for_a_shard(self, process: BaseProcess) -> None:
-        while process.is_alive() and not any(self.project.out.glob("*/000000.tar*")):
+        while process.is_alive() and not any(self.project.out.glob("t*/*.parquet")):
             time.sleep(0.001)
 
     def kill_and_continue(self, share: float, among_shards: bool) -> tuple[int, bool]:
