@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,9 @@ TEMPORARY = ".tmp-"
 """Part of the name of every unfinished file."""
 
 _LEFTOVER = re.compile(re.escape(TEMPORARY) + r"\d+$")
+
+_HERE = secrets.randbelow(10**9)
+
 
 PARTIAL = ".part"
 """Suffix of a file that a later run may continue; :func:`remove_leftovers` leaves it alone."""
@@ -72,6 +76,11 @@ class HashingFile(io.RawIOBase):
         return self._digest.hexdigest()
 
 
+def _own_number() -> str:
+    """Return digits that no other process writes under, be it on another machine that shares the folder."""
+    return f"{os.getpid()}{_HERE:09d}"
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[HashingFile]:
     """Open `path` for writing; it appears, complete, when the block ends without an exception.
@@ -91,7 +100,7 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
     StorageError
         When the disk is full, read-only or refuses for another reason; the target is as it was before.
     """
-    temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+    temporary = path.with_name(f"{path.name}{TEMPORARY}{_own_number()}")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = open(temporary, "wb")  # noqa: SIM115 - closed below, where its errors count too
@@ -226,7 +235,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         for left in path.parent.glob(f"{glob.escape(path.name)}{TEMPORARY}*"):
             if _LEFTOVER.search(left.name) and left.is_dir() and not _alive(left):
                 shutil.rmtree(left)
-        temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
+        temporary = path.with_name(f"{path.name}{TEMPORARY}{_own_number()}")
         temporary.mkdir()
     try:
         yield temporary
