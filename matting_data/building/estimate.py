@@ -15,9 +15,9 @@ from matting_data.building.render import ForegroundRenderer
 from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import RejectedInput
 from matting_data.planning.plan import Plan
-from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipe_file import LoadedRecipe
+from matting_data.seeds import derive_seed
 from matting_data.shards.writer import MemorySink, ShardWriter
 from matting_data.sources.colours import ColourCache
 from matting_data.storage import Location, Storage, open_storage

@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from matting_data.building.executor_local import InProcess, LocalProcesses
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -57,8 +59,6 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: Workers)
     MattingDataError
         A worker process died (most often for want of memory); what the tasks raise is passed on.
     """
-    from matting_data.building.executor_local import InProcess, LocalProcesses
-
     if isinstance(workers, int):
         return (LocalProcesses(workers) if workers > 1 else InProcess()).run(task, items)
     return workers.run(task, items)

@@ -11,12 +11,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 
-from matting_data.building.executor import Item, Result
 from matting_data.errors import MattingDataError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _AHEAD = 3
 """Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""

@@ -22,10 +22,10 @@ from matting_data.humans.audit import stratum_of
 from matting_data.overrides import effective, load_overrides
 from matting_data.planning.overrides import override_backgrounds
 from matting_data.planning.plan import choose_backgrounds
-from matting_data.planning.seeds import derive_seed
 from matting_data.publishing.contact_sheet import grid, tile, write_sheet
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, LedgerRow
+from matting_data.seeds import derive_seed
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.files import read_input
 from matting_data.sources.load import load_background

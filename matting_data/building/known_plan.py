@@ -8,8 +8,8 @@ from typing import Any
 from matting_data.building.commit import read_failures
 from matting_data.building.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN
 from matting_data.planning.append import Fixed
-from matting_data.planning.seeds import derive_seed
 from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.seeds import derive_seed
 from matting_data.shards.reader import read_manifest, shard_entries
 from matting_data.storage import Storage
 from matting_data.tables import read_stored

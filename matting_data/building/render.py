@@ -12,9 +12,9 @@ from matting_data.imaging import encode
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import place
 from matting_data.imaging.trimap import Radii, adaptive_radii, dim_radii, fixed_radii
-from matting_data.planning.seeds import generator
 from matting_data.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
 from matting_data.records import Foreground, PlannedComposite, Sample
+from matting_data.seeds import generator
 from matting_data.shards.members import placement_of, radii_of, sample_json
 
 

@@ -16,9 +16,9 @@ from matting_data.building.shard_job import Inputs, SourceInputs
 from matting_data.building.workspace import colour_store, saved_recipe
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.planning.plan import Plan
-from matting_data.planning.seeds import derive_seed
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Sample
+from matting_data.seeds import derive_seed
 from matting_data.shards.index import content_sha256, read_index
 from matting_data.shards.layout import BACKGROUNDS
 from matting_data.shards.members import MEMBERS, member_of

@@ -25,8 +25,8 @@ from matting_data.imaging.encode import png
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.predict import Size, predict
 from matting_data.networks.safenet.presets import as_mapping
-from matting_data.planning.seeds import derive_seed
 from matting_data.publishing import markdown
+from matting_data.seeds import derive_seed
 
 SIZES: tuple[Size, ...] = ("short_side", "native")
 

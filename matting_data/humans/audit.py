@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from matting_data.planning.seeds import derive_seed
 from matting_data.records import Background
+from matting_data.seeds import derive_seed
 
 _Z = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""

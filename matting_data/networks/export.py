@@ -18,7 +18,7 @@ from matting_data.errors import MattingDataError, MissingExtraError, UsageError
 from matting_data.networks.safenet.flaw_detector import SMALLEST
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.padding import MULTIPLE
-from matting_data.planning.seeds import generator
+from matting_data.seeds import generator
 
 TOLERANCE = 1e-4
 """Largest difference of any alpha between ONNX Runtime and PyTorch, both float32 on the processor."""

@@ -24,11 +24,11 @@ from matting_data.planning.plan import (
     require_expected,
     shard_numbers,
 )
-from matting_data.planning.seeds import derive_seed
 from matting_data.planning.selection import reject_duplicates
 from matting_data.planning.splits import number_persons
 from matting_data.recipe import Recipe
 from matting_data.records import Background, Foreground, PlannedComposite
+from matting_data.seeds import derive_seed
 
 TEST_SPLIT = "test_split"
 """Reason of a new foreground that belongs to the test split, by its metadata or because its person is there."""

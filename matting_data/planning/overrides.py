@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from matting_data.errors import UsageError
 from matting_data.overrides import SUBSET, Override, effective
-from matting_data.planning.seeds import derive_seed, generator
 from matting_data.planning.selection import reject_duplicates
 from matting_data.records import Background, Foreground, PlannedComposite
+from matting_data.seeds import derive_seed, generator
 
 REASONS = {"human": "override_human", "reject": "override_reject", "clean": "override_clean"}
 """Reason of a background by the tag that decided."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from matting_data.planning.seeds import generator
+from matting_data.seeds import generator
 
 
 def pair(foregrounds: Sequence[str], backgrounds: Sequence[str], count: int, seed: int) -> dict[str, list[str]]:

@@ -13,11 +13,11 @@ from matting_data.humans.policy import HumanPolicy
 from matting_data.overrides import Override
 from matting_data.planning.overrides import apply_overrides
 from matting_data.planning.pairing import pair
-from matting_data.planning.seeds import derive_seed
 from matting_data.planning.selection import judge_found, judge_humans, reject_duplicates
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
 from matting_data.recipe import Expect, Recipe
 from matting_data.records import Background, Foreground, PlannedComposite, values
+from matting_data.seeds import derive_seed
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from matting_data.errors import UsageError
 from matting_data.imaging.fingerprint import groups
-from matting_data.planning.seeds import derive_seed
 from matting_data.recipe import SplitRule
 from matting_data.records import Background, Foreground
+from matting_data.seeds import derive_seed
 
 
 def split_foregrounds(

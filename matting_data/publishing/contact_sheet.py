@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from matting_data.atomic import write_bytes
 from matting_data.errors import UsageError
 from matting_data.imaging import encode
-from matting_data.planning.seeds import derive_seed
 from matting_data.readers.dataset import open as open_dataset
 from matting_data.records import Sample
+from matting_data.seeds import derive_seed
 
 _CELL = 240
 _GAP = 8

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from matting_data.imaging.geometry import place
 from matting_data.planning.pairing import pair
-from matting_data.planning.seeds import derive_seed, generator
 from matting_data.readers.layers import Backgrounds
 from matting_data.recipe import Recipe
 from matting_data.records import Sample
+from matting_data.seeds import derive_seed, generator
 
 
 class EpochPairs:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import UsageError, nearest
-from matting_data.planning.seeds import derive_seed
+from matting_data.seeds import derive_seed
 
 Positions = NDArray[np.int64]
 

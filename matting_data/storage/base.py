@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 from matting_data.atomic import HashingFile
 from matting_data.errors import DamageError, StorageError
-from matting_data.sources.fetching.throttle import back_off
+from matting_data.storage.retries import back_off
 
 Result = TypeVar("Result")
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.networks.safenet.unknown_area import draw_windows, unknown_area, unknown_of_trimap
-from matting_data.planning.seeds import derive_seed, generator
 from matting_data.readers import Composite, Dataset, Loader, MapDataset, Split, StreamDataset, ToTensors
 from matting_data.readers.rows import Rows
 from matting_data.readers.transforms import DimTrimap, Flip, PersonCrop, Pipeline, paper_augmentation
 from matting_data.readers.transforms.pipeline import Step
 from matting_data.records import Foreground
+from matting_data.seeds import derive_seed, generator
 from matting_data.tables import read_stored
 from matting_data.training.config import TrainConfig
 

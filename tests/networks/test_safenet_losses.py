@@ -19,7 +19,7 @@ from matting_data.networks.safenet.flaw_map import flaw_map, gaussian_kernel
 from matting_data.networks.safenet.losses import alpha_loss, detector_loss, flaw_loss, matting_loss
 from matting_data.networks.safenet.network import SafeNetOutput
 from matting_data.networks.safenet.unknown_area import draw_windows, unknown_area, unknown_of_trimap
-from matting_data.planning.seeds import generator
+from matting_data.seeds import generator
 
 
 def planes(seed: int, count: int = 2, height: int = 40, width: int = 36) -> tuple[Any, Any, Any]:

@@ -16,7 +16,7 @@ from matting_data.networks.safenet.config import SafeNetConfig
 from matting_data.networks.safenet.layers import MatteHead
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.recurrent import ConvGru, ConvLstm
-from matting_data.planning.seeds import generator
+from matting_data.seeds import generator
 
 _SMALL = 0.1
 _FORGET_BIAS = 1.0

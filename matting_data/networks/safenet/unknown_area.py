@@ -20,7 +20,7 @@ def draw_windows(size: int, rng: np.random.Generator) -> tuple[int, int]:
     size : int
         Side of the crop, in pixels.
     rng : Generator
-        From :func:`matting_data.planning.seeds.generator`.
+        From :func:`matting_data.seeds.generator`.
     """
     factor = max(1, size // 256)
     return factor * int(rng.integers(10, 21)), factor * int(rng.integers(10, 21))

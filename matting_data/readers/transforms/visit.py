@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matting_data.planning.seeds import generator
 from matting_data.readers.store import Composite
+from matting_data.seeds import generator
 
 
 @dataclass(frozen=True)

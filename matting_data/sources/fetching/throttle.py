@@ -1,14 +1,9 @@
-"""How fast to ask: limits on requests and bytes, pauses a server asks for, and waits between tries."""
+"""How fast to ask: limits on requests and bytes, and pauses a server asks for."""
 
 from __future__ import annotations
 
 import threading
 import time
-
-from matting_data.planning.seeds import derive_seed
-
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 60.0
 
 
 class Stopped(Exception):
@@ -72,13 +67,3 @@ class Throttle:
         """Ask `host` for nothing for `seconds`: a server that is asked to slow down means all threads."""
         with self._lock:
             self._held_until[host] = max(self._held_until.get(host, 0.0), time.monotonic() + seconds)
-
-
-def back_off(identity: str, tries: int, first: float = _FIRST_WAIT) -> float:
-    """Return how many seconds to wait after the `tries`-th try in vain: doubling, at most a minute, half of it jitter.
-
-    The jitter is a hash of what is asked for, not of a clock, so that two runs wait alike while the files of one run
-    do not wait in step.
-    """
-    jitter = derive_seed("fetch", identity, tries) / 2**63
-    return min(_LONGEST_WAIT, first * 2.0 ** (tries - 1)) * (0.5 + 0.5 * jitter)

@@ -16,8 +16,9 @@ from matting_data.sources.fetching.checks import check_file
 from matting_data.sources.fetching.client import Answer, Client, Mishap, host_of, retry_after
 from matting_data.sources.fetching.ledger import Fetched
 from matting_data.sources.fetching.placeholder import announces_placeholder
-from matting_data.sources.fetching.throttle import Throttle, back_off
+from matting_data.sources.fetching.throttle import Throttle
 from matting_data.sources.fetching.wanted import Wanted
+from matting_data.storage.retries import back_off
 
 MAX_IMAGE_BYTES = 1 << 30
 """Limit on an image whose length nobody knows beforehand; far above any photograph."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.policy import Outcome
-from matting_data.planning.seeds import derive_seed
+from matting_data.seeds import derive_seed
 from matting_data.sources.openimages.verdicts import read_report
 from matting_data.tables import PARQUET_ERRORS
 

@@ -16,8 +16,9 @@ import urllib3
 from matting_data.sources.fetching.client import Client, retry_after
 from matting_data.sources.fetching.fetch import FetchOptions, fetch
 from matting_data.sources.fetching.pool import in_threads
-from matting_data.sources.fetching.throttle import Stopped, Throttle, back_off
+from matting_data.sources.fetching.throttle import Stopped, Throttle
 from matting_data.sources.fetching.wanted import Wanted
+from matting_data.storage.retries import back_off
 from tests.sources.fetching.misbehaving_server import Behaviour, Server, good, photo, status
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matting_data.planning.seeds import derive_seed, generator
+from matting_data.seeds import derive_seed, generator
 
 keys = st.lists(st.one_of(st.text(max_size=6), st.integers(-(2**70), 2**70)), max_size=4)
 
@@ -33,7 +33,7 @@ def test_a_number_is_not_its_digits_and_parts_do_not_run_together() -> None:
 
 def test_golden_seeds_hold_in_any_process() -> None:
     assert (derive_seed(2022, "pair", "people-001", 0), derive_seed()) == GOLDEN
-    program = "from matting_data.planning.seeds import derive_seed; print(derive_seed(2022, 'pair', 'people-001', 0))"
+    program = "from matting_data.seeds import derive_seed; print(derive_seed(2022, 'pair', 'people-001', 0))"
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert int(printed) == GOLDEN[0]
 
