@@ -118,7 +118,7 @@ class _Lease:
 
     def acquire(self) -> None:
         content = json.dumps(self._state).encode()
-        if self._out.create(LOCK, content):
+        if self._out.create(LOCK, content) or self._is_own():  # its own, where the store's answer was lost
             return
         other = holder(self._out, self._now())
         if other is not None:

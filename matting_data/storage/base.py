@@ -155,8 +155,7 @@ class Storage(ABC):
                 raise DamageError(
                     f"{self.label(name)} is shorter than dataset.json and its manifest say: {self.repair}"
                 ) from None
-            times = f" (tried {tried} times)" if tried > 1 else ""
-            raise StorageError(f"cannot read {self.label(name)}{times}: {self._remedy(error)}") from None
+            raise self._failure("read", name, tried, error) from None
 
         return self._tried(name, action, refuse)
 
@@ -169,6 +168,11 @@ class Storage(ABC):
                     refuse(error, done)
             time.sleep(back_off(self.label(name), done, self._wait))
         raise AssertionError("the last try returns or raises")
+
+    def _failure(self, action: str, name: str, tried: int, error: Exception) -> StorageError:
+        """Return what is raised where a file could not be read or written for no reason of its own."""
+        times = f" (tried {tried} times)" if tried > 1 else ""
+        return StorageError(f"cannot {action} {self.label(name)}{times}: {self._remedy(error)}")
 
     @abstractmethod
     def _may_pass(self, error: Exception) -> bool:

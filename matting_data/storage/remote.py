@@ -29,6 +29,12 @@ _IN_EXTRA = ("http", "https", "s3", "s3a")
 
 _TRY_LATER = {408, 425, 429}
 
+_NO_CONDITION = (NotImplementedError, TypeError)
+"""What packages of stores raise that cannot create a file on the condition that there is none."""
+
+_FINAL = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, NotImplementedError)
+"""What the same request would meet again: it is not there, not allowed, or nothing that the store's package can do."""
+
 _CREDENTIALS = ("Credential", "SSOToken", "TokenRetrieval", "ProfileNotFound")
 """Parts of the names of errors that say that nobody told who is asking."""
 
@@ -162,7 +168,7 @@ class RemoteStorage(Storage):
                 filesystem.pipe_file(f"{root}/{name}", data, mode="create")
             except FileExistsError:
                 return False
-            except (NotImplementedError, TypeError):
+            except _NO_CONDITION:
                 if self.exists(name):
                     return False
                 filesystem.pipe_file(f"{root}/{name}", data)
@@ -222,8 +228,7 @@ class RemoteStorage(Storage):
                 raise StorageError(
                     f"cannot write {self.label(name)}: {said(error)}; create the bucket, or choose another --out"
                 ) from None
-            times = f" (tried {tried} times)" if tried > 1 else ""
-            raise StorageError(f"cannot write {self.label(name)}{times}: {self._remedy(error)}") from None
+            raise self._failure("write", name, tried, error) from None
 
         return self._tried(name, action, refuse)
 
@@ -231,8 +236,7 @@ class RemoteStorage(Storage):
         status = getattr(error, "status", None)
         if isinstance(status, int) and 400 <= status < 500:
             return status in _TRY_LATER
-        final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, NotImplementedError)
-        return not isinstance(error, final) and not _unknown_caller(error)
+        return not isinstance(error, _FINAL) and not _unknown_caller(error)
 
     def _remedy(self, error: Exception) -> str:
         if _unknown_caller(error) or isinstance(error, PermissionError):

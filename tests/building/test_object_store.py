@@ -21,6 +21,7 @@ from matting_data.building.repair import repair
 from matting_data.building.status import status
 from matting_data.building.verify import verify
 from matting_data.errors import StorageError, UsageError
+from matting_data.storage import open_storage
 from tests.buckets import Bucket
 from tests.conftest import Project
 
@@ -63,6 +64,24 @@ def test_a_bucket_holds_the_same_bytes_as_a_folder(project: Project, bucket: Buc
     here, there = matting_data.open(project.out)["train"], matting_data.open(url)["train"]
     assert np.array_equal(there[3].image, here[3].image) and there.keys == here.keys
     assert build(project.load(), url, 1).index == index
+
+
+def test_a_lock_whose_answer_was_lost_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, lost = fsspec.filesystem("memory"), []
+    create = store.pipe_file
+
+    def pipe_file(path: str, value: bytes, **options: object) -> None:
+        create(path, value, **options)
+        if path.endswith(lock.LOCK) and not lost:
+            lost.append(path)
+            raise ConnectionResetError("the answer was lost")
+
+    monkeypatch.setattr(type(store), "pipe_file", staticmethod(pipe_file))
+    storage = open_storage("memory://bucket/lost", wait=0)
+    with lock.object_lock(storage) as held:
+        held()
+        assert lost and storage.exists(lock.LOCK)
+    assert not storage.exists(lock.LOCK)
 
 
 def test_memory_of_this_process_holds_the_same_bytes(project: Project) -> None:
@@ -131,7 +150,7 @@ def test_layers_in_a_bucket_become_composites_in_another(project: Project, bucke
 
 def test_two_builds_do_not_mix(project: Project, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     url = bucket.url("busy")
-    storage = matting_data.storage.open_storage(url)
+    storage = open_storage(url)
     with lock.object_lock(storage):
         assert status(url).state == "checking"
         with pytest.raises(StorageError, match=r"is writing to s3://people/busy, on .* wait for it; if it"):
