@@ -50,8 +50,8 @@ from matting_data.shards.members import placement_of, radii_of, sample_json
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import foreground_files
+from matting_data.sources.inputs import read_input
 from matting_data.storage import open_storage
 
 SIZE = (1366, 1024)

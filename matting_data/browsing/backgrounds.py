@@ -18,7 +18,7 @@ from matting_data.humans.audit import draw_sample, stratum_of
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
 from matting_data.sources.backgrounds import background_file
-from matting_data.sources.files import read_input
+from matting_data.sources.inputs import read_input
 from matting_data.sources.load import load_background
 
 AUDIT_SIZE = 400

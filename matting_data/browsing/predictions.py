@@ -18,7 +18,7 @@ from matting_data.errors import UsageError
 from matting_data.evaluation.data import EvaluationSet, Item, matte_of, open_test_set, prediction_files
 from matting_data.evaluation.evaluate import evaluate
 from matting_data.evaluation.scoring import ImageScore
-from matting_data.sources.files import read_input
+from matting_data.sources.inputs import read_input
 
 
 class PredictionEntries:

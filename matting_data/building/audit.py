@@ -21,7 +21,7 @@ from matting_data.publishing.contact_sheet import grid, tile, write_sheet
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
 from matting_data.sources.backgrounds import background_file
-from matting_data.sources.files import read_input
+from matting_data.sources.inputs import read_input
 from matting_data.sources.load import load_background
 from matting_data.tables import read_table
 

@@ -17,8 +17,8 @@ from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import FoundBackground
 from matting_data.sources.check import check_background, check_foreground, with_detection
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import local_files
 from matting_data.sources.foregrounds import FoundForeground
+from matting_data.sources.inputs import local_files
 
 Input = TypeVar("Input", Foreground, Background)
 

@@ -27,7 +27,7 @@ from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, LedgerRow
 from matting_data.seeds import derive_seed
 from matting_data.sources.backgrounds import background_file
-from matting_data.sources.files import read_input
+from matting_data.sources.inputs import read_input
 from matting_data.sources.load import load_background
 from matting_data.storage import open_storage
 from matting_data.tables import write_table

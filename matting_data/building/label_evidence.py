@@ -22,7 +22,7 @@ from matting_data.recipe import source_name
 from matting_data.recipe_backgrounds import BackgroundSource
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.sources.backgrounds import FoundBackground, openimages_id
-from matting_data.sources.files import read_input
+from matting_data.sources.inputs import read_input
 from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
 from matting_data.sources.openimages.report import MetadataReport
 from matting_data.sources.sun import parse_annotation, parse_path, standing_names

@@ -25,8 +25,8 @@ from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import find_backgrounds
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import InputFile, state_of
 from matting_data.sources.foregrounds import find_foregrounds
+from matting_data.sources.inputs import InputFile, state_of
 from matting_data.sources.remote import SourcePath
 from matting_data.storage import Storage
 from matting_data.tables import PARQUET_ERRORS, from_table, to_table, write_parquet

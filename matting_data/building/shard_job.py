@@ -31,8 +31,8 @@ from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.backgrounds import background_file
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import InputFile, local_files, read_input
 from matting_data.sources.foregrounds import foreground_files
+from matting_data.sources.inputs import InputFile, local_files, read_input
 from matting_data.sources.load import load_background, load_foreground
 from matting_data.sources.remote import SourcePath
 from matting_data.storage import Storage

@@ -17,7 +17,8 @@ from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.store import SampleStore
 from matting_data.records import Background, Sample
 from matting_data.shards.index import INDEX
-from matting_data.sources.files import image_tree, read_input
+from matting_data.sources.files import image_tree
+from matting_data.sources.inputs import read_input
 from matting_data.tables import read_table
 
 Member = Literal["image", "alpha", "trimap"]

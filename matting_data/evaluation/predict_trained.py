@@ -19,7 +19,8 @@ from matting_data.evaluation.trained import Trained
 from matting_data.imaging.cutout import cut_out, put_before
 from matting_data.imaging.encode import matte_png, png
 from matting_data.networks.safenet.predict import Size, network_size, predict_batch
-from matting_data.sources.files import image_tree, read_input
+from matting_data.sources.files import image_tree
+from matting_data.sources.inputs import read_input
 
 Kind = Literal["alpha", "cutout", "background"]
 

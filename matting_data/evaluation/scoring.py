@@ -18,7 +18,7 @@ from matting_data.metrics.absolute import absolute_sum, squared_sum
 from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
 from matting_data.metrics.gradient import gradient_sum, reference_filter
 from matting_data.metrics.mattes import compose, pair, unknown
-from matting_data.sources.files import read_input
+from matting_data.sources.inputs import read_input
 
 METRICS = ("mse", "mad", "sad", "gradient", "connectivity")
 

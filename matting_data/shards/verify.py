@@ -22,7 +22,7 @@ from matting_data.imaging.decode import Raster, decode
 from matting_data.records import LedgerRow, PlannedComposite, Sample, StoredBackground
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
 from matting_data.shards.reader import all_entries, read_manifest, read_members
-from matting_data.sources.files import InputFile, read_input
+from matting_data.sources.inputs import InputFile, read_input
 from matting_data.sources.load import load_background
 from matting_data.storage import LocalStorage, MissingFileError, Storage
 from matting_data.tables import read_stored

@@ -13,7 +13,8 @@ from matting_data.recipe import source_name
 from matting_data.recipe_backgrounds import BackgroundSource
 from matting_data.recipe_file import LoadedRecipe
 from matting_data.records import Background
-from matting_data.sources.files import InputFile, below, image_tree, leads_out, require_distinct_ids, unique_ids
+from matting_data.sources.files import below, image_tree, leads_out, require_distinct_ids, unique_ids
+from matting_data.sources.inputs import InputFile
 from matting_data.sources.remote import SourcePath, source_path
 from matting_data.sources.sun import find_images, find_tar_images, parse_path, read_class_names, read_partitions
 

@@ -18,8 +18,8 @@ from matting_data.imaging.geometry import bounding_box
 from matting_data.records import Background, Foreground
 from matting_data.sources.backgrounds import FoundBackground
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import read_input
 from matting_data.sources.foregrounds import FoundForeground
+from matting_data.sources.inputs import read_input
 from matting_data.sources.load import load_foreground, upright
 
 _LONGEST_SIDE = 65_500

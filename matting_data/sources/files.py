@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.sources.remote import RemotePath, SourcePath
-from matting_data.storage import MissingFileError
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -42,8 +39,6 @@ _ID_LENGTH = 76
 
 _SOURCE_LENGTH = 40
 """A folder's name, which a source without a name is called by, may be longer."""
-
-_MAX_BYTES = 1 << 30
 
 METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
 
@@ -212,78 +207,3 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """Where an input's bytes lie.
-
-    Attributes
-    ----------
-    path : Path or RemotePath
-        The file, or the tar that holds it.
-    offset, size : int, int or None
-        The part of `path` that is the input, in bytes; without a size, all of it.
-    """
-
-    path: SourcePath
-    offset: int = 0
-    size: int | None = None
-
-
-def read_input(file: SourcePath | InputFile) -> bytes:
-    """Return an input's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
-
-    Only regular files are opened: a pipe would wait for ever, a device never end. StorageError where an object store
-    does not answer: then nothing else can be read either.
-    """
-    if not isinstance(file, InputFile):
-        file = InputFile(file)
-    if isinstance(file.path, RemotePath):
-        return _read_remote(file.path)
-    try:
-        status = file.path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise RejectedInput("unreadable", "it is no regular file")
-        size = status.st_size if file.size is None else file.size
-        if size > _MAX_BYTES:
-            raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
-        with open(file.path, "rb") as stream:
-            stream.seek(file.offset)
-            data = stream.read(size)
-    except OSError as error:
-        raise RejectedInput("unreadable", f"{error.strerror or error}") from None
-    if file.size is not None and len(data) < size:
-        raise RejectedInput("unreadable", f"{file.path.name} ends {size - len(data)} bytes before the image does")
-    return data
-
-
-def _read_remote(path: RemotePath) -> bytes:
-    try:
-        if (size := path.info().size) > _MAX_BYTES:
-            raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
-        return path.read()
-    except MissingFileError:
-        raise RejectedInput("unreadable", "No such file or directory") from None
-
-
-def local_files(files: Iterable[SourcePath | InputFile | None]) -> Iterator[Path]:
-    """Yield the files of this machine's file system among inputs: what a worker elsewhere may not see."""
-    for file in files:
-        path = file.path if isinstance(file, InputFile) else file
-        if isinstance(path, Path):
-            yield path
-
-
-def state_of(file: SourcePath | InputFile) -> str:
-    """Return where an input lies, with size and time: what stays the same as long as the file does."""
-    place = file if isinstance(file, InputFile) else InputFile(file)
-    try:
-        if isinstance(place.path, RemotePath):
-            info = place.path.info()
-            return f"{place.path} {info.size}:{info.modified}"
-        status = place.path.stat()
-        part = "" if place.size is None else f" {place.offset}+{place.size}"
-        return f"{place.path} {status.st_size}:{status.st_mtime_ns}{part}"
-    except (OSError, MissingFileError):
-        return "missing"

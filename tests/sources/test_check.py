@@ -26,8 +26,8 @@ from matting_data.sources.check import (
     with_detection,
 )
 from matting_data.sources.colours import ColourCache
-from matting_data.sources.files import InputFile
 from matting_data.sources.foregrounds import FoundForeground
+from matting_data.sources.inputs import InputFile
 
 IMAGE, ALPHA = person(60, 80)
 

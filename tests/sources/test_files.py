@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from synthetic import write
 
 from matting_data.errors import RejectedInput, UsageError
-from matting_data.sources.files import (
-    image_tree,
-    make_id,
-    read_input,
-    read_metadata,
-    require_distinct_ids,
-    unique_ids,
-)
+from matting_data.sources.files import image_tree, make_id, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.inputs import read_input
 
 
 def sentence(call: object, *arguments: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from matting_data.errors import RejectedInput, UsageError
-from matting_data.sources.files import InputFile, read_input
+from matting_data.sources.inputs import InputFile, read_input
 from matting_data.sources.sun import find_tar_images
 
 PATHS = [
