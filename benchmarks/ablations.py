@@ -22,14 +22,14 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
 import matting_data
-from matting_data.atomic import write_bytes
-from matting_data.evaluation.data import Item, open_test_set
 from matting_data.evaluation.scoring import raw_values
-from matting_data.evaluation.trained import open_trained
-from matting_data.networks.safenet.build import parameter_count
-from matting_data.networks.safenet.predict import predict
+from matting_data.evaluation.test_sets import Item, open_test_set
+from matting_data.networks.safenet.any_size import predict
+from matting_data.networks.safenet.initial_weights import parameter_count
 from matting_data.networks.safenet.presets import load_config as load_network_config
+from matting_data.predicting.trained_network import open_trained
 from matting_data.publishing.markdown import table
+from matting_data.storage.atomic import write_bytes
 from matting_data.training.config_file import load_config
 from matting_data.training.parallel import world
 from matting_data.training.run_folder import RESULT, read_json, read_rows

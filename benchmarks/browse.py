@@ -24,15 +24,15 @@ import numpy as np
 import psutil
 
 from matting_data.browsing.browse import configure
-from matting_data.browsing.cache import MediaCache
-from matting_data.browsing.composites import CompositeEntries
+from matting_data.browsing.composite_entries import CompositeEntries
 from matting_data.browsing.database import open_fiftyone
 from matting_data.browsing.entries import Entry
 from matting_data.browsing.importing import import_entries, is_current
+from matting_data.browsing.picture_cache import MediaCache
 from matting_data.browsing.views import composite_views, save_views
 from matting_data.imaging import encode
-from matting_data.records import Sample
-from matting_data.tables import write_table
+from matting_data.records.records import Sample
+from matting_data.records.tables import write_table
 
 PER_FOREGROUND, PER_SHARD = 10, 500
 

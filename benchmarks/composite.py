@@ -35,24 +35,24 @@ import simplejpeg
 from PIL import Image
 
 from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
-from matting_data.atomic import atomic_file
 from matting_data.building.build import build
-from matting_data.building.executor import run
-from matting_data.building.make_shards import build_shards, plan_shards
-from matting_data.building.plan_tables import saved_plan
-from matting_data.building.render import sample_row
-from matting_data.building.shard_job import BuildShard, SourceInputs
 from matting_data.imaging import composite as compositing
 from matting_data.imaging import encode, trimap
 from matting_data.planning.plan import Plan
-from matting_data.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.rendering.composites import sample_row
+from matting_data.rendering.make_shards import build_shards, plan_shards
+from matting_data.rendering.shard_job import BuildShard, SourceInputs
+from matting_data.running.executor import run
 from matting_data.shards.members import placement_of, radii_of, sample_json
 from matting_data.shards.writer import ShardWriter
-from matting_data.sources.backgrounds import background_file
-from matting_data.sources.colours import ColourCache
-from matting_data.sources.foregrounds import foreground_files
+from matting_data.sources.find_backgrounds import background_file
+from matting_data.sources.find_foregrounds import foreground_files
 from matting_data.sources.inputs import read_input
 from matting_data.storage import open_storage
+from matting_data.storage.atomic import atomic_file
+from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.plan_tables import saved_plan
 
 SIZE = (1366, 1024)
 PER_FOREGROUND = 10

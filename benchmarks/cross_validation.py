@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.humans.combined import common_scale
-from matting_data.humans.detector import Thresholds
+from matting_data.detectors.combined import common_scale
+from matting_data.detectors.detector import Thresholds
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -82,7 +82,7 @@ def given(scores: Floats) -> Scorer:
 
 
 def either(parts: Sequence[tuple[Scorer, Thresholds | Losses]], person: Flags) -> Scorer:
-    """Return the scorer of a combination, as :class:`matting_data.humans.combined.CombinedDetector` makes it.
+    """Return the scorer of a combination, as :class:`matting_data.detectors.combined.CombinedDetector` makes it.
 
     Parts with losses instead of thresholds get those that lose so much of the clean photographs learned from.
     """

@@ -7,7 +7,7 @@ label_source. The first table is cross-validated: the joining curve, the thresho
 threshold of every row are fitted on other folds than those scored; five folds, stratified by label and source, ten
 times. The second is at the recommended thresholds: nothing is fitted there for a detector of one's own, but for the
 default detector they were fitted on these very photographs. ``--detector`` adds one's own, alone and combined with the
-default. ``--fit`` prints the numbers of ``matting_data/humans/default.py``, fitted on all photographs.
+default. ``--fit`` prints the numbers of ``matting_data/detectors/default.py``, fitted on all photographs.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ from benchmarks.cross_validation import (
     learned,
     threshold_losing,
 )
+from matting_data.detectors import registry
+from matting_data.detectors.combined import THRESHOLDS as COMBINED
+from matting_data.detectors.combined import common_scale
+from matting_data.detectors.default import LONG_SIDE, THRESHOLDS, TILE_THRESHOLDS, DefaultDetector, Readings, joined
+from matting_data.detectors.detector import Detector, Thresholds
+from matting_data.detectors.pose import PosePerson
+from matting_data.detectors.scaling import reduced_size, resized
+from matting_data.detectors.spec import DetectorSpec, read_spec, resolved
+from matting_data.detectors.ssdlite import SsdLite
+from matting_data.detectors.tiling import Tiles, stretched, tile_windows
 from matting_data.errors import MattingDataError, UsageError
-from matting_data.humans import registry
-from matting_data.humans.combined import THRESHOLDS as COMBINED
-from matting_data.humans.combined import common_scale
-from matting_data.humans.default import LONG_SIDE, THRESHOLDS, TILE_THRESHOLDS, DefaultDetector, Readings, joined
-from matting_data.humans.detector import Detector, Thresholds
-from matting_data.humans.pose import PosePerson
-from matting_data.humans.scaling import reduced_size, resized
-from matting_data.humans.spec import DetectorSpec, read_spec, resolved
-from matting_data.humans.ssdlite import SsdLite
-from matting_data.humans.tiling import Tiles, stretched, tile_windows
 
 Image = NDArray[np.uint8]
 
@@ -223,7 +223,7 @@ def fitted_tiles(tiled: Floats, person: Flags) -> dict[str, float]:
 
 
 def fitted(photos: Photos) -> dict[str, float]:
-    """Return the constants of ``matting_data/humans/default.py``, fitted on all photographs."""
+    """Return the constants of ``matting_data/detectors/default.py``, fitted on all photographs."""
     features = default_features(photos)
     weights = fit_logistic(features, photos.person)
     scores = weights[0] + features @ weights[1:]

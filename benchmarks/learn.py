@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 import matting_data
-from matting_data.atomic import write_bytes
 from matting_data.building.build import build
-from matting_data.recipe_file import load
+from matting_data.recipes.recipe_file import load
+from matting_data.storage.atomic import write_bytes
 from matting_data.training.config_file import load_config
-from matting_data.training.data import split_run, watched_crops
 from matting_data.training.parallel import world
 from matting_data.training.run_folder import WATCHED, read_rows
 from matting_data.training.train import train
+from matting_data.training.training_data import split_run, watched_crops
 
 SETTINGS = ("data.limit=8", "data.augmentation=fixed", "validation.share=0", "validation.every=10", "saving.every=60",
             "matting.rate=0.004", "matting.schedule=cosine")  # fmt: skip

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
 from matting_data.building.build import build
-from matting_data.imaging.run_png_reader import read_run_png
+from matting_data.imaging.kernels.run_png_reader import read_run_png
 from matting_data.readers import Composite, MapDataset, Split, StreamDataset
 from matting_data.readers.dataset import open as open_dataset
 from matting_data.readers.transforms import Visit, paper_augmentation

@@ -33,14 +33,14 @@ from numpy.typing import NDArray
 
 from benchmarks.composite import codec_floor
 from benchmarks.inputs import benchmark_recipe, foreground_pairs, write_backgrounds
-from matting_data.building import workspace
 from matting_data.building.build import build, scan_and_plan
-from matting_data.building.executor import default_workers, run
-from matting_data.building.plan_tables import saved_plan
 from matting_data.imaging.encode import jpeg, matte_png
 from matting_data.planning.plan import Plan
-from matting_data.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.running.executor import default_workers, run
 from matting_data.storage import open_storage
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.plan_tables import saved_plan
 
 PER_FOREGROUND = 10
 PHOTOS = 300

@@ -19,13 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from matting_data.building.make_shards import plan_shards
-from matting_data.building.plan_tables import save_plan, saved_plan
 from matting_data.planning.plan import make_plan
-from matting_data.recipe_file import LoadedRecipe, validate
-from matting_data.records import Background, Foreground, PlannedComposite
+from matting_data.recipes.recipe_file import LoadedRecipe, validate
+from matting_data.records.records import Background, Foreground, PlannedComposite
+from matting_data.records.tables import read_table, write_table
+from matting_data.rendering.make_shards import plan_shards
 from matting_data.storage import open_storage
-from matting_data.tables import read_table, write_table
+from matting_data.workspace.plan_tables import save_plan, saved_plan
 
 PER_FOREGROUND = 10
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import torch
 
-from matting_data.networks.safenet.build import build_network, parameter_count
+from matting_data.networks.safenet.initial_weights import build_network, parameter_count
 from matting_data.networks.safenet.losses import detector_loss, matting_loss
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.presets import load_config

@@ -27,12 +27,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import matting_data
-from matting_data.networks.safenet.build import build_network
+from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.training.config import TrainConfig
 from matting_data.training.config_file import load_config
-from matting_data.training.data import Batches, split_run
 from matting_data.training.parallel import World, world
 from matting_data.training.steps import Stepper
+from matting_data.training.training_data import Batches, split_run
 
 _WARM_UP = 2
 

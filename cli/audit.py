@@ -30,7 +30,7 @@ def audit(
     in the column 'person' (1 or 0) and give the file back with --labels: the residual share of photographs with a
     person is printed by source and tier with its 95 % interval, and kept in DATASET/audit.json.
     """
-    from matting_data.building import audit as auditing
+    from matting_data.scanning import audit as auditing
 
     if labels is None:
         folder = to or dataset.resolve().with_name(f"{dataset.resolve().name}-audit")

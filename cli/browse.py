@@ -64,8 +64,8 @@ def browse(
     'overrides', and the next build applies it. Needs the extra 'browse'.
     """
     from matting_data.browsing import browse as browsing
-    from matting_data.building.executor import default_workers
     from matting_data.errors import UsageError
+    from matting_data.running.executor import default_workers
 
     if backgrounds and predictions:
         raise UsageError("--backgrounds and --predictions show two things: give one of them")

@@ -48,9 +48,9 @@ def build(
     than what the folder was begun with is refused; one that only asks for more is added with --append.
     """
     from matting_data.building.build import build as run_build
-    from matting_data.building.failures import FailurePolicy
     from matting_data.publishing.statistics import ledger_lines
-    from matting_data.recipe_file import load
+    from matting_data.recipes.recipe_file import load
+    from matting_data.rendering.failures import FailurePolicy
 
     loaded = load(recipe, overrides)
     out = out or Path("out") / loaded.recipe.name

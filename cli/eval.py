@@ -12,8 +12,8 @@ from .main import echo_json
 from .options import json_option, workers_option
 
 if TYPE_CHECKING:
-    from matting_data.evaluation.data import EvaluationSet
-    from matting_data.evaluation.trained import Trained
+    from matting_data.evaluation.test_sets import EvaluationSet
+    from matting_data.predicting.trained_network import Trained
 
 _PATH = click.Path(path_type=Path)
 
@@ -89,7 +89,7 @@ def eval(
     any image was not scored, and with 2 when none was.
     """  # noqa: D301 - click reads the backspace
     from matting_data.errors import UsageError
-    from matting_data.evaluation.data import open_test_set
+    from matting_data.evaluation.test_sets import open_test_set
 
     if checkpoint is not None:
         if predictions is not None:
@@ -98,7 +98,7 @@ def eval(
             raise UsageError(
                 f"--{given[0]} goes with --predictions: write those of a network with 'mattingdata predict'"
             )
-        from matting_data.evaluation.trained import open_trained
+        from matting_data.predicting.trained_network import open_trained
 
         test_set = open_test_set(data, split, ("image", alpha_folder, trimap_folder))
         trained = open_trained(checkpoint, device)
@@ -133,7 +133,7 @@ def _network(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    from matting_data.evaluation.refinements import score_refinements
+    from matting_data.predicting.refinements import score_refinements
 
     result = score_refinements(trained, test_set, refinements, sizes, pictures, seed)  # type: ignore[arg-type]
     written = result.write(out) if out else []

@@ -71,8 +71,8 @@ def export(
 
 
 def _network(checkpoint: Path, out: Path, refinements: int | None, as_json: bool) -> None:
-    from matting_data.evaluation.trained import open_trained
-    from matting_data.networks.export import export_onnx
+    from matting_data.networks.onnx_export import export_onnx
+    from matting_data.predicting.trained_network import open_trained
 
     trained = open_trained(checkpoint, "cpu")
     result = export_onnx(trained.network, out, trained.refinements if refinements is None else refinements)

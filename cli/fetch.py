@@ -13,8 +13,8 @@ from .main import echo_json, echo_notes
 from .options import json_option
 
 if TYPE_CHECKING:
-    from matting_data.sources.fetching.fetch import FetchOptions, FetchResult, Progress
-    from matting_data.sources.fetching.request import Request
+    from matting_data.fetching.fetch import FetchOptions, FetchResult, Progress
+    from matting_data.fetching.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -68,7 +68,7 @@ def openimages(
     From the public bucket (longest side 1,024 pixels; boxable images only) or, with --originals, from where the
     photographs came; those are limited to 10 requests a second unless told otherwise.
     """
-    from matting_data.sources.fetching.request import bucket_request, original_request
+    from matting_data.fetching.request import bucket_request, original_request
 
     if recipe is not None or count is not None:
         images = _chosen(recipe, count, images, out, as_json)
@@ -81,9 +81,9 @@ def openimages(
 
 
 def _chosen(recipe: Path | None, count: int | None, images: Path | None, out: Path, as_json: bool) -> Path:
-    from matting_data.building.fetch_list import write_image_list
     from matting_data.errors import UsageError
-    from matting_data.recipe_file import load
+    from matting_data.recipes.recipe_file import load
+    from matting_data.scanning.fetch_list import write_image_list
 
     if recipe is None or count is None or images is not None:
         raise UsageError("--recipe and --count go together, and not with --images: give both, or a list")
@@ -109,7 +109,7 @@ def openimages_metadata(
     Files whose hash is known are checked against it. The train files are large: labels 2.7 GB, boxes 2.3 GB,
     machine_labels 7.3 GB, images 3.3 GB.
     """
-    from matting_data.sources.fetching.request import metadata_request
+    from matting_data.fetching.request import metadata_request
 
     return _fetch(metadata_request(names, groups, splits, base_url), out, how, as_json, "files")
 
@@ -117,8 +117,8 @@ def openimages_metadata(
 def _fetch(request: Request, out: Path, how: dict[str, Any], as_json: bool, unit: str) -> int:
     if how.pop("offline"):
         return _report_missing(request, out, as_json)
-    from matting_data.sources.fetching.fetch import FetchOptions
-    from matting_data.sources.fetching.fetch import fetch as run_fetch
+    from matting_data.fetching.fetch import FetchOptions
+    from matting_data.fetching.fetch import fetch as run_fetch
 
     megabytes = how.pop("megabytes_per_second")
     options = FetchOptions(bytes_per_second=megabytes * 1e6 if megabytes else None, **how)
@@ -131,8 +131,8 @@ def _fetch(request: Request, out: Path, how: dict[str, Any], as_json: bool, unit
 def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool, unit: str) -> None:
     from dataclasses import asdict
 
+    from matting_data.fetching.fetch_ledger import LEDGER
     from matting_data.publishing.statistics import ledger_lines
-    from matting_data.sources.fetching.ledger import LEDGER
 
     if as_json:
         problems = [asdict(row) for row in result.problems]
@@ -148,8 +148,8 @@ def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool
 
 
 def _report_missing(request: Request, out: Path, as_json: bool) -> int:
-    from matting_data.sources.fetching.fetch import missing
-    from matting_data.sources.fetching.wanted import Refused
+    from matting_data.fetching.fetch import missing
+    from matting_data.fetching.wanted import Refused
 
     absent = list(missing(request, out))
     names = [item.id for item in absent if not isinstance(item, Refused)]
@@ -168,7 +168,7 @@ def _report_missing(request: Request, out: Path, as_json: bool) -> int:
 @contextmanager
 def _progress(request: Request, unit: str) -> Iterator[Progress]:
     """Show a bar of files, or of megabytes where their total is known."""
-    from matting_data.building.progress import bar
+    from matting_data.running.progress import bar
 
     megabytes = request.bytes // 1_000_000
     with bar(megabytes or len(request), "fetching", "MB" if megabytes else unit) as shown:

@@ -26,7 +26,7 @@ def filter(
     """
     from matting_data.building.filter import SHEET, filter_backgrounds
     from matting_data.publishing.statistics import ledger_lines
-    from matting_data.recipe_file import load
+    from matting_data.recipes.recipe_file import load
 
     loaded = load(recipe, overrides)
     out = out or Path("out") / f"{loaded.recipe.name}-filter"

@@ -25,8 +25,8 @@ def check(recipe: Path | None, overrides: tuple[str, ...], out: Path | str | Non
 
     Exits with 1 when any is rejected. Results are kept in --out for the build.
     """
-    from matting_data.building.foregrounds import check_foregrounds
-    from matting_data.recipe_file import load
+    from matting_data.recipes.recipe_file import load
+    from matting_data.scanning.foreground_report import check_foregrounds
 
     loaded = load(recipe, overrides)
     report = check_foregrounds(loaded, out or Path("out") / loaded.recipe.name, workers)
@@ -53,8 +53,8 @@ def render(
 
     Needs the extra 'people'. About half a minute a picture on two cores.
     """
-    from matting_data.building.progress import bar
-    from matting_data.sources.people import random_specs, render_people, sample_specs, write_csv
+    from matting_data.people import random_specs, render_people, sample_specs, write_csv
+    from matting_data.running.progress import bar
 
     specs = sample_specs() if sample else random_specs(count, seed)
     width, height = size or (None, None)

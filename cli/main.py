@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from matting_data import __version__
 from matting_data.errors import MattingDataError
+from matting_data.version import __version__
 
 _VERBS = (
     "audit",

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from matting_data.errors import UsageError
 
 if TYPE_CHECKING:
-    from matting_data.building.executor import Workers
+    from matting_data.running.executor import Workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,7 +69,7 @@ def json_option(command: Command) -> Command:
 
 def workers_option(command: Command) -> Command:
     """``--workers``: all processors by default."""
-    from matting_data.building.executor import default_workers
+    from matting_data.running.executor import default_workers
 
     return click.option(
         "--workers",
@@ -102,7 +102,7 @@ def where_to_run(workers: int, executor: str, ray_address: str | None) -> Worker
         if ray_address is not None:
             raise UsageError(f"--ray-address {ray_address} goes with --executor ray: add it, or leave the address out")
         return workers
-    from matting_data.building.executor_ray import RayExecutor
+    from matting_data.running.ray_cluster import RayExecutor
 
     given = click.get_current_context().get_parameter_source("workers") is not ParameterSource.DEFAULT
     return RayExecutor(ray_address, workers if given else None)

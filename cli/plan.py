@@ -22,7 +22,7 @@ def plan(recipe: Path | None, overrides: tuple[str, ...], out: Path | str | None
     need not do it again.
     """
     from matting_data.building.estimate import estimate
-    from matting_data.recipe_file import load
+    from matting_data.recipes.recipe_file import load
 
     loaded = load(recipe, overrides)
     result = estimate(loaded, out or Path("out") / loaded.recipe.name, workers)

@@ -14,7 +14,7 @@ from .main import echo_json
 from .options import json_option, workers_option
 
 if TYPE_CHECKING:
-    from matting_data.evaluation.predict import Prediction
+    from matting_data.predicting.classical import Prediction
 
 _PATH = click.Path(path_type=Path)
 
@@ -79,14 +79,14 @@ def predict(
             raise UsageError(f"--method {method} needs trimaps: name a test set with --data")
         if options["background"] or options["kind"] != "alpha":
             raise UsageError("--cutout and --background need --checkpoint")
-        from matting_data.evaluation import predict as predicting
-        from matting_data.evaluation.data import open_test_set
+        from matting_data.evaluation.test_sets import open_test_set
+        from matting_data.predicting import classical
 
         test_set = open_test_set(data, split, (image_folder, "", trimap_folder))
-        return _say(predicting.predict(method, test_set, out, workers), out, f"{method} on {test_set.name}", as_json)
-    from matting_data.evaluation import predict_trained
-    from matting_data.evaluation.data import open_test_set
-    from matting_data.evaluation.trained import open_trained
+        return _say(classical.predict(method, test_set, out, workers), out, f"{method} on {test_set.name}", as_json)
+    from matting_data.evaluation.test_sets import open_test_set
+    from matting_data.predicting import predict_trained
+    from matting_data.predicting.trained_network import open_trained
 
     background = options["background"]
     wanted = predict_trained.Wanted(

@@ -18,7 +18,7 @@ from .options import dataset_argument, json_option
 @json_option
 def preview(dataset: Path, out: Path | None, samples: int, split: str | None, as_json: bool) -> None:
     """Draw a contact sheet of DATASET: image, alpha and trimap of some samples, in one PNG."""
-    from matting_data.publishing.contact_sheet import contact_sheet, write_sheet
+    from matting_data.reporting.contact_sheet import contact_sheet, write_sheet
 
     sheet = contact_sheet(dataset, samples, split)
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.png")

@@ -22,7 +22,7 @@ def repair(dataset: Path | str, base: Path | None, workers: int, as_json: bool) 
 
     What is sound is not touched, and neither is what cannot be restored. Exits with 1 when something stays damaged.
     """
-    from matting_data.building.repair import repair as run_repair
+    from matting_data.upkeep.repair import repair as run_repair
 
     result = run_repair(dataset, base, workers)
     if as_json:

@@ -20,7 +20,7 @@ def report(dataset: Path, out: Path | None, samples: int, as_json: bool) -> None
 
     Contact sheet, distributions, ledger, the filter's verdicts, decisions of people, and licences.
     """
-    from matting_data.publishing.report import write_report
+    from matting_data.reporting.report import write_report
 
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.html")
     size = write_report(dataset, out, samples)

@@ -22,7 +22,7 @@ def stats(dataset: Path | str, plot: Path | None, as_json: bool) -> None:
 
     found = statistics.read_statistics(dataset)
     if plot:
-        from matting_data.publishing.plots import draw
+        from matting_data.reporting.plots import draw
 
         draw(found, plot)
     if as_json:

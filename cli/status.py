@@ -25,8 +25,8 @@ def status(dataset: Path | str, watching: bool, interval: float, as_json: bool) 
     With --watch, a terminal shows the latest state in place; elsewhere a state is printed when it has changed, with
     --json as one document a line.
     """
-    from matting_data.building.status import status as read_status
-    from matting_data.building.status import watch
+    from matting_data.upkeep.status import status as read_status
+    from matting_data.upkeep.status import watch
 
     if not watching:
         found = read_status(dataset)

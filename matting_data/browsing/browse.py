@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from matting_data.atomic import sha256_file
 from matting_data.browsing import views
-from matting_data.browsing.backgrounds import BackgroundEntries
-from matting_data.browsing.cache import MediaCache, default_cache
-from matting_data.browsing.composites import TRIMAP_TARGETS, CompositeEntries
+from matting_data.browsing.background_entries import BackgroundEntries
+from matting_data.browsing.composite_entries import TRIMAP_TARGETS, CompositeEntries
 from matting_data.browsing.database import open_fiftyone
 from matting_data.browsing.entries import identity_of
 from matting_data.browsing.importing import Imported, import_entries, is_current
-from matting_data.browsing.predictions import PredictionEntries
+from matting_data.browsing.picture_cache import MediaCache, default_cache
+from matting_data.browsing.prediction_entries import PredictionEntries
 from matting_data.browsing.tags import collect_tags
-from matting_data.building.workspace import saved_recipe
 from matting_data.errors import UsageError
-from matting_data.overrides import FILE_NAME, Override, append, overrides_path
-from matting_data.records import Background
+from matting_data.recipes.decisions import FILE_NAME, Override, append, overrides_path
+from matting_data.records.records import Background
+from matting_data.records.tables import read_table
 from matting_data.shards.index import INDEX, read_index
-from matting_data.tables import read_table
+from matting_data.storage.atomic import sha256_file
+from matting_data.workspace.work_folder import saved_recipe
 
 Shows = Literal["composites", "backgrounds", "predictions"]
 
@@ -194,7 +194,7 @@ def _entries(
     if options.shows == "backgrounds":
         uses: dict[str, int] = {}
         if index is not None:
-            from matting_data.building.plan_tables import saved_plan
+            from matting_data.workspace.plan_tables import saved_plan
 
             for composite in saved_plan(root).composites:
                 uses[composite.background] = uses.get(composite.background, 0) + 1

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import sha256_file
+from matting_data.detectors.onnx_file import open_session
 from matting_data.errors import UsageError
-from matting_data.humans.onnx_file import open_session
+from matting_data.storage.atomic import sha256_file
 
 Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From an H×W×3 uint8 RGB picture to a vector of length 1."""

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from matting_data.browsing.cache import MediaCache
 from matting_data.browsing.entries import Box, Entry, Picture, made
-from matting_data.building.progress import bar
+from matting_data.browsing.picture_cache import MediaCache
+from matting_data.running.progress import bar
 
 IDENTITY = "identity"
 """Field by which a sample of FiftyOne knows what it was made of."""

@@ -15,8 +15,8 @@ from matting_data.browsing.entries import identity_of
 from matting_data.browsing.features import features_of, nearest_distances, stacked
 from matting_data.browsing.importing import IDENTITY
 from matting_data.browsing.views import similarity_views
-from matting_data.building.progress import bar
 from matting_data.errors import UsageError
+from matting_data.running.progress import bar
 
 SEARCH, MAP = "similar", "map"
 """Names under which FiftyOne knows the index and the map."""

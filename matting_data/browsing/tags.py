@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from matting_data.overrides import SUBSET, Override
+from matting_data.recipes.decisions import SUBSET, Override
 
 WHY = "why:"
 """Prefix of a tag that says why: ``why:a hand at the left edge``."""

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from matting_data.building import workspace
-from matting_data.building.plan_tables import APPENDED, PLAN, TABLES, read_seal, save_plan, saved_plan
 from matting_data.errors import UsageError
-from matting_data.planning.overrides import MOVED, REASONS, REJECTED
+from matting_data.planning.decided import MOVED, REASONS, REJECTED
 from matting_data.planning.plan import Plan
-from matting_data.recipe import Recipe
-from matting_data.recipe_file import LoadedRecipe, as_mapping, parse_recipe
-from matting_data.records import Background, Foreground
-from matting_data.shards.index import INDEX, read_index, tool_versions
-from matting_data.shards.layout import RECIPE
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe
+from matting_data.records.records import Background, Foreground
+from matting_data.shards.index import INDEX, read_index
+from matting_data.shards.names import RECIPE
 from matting_data.storage import Storage
+from matting_data.version import tool_versions
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.plan_tables import APPENDED, PLAN, TABLES, read_seal, save_plan, saved_plan
 
 _MAY_CHANGE = ("version", "foregrounds.sources", "foregrounds.expect", "backgrounds.sources", "overrides")
 """Keys of a recipe that decide nothing about composites that are there; sources are compared by what they hold."""

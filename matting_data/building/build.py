@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from matting_data.building import workspace
 from matting_data.building.append import (
     alters_finished,
     appended_state,
@@ -19,28 +18,29 @@ from matting_data.building.append import (
     stage,
     unstage,
 )
-from matting_data.building.attribution import attribution_of
-from matting_data.building.executor import Workers
-from matting_data.building.failures import FailureCount, FailurePolicy, failed_checks
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.ledger import NO_COMPOSITE
-from matting_data.building.make_shards import build_shards, remove_other_shards
-from matting_data.building.plan_tables import WITHOUT_OVERRIDES, read_seal, save_plan, saved_plan
-from matting_data.building.scan import load_detector, scan_backgrounds, scan_foregrounds
-from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import UsageError
-from matting_data.overrides import load_overrides
-from matting_data.planning.append import Fixed, extend_plan
+from matting_data.planning.extension import Fixed, extend_plan
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.publishing.attribution import to_csv
-from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, Foreground
+from matting_data.publishing.attribution_rows import attribution_of
+from matting_data.recipes.decisions import load_overrides
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Background, Foreground
+from matting_data.rendering.failures import FailureCount, FailurePolicy, failed_checks
+from matting_data.rendering.make_shards import build_shards, remove_other_shards
+from matting_data.rendering.shard_job import SourceInputs
+from matting_data.running.executor import Workers
+from matting_data.scanning.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.shards.index import INDEX
-from matting_data.shards.layout import BACKGROUNDS as STORED
-from matting_data.shards.layout import SPLITS, shard_name
-from matting_data.sources.backgrounds import find_backgrounds
-from matting_data.sources.colours import ColourCache
+from matting_data.shards.names import BACKGROUNDS as STORED
+from matting_data.shards.names import SPLITS, shard_name
+from matting_data.sources.find_backgrounds import find_backgrounds
 from matting_data.storage import Location, Storage, open_storage
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.plan_tables import WITHOUT_OVERRIDES, read_seal, save_plan, saved_plan
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from matting_data.building import workspace
 from matting_data.building.build import scan_and_plan
 from matting_data.building.ledger import make_ledger, summarise
-from matting_data.building.render import ForegroundRenderer
-from matting_data.building.shard_job import SourceInputs
 from matting_data.errors import RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.publishing.statistics import ledger_lines
-from matting_data.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.rendering.composites import ForegroundRenderer
+from matting_data.rendering.shard_job import SourceInputs
 from matting_data.seeds import derive_seed
 from matting_data.shards.writer import MemorySink, ShardWriter
-from matting_data.sources.colours import ColourCache
 from matting_data.storage import Location, Storage, open_storage
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.colour_cache import ColourCache
 
 _PROBES = 8
 """Foregrounds of which composites are made to measure size and time."""

@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.atomic import write_bytes
-from matting_data.building import workspace
 from matting_data.building.ledger import summarise
-from matting_data.building.plan_tables import PLAN
-from matting_data.building.scan import scan_backgrounds
 from matting_data.errors import RejectedInput, UsageError
-from matting_data.humans.audit import stratum_of
-from matting_data.overrides import effective, load_overrides
-from matting_data.planning.overrides import override_backgrounds
+from matting_data.humans.audit_sample import stratum_of
+from matting_data.planning.decided import override_backgrounds
 from matting_data.planning.plan import choose_backgrounds
-from matting_data.publishing.contact_sheet import grid, tile, write_sheet
-from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, LedgerRow
+from matting_data.recipes.decisions import effective, load_overrides
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Background, LedgerRow
+from matting_data.records.tables import write_table
+from matting_data.reporting.contact_sheet import grid, tile, write_sheet
+from matting_data.scanning.scan import scan_backgrounds
 from matting_data.seeds import derive_seed
-from matting_data.sources.backgrounds import background_file
+from matting_data.sources.decoded import load_background
+from matting_data.sources.find_backgrounds import background_file
 from matting_data.sources.inputs import read_input
-from matting_data.sources.load import load_background
 from matting_data.storage import open_storage
-from matting_data.tables import write_table
+from matting_data.storage.atomic import write_bytes
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.plan_tables import PLAN
 
 BACKGROUNDS = "backgrounds.parquet"
 LEDGER = "ledger/backgrounds.parquet"

@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matting_data.building.ledger import LEDGERS, ledger_files, make_ledger, summarise
-from matting_data.building.make_shards import BuiltShards
-from matting_data.building.plan_tables import APPENDED
-from matting_data.building.shard_job import ShardResult
 from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.publication import publication_files
-from matting_data.recipe_file import LoadedRecipe
-from matting_data.records import Background, LedgerRow
-from matting_data.shards.index import FORMAT, content_sha256, tool_versions, write_index
-from matting_data.shards.layout import BACKGROUNDS, RECIPE, manifest_name, shard_name, tar_name
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Background, LedgerRow
+from matting_data.rendering.make_shards import BuiltShards
+from matting_data.rendering.shard_job import ShardResult
+from matting_data.shards.index import FORMAT, content_sha256, write_index
+from matting_data.shards.names import BACKGROUNDS, RECIPE, manifest_name, shard_name, tar_name
 from matting_data.storage import Storage
+from matting_data.version import tool_versions
+from matting_data.workspace.plan_tables import APPENDED
 
 
 def finish(

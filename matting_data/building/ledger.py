@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from matting_data.building.shard_job import ShardResult
-from matting_data.planning.overrides import REJECTED
+from matting_data.planning.decided import REJECTED
 from matting_data.planning.plan import Plan
-from matting_data.records import Background, Foreground, LedgerRow, PlannedComposite
-from matting_data.tables import parquet_bytes, to_table
+from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.records.tables import parquet_bytes, to_table
+from matting_data.rendering.shard_job import ShardResult
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 

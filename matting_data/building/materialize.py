@@ -8,18 +8,18 @@ import io
 from collections.abc import Collection
 from dataclasses import replace
 
-from matting_data.building import workspace
 from matting_data.building.build import BuildResult
-from matting_data.building.executor import Workers
 from matting_data.building.finish import finish, used_backgrounds
-from matting_data.building.layer_inputs import LayerInputs
-from matting_data.building.make_shards import build_shards
-from matting_data.building.plan_tables import save_plan, saved_plan
 from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
-from matting_data.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.rendering.layer_inputs import LayerInputs
+from matting_data.rendering.make_shards import build_shards
+from matting_data.running.executor import Workers
 from matting_data.shards.index import INDEX, read_index
 from matting_data.storage import LocalStorage, Location, Storage, open_storage
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.plan_tables import save_plan, saved_plan
 
 
 def materialize(source: Location, out: Location, workers: Workers) -> BuildResult:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matting_data.atomic import write_bytes
-from matting_data.building.executor import run
-from matting_data.building.progress import bar
 from matting_data.errors import UsageError
-from matting_data.evaluation import rendering
+from matting_data.evaluation import table_formats
+from matting_data.evaluation.columns import VIEWS, view_of
 from matting_data.evaluation.conventions import convention
-from matting_data.evaluation.data import EvaluationSet, prediction_files
 from matting_data.evaluation.scoring import ImageScore, ScoreImage, ScoringOptions
 from matting_data.evaluation.table import Accumulator, Table
-from matting_data.evaluation.views import VIEWS, view_of
+from matting_data.evaluation.test_sets import EvaluationSet, prediction_files
+from matting_data.running.executor import run
+from matting_data.running.progress import bar
+from matting_data.storage.atomic import write_bytes
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Evaluation:
     def lines(self) -> list[str]:
         """Say it in lines for people."""
         lines = [f"{self.name}: {len(self.scores) - self.failed} of {len(self.scores)} images scored", ""]
-        lines += rendering.text(self.table).splitlines()
+        lines += table_formats.text(self.table).splitlines()
         if self.extra:
             shown = ", ".join(self.extra[:3]) + (", ..." if len(self.extra) > 3 else "")
             lines.append(f"{len(self.extra)} predictions belong to no image and were left alone: {shown}")
@@ -60,20 +60,20 @@ class Evaluation:
         """Return everything as one JSON document."""
         document = {
             "name": self.name,
-            **rendering.as_mapping(self.table),
+            **table_formats.as_mapping(self.table),
             "extra": list(self.extra),
-            "images": [rendering.score_mapping(score) for score in self.scores],
+            "images": [table_formats.score_mapping(score) for score in self.scores],
         }
         return json.dumps(document, indent=1, ensure_ascii=False)
 
     def write(self, out: Path) -> list[Path]:
         """Write ``images.csv``, ``summary.csv``, ``evaluation.json``, ``table.md`` and ``table.tex`` to a folder."""
         files = {
-            "images.csv": rendering.images_csv(self.scores),
-            "summary.csv": rendering.summary_csv(self.table),
+            "images.csv": table_formats.images_csv(self.scores),
+            "summary.csv": table_formats.summary_csv(self.table),
             "evaluation.json": self.json() + "\n",
-            "table.md": rendering.markdown(self.table),
-            "table.tex": rendering.latex(self.table),
+            "table.md": table_formats.markdown(self.table),
+            "table.tex": table_formats.latex(self.table),
         }
         for name, content in files.items():
             write_bytes(out / name, content.encode())
@@ -95,7 +95,7 @@ def evaluate(
     predictions : Path
         Holds one image an item, named as its key, with any suffix.
     data : EvaluationSet
-        From :func:`matting_data.evaluation.data.open_test_set`.
+        From :func:`matting_data.evaluation.test_sets.open_test_set`.
     options : ScoringOptions, optional
         Region, convention, and what happens to missing predictions and those of another size.
     workers : int

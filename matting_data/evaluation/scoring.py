@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.evaluation.conventions import convention
-from matting_data.evaluation.data import Item, matte_of
+from matting_data.evaluation.test_sets import Item, matte_of
 from matting_data.metrics.absolute import absolute_sum, squared_sum
 from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
 from matting_data.metrics.gradient import gradient_sum, reference_filter

@@ -13,8 +13,8 @@ import numpy as np
 
 from matting_data.errors import UsageError
 from matting_data.evaluation.bootstrap import intervals
+from matting_data.evaluation.columns import VIEWS, Column, View
 from matting_data.evaluation.scoring import ImageScore
-from matting_data.evaluation.views import VIEWS, Column, View
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from matting_data.atomic import atomic_folder, storage_errors
-from matting_data.building.progress import bar
 from matting_data.errors import StorageError, UsageError, nearest
 from matting_data.exporting.source import Source
 from matting_data.exporting.staging import Staging
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.card import FILE_NAME as CARD
 from matting_data.publishing.card import export_card
+from matting_data.running.progress import bar
+from matting_data.storage.atomic import atomic_folder, storage_errors
 
 FORMATS = MappingProxyType(
     {

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.building.layer_inputs import LayerInputs
-from matting_data.building.render import ForegroundRenderer
-from matting_data.building.shard_job import Inputs, SourceInputs
-from matting_data.building.workspace import colour_store, saved_recipe
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.imaging.geometry import cut
-from matting_data.publishing.facts import Facts, read_facts
+from matting_data.publishing.card_inputs import Facts, read_facts
 from matting_data.publishing.publication import said_before
-from matting_data.records import Background, Foreground, PlannedComposite, Sample
+from matting_data.records.records import Background, Foreground, PlannedComposite, Sample
+from matting_data.rendering.composites import ForegroundRenderer
+from matting_data.rendering.layer_inputs import LayerInputs
+from matting_data.rendering.shard_job import Inputs, SourceInputs
 from matting_data.shards.index import read_index
 from matting_data.shards.members import MEMBERS, member_of, placement_of
 from matting_data.shards.reader import read_members, shard_entries
-from matting_data.sources.colours import ColourCache
+from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.work_folder import colour_store, saved_recipe
 
 _PLACES = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
 

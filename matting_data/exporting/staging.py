@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from matting_data.atomic import storage_errors
 from matting_data.errors import DamageError, StorageError
+from matting_data.storage.atomic import storage_errors
 
 _CHUNK = 1 << 20
 
 
 class Staging:
-    """Writes below a folder that :func:`matting_data.atomic.atomic_folder` will rename.
+    """Writes below a folder that :func:`matting_data.storage.atomic.atomic_folder` will rename.
 
     Parameters
     ----------

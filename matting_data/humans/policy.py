@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.errors import UsageError, nearest
-from matting_data.humans.detector import Detection, Thresholds
 
 Outcome = Literal["keep", "reject", "review"]
 
@@ -36,7 +36,7 @@ class HumanPolicy:
     Parameters
     ----------
     detector : str or None
-        Name known to :func:`matting_data.humans.registry.load`; None runs no detector.
+        Name known to :func:`matting_data.detectors.registry.load`; None runs no detector.
     threshold : float in [0, 1] or 'auto'
         Score from which a person counts as detected; 'auto' takes the detector's recommendation.
     review : {'reject', 'keep', 'review'}

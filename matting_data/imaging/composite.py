@@ -12,9 +12,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.front import Front, Rows, premultiply_rows, put_before, row_spans
 from matting_data.imaging.geometry import Box, Placement, bounding_box, cut, is_enlarged
-from matting_data.imaging.resample import cubic_window
+from matting_data.imaging.kernels.resample import cubic_window
+from matting_data.imaging.kernels.row_spans import Front, Rows, premultiply_rows, put_before, row_spans
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting_data.errors import MattingDataError
-from matting_data.imaging.run_png import run_png
+from matting_data.imaging.kernels.run_png import run_png
 
 _WEBP_SIDE = 16_383
 

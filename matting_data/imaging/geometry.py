@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.resample import cubic_window
+from matting_data.imaging.kernels.resample import cubic_window
 
 Crop = Literal["top_left", "center", "random"]
 
@@ -98,7 +98,7 @@ def place(
 def cut(background: NDArray[np.uint8], placement: Placement, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the window of the enlarged background that the foreground covers.
 
-    Only the window's pixels are computed, see :mod:`matting_data.imaging.resample`.
+    Only the window's pixels are computed, see :mod:`matting_data.imaging.kernels.resample`.
 
     Parameters
     ----------

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging import bitmask
 from matting_data.imaging.encode import matte_png
 from matting_data.imaging.geometry import bounding_box
-from matting_data.imaging.trimap_png import trimap_png
+from matting_data.imaging.kernels import bitmask
+from matting_data.imaging.kernels.trimap_png import trimap_png
 
 Element = Literal["ellipse", "disc"]
 

@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from matting_data.atomic import atomic_file, sha256_file, storage_errors, write_bytes
 from matting_data.errors import MissingExtraError, UsageError
-from matting_data.networks.safenet.build import build_network
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.fetching.client import Client
+from matting_data.fetching.throttle import Throttle
+from matting_data.fetching.transfer import Transfer
+from matting_data.fetching.wanted import Wanted
+from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
+from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.safenet.presets import as_mapping, config_from
-from matting_data.sources.fetching.client import Client
-from matting_data.sources.fetching.throttle import Throttle
-from matting_data.sources.fetching.transfer import Transfer
-from matting_data.sources.fetching.wanted import Wanted
+from matting_data.storage.atomic import atomic_file, sha256_file, storage_errors, write_bytes
 
 FORMAT = "mattingdata-network/1"
 """Value of ``format`` in every checkpoint of a network."""

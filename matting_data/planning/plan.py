@@ -7,16 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matting_data.detectors.detector import Thresholds
 from matting_data.errors import UsageError
-from matting_data.humans.detector import Thresholds
 from matting_data.humans.policy import HumanPolicy
-from matting_data.overrides import Override
-from matting_data.planning.overrides import apply_overrides
+from matting_data.planning.decided import apply_overrides
 from matting_data.planning.pairing import pair
 from matting_data.planning.selection import judge_found, judge_humans, reject_duplicates
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
-from matting_data.recipe import Expect, Recipe
-from matting_data.records import Background, Foreground, PlannedComposite, values
+from matting_data.recipes.decisions import Override
+from matting_data.recipes.recipe import Expect, Recipe
+from matting_data.records.records import Background, Foreground, PlannedComposite, values
 from matting_data.seeds import derive_seed
 
 
@@ -35,7 +35,7 @@ class Plan:
     without_overrides : str
         Hash of the plan before the overrides; empty where there are none.
     appended : bool
-        Whether it grew out of an earlier plan (:mod:`matting_data.planning.append`), so that the recipe alone does
+        Whether it grew out of an earlier plan (:mod:`matting_data.planning.extension`), so that the recipe alone does
         not lead to it.
     """
 
@@ -84,7 +84,7 @@ def make_plan(
     recommended : Thresholds or None
         Those of the detector that scored the backgrounds, for a policy that says ``auto``.
     overrides : sequence of Override
-        What people decided about single inputs; applied last (:mod:`matting_data.planning.overrides`), so that
+        What people decided about single inputs; applied last (:mod:`matting_data.planning.decided`), so that
         everything they do not touch, also ``expect``, is as without them.
 
     Raises

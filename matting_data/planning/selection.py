@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from matting_data.humans.detector import Detection, Thresholds
+from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.humans.policy import NOT_EXAMINED, HumanPolicy, verdict
 from matting_data.imaging.fingerprint import duplicate_of
-from matting_data.licenses import allowed_licenses
-from matting_data.recipe_backgrounds import Backgrounds
-from matting_data.records import Background, Foreground
+from matting_data.recipes.licenses import allowed_licenses
+from matting_data.recipes.recipe_backgrounds import Backgrounds
+from matting_data.records.records import Background, Foreground
 
 Input = TypeVar("Input", Foreground, Background)
 

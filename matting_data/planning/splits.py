@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from matting_data.errors import UsageError
 from matting_data.imaging.fingerprint import groups
-from matting_data.recipe import SplitRule
-from matting_data.records import Background, Foreground
+from matting_data.recipes.recipe import SplitRule
+from matting_data.records.records import Background, Foreground
 from matting_data.seeds import derive_seed
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from matting_data.atomic import write_bytes
+from matting_data.storage.atomic import write_bytes
 
 FILE_NAME = "ATTRIBUTION.csv"
 

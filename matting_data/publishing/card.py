@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
+from matting_data.publishing.card_inputs import AUDIT, Facts
 from matting_data.publishing.card_terms import terms_section
-from matting_data.publishing.facts import AUDIT, Facts
 from matting_data.publishing.front_matter import front_matter
 from matting_data.publishing.markdown import plain, table
 from matting_data.publishing.statistics import summary
-from matting_data.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, source_name, trimap_rule
+from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, source_name, trimap_rule
 
 FILE_NAME = "README.md"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from matting_data.licenses import License, recognise
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
-from matting_data.publishing.facts import Facts
+from matting_data.publishing.card_inputs import Facts
 from matting_data.publishing.license_terms import BARRIERS, LicenseTerms
 from matting_data.publishing.markdown import plain, table
+from matting_data.recipes.licenses import License, recognise
 
 
 def terms_section(facts: Facts) -> str:

@@ -11,9 +11,9 @@ import json
 import typing
 from typing import Any
 
-from matting_data.licenses import recognise
-from matting_data.publishing.facts import Facts
-from matting_data.records import Sample
+from matting_data.publishing.card_inputs import Facts
+from matting_data.recipes.licenses import recognise
+from matting_data.records.records import Sample
 from matting_data.shards.members import MEMBERS
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from matting_data.licenses import License, recognise
+from matting_data.recipes.licenses import License, recognise
 
 UNKNOWN = "unknown"
 NO_SHARING = "no_sharing"

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from matting_data.building import workspace
 from matting_data.errors import UsageError
 from matting_data.publishing import card, croissant
-from matting_data.publishing.facts import Publication, read_facts
+from matting_data.publishing.card_inputs import Publication, read_facts
 from matting_data.shards.index import read_index, write_index
 from matting_data.storage import Location, MissingFileError, open_storage
+from matting_data.workspace import work_folder as workspace
 
 INFO = "_info.json"
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
-from matting_data.readers.cache import ShardCache
 from matting_data.readers.epochs import EpochPairs
-from matting_data.readers.layers import LayerStore, open_layers
-from matting_data.readers.rows import Rows
+from matting_data.readers.layered import LayerStore, open_layers
+from matting_data.readers.manifest_columns import Rows
 from matting_data.readers.split import Split
 from matting_data.readers.store import CompositeStore, SampleStore
-from matting_data.records import Sample
+from matting_data.readers.tar_cache import ShardCache
+from matting_data.records.records import Sample
+from matting_data.records.tables import PARQUET_ERRORS, require_safe_names, schema
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 from matting_data.storage import ByteSource, Location, Storage, open_storage
-from matting_data.tables import PARQUET_ERRORS, require_safe_names, schema
 
 if TYPE_CHECKING:
     import pandas

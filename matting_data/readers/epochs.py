@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from matting_data.imaging.geometry import place
 from matting_data.planning.pairing import pair
-from matting_data.readers.layers import Backgrounds
-from matting_data.recipe import Recipe
-from matting_data.records import Sample
+from matting_data.readers.layered import Backgrounds
+from matting_data.recipes.recipe import Recipe
+from matting_data.records.records import Sample
 from matting_data.seeds import derive_seed, generator
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from matting_data.errors import UsageError, nearest
 from matting_data.readers.epochs import EpochPairs
-from matting_data.readers.rows import Rows
+from matting_data.readers.manifest_columns import Rows
 from matting_data.readers.store import PARTS, Composite, Part, SampleStore, complete
-from matting_data.records import Sample
+from matting_data.records.records import Sample
 
 
 class Split(Sequence[Composite]):

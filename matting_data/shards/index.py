@@ -6,15 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib import metadata
 from typing import Any
 
-import cv2
-
-from matting_data import __version__
 from matting_data.errors import DamageError, UsageError
-from matting_data.shards.layout import BACKGROUNDS, RECIPE, SPLITS
+from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
 from matting_data.storage import Location, MissingFileError, open_storage
 
 FORMAT = "mattingdata/1"
@@ -40,13 +35,6 @@ def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         for entry in shards[split]:
             digest.update(f"{entry['tar']} {entry['sha256']}\n".encode())
     return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def tool_versions() -> dict[str, str]:
-    """Return the versions of what decides bytes."""
-    names = ("numpy", "scipy", "numba", "pillow", "polars", "pymatting", "simplejpeg", "ImageHash", "onnxruntime")
-    return {"mattingdata": __version__, "opencv": cv2.__version__} | {name: metadata.version(name) for name in names}
 
 
 def write_index(out: Location, index: Mapping[str, Any]) -> None:

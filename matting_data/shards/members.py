@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 from matting_data.imaging.geometry import Placement
 from matting_data.imaging.trimap import Radii
-from matting_data.records import Foreground, Sample
+from matting_data.records.records import Foreground, Sample
 
 MEMBERS = ("image", "alpha", "trimap", "json")
 """The members of every sample, in their order in the tar; their fields add an extension (``image.jpg``)."""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from matting_data.errors import DamageError
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
-from matting_data.imaging.run_png_reader import read_run_png
-from matting_data.records import Sample
-from matting_data.shards.layout import BACKGROUNDS
+from matting_data.imaging.kernels.run_png_reader import read_run_png
+from matting_data.records.records import Sample
+from matting_data.records.tables import read_stored
 from matting_data.shards.members import MEMBERS
+from matting_data.shards.names import BACKGROUNDS
 from matting_data.storage import Location, open_storage
-from matting_data.tables import read_stored
 
 _JPEG = b"\xff\xd8\xff\xe0"
 """Start and JFIF header: as the encoder writes it, without an orientation."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matting_data.errors import RejectedInput
-from matting_data.sources.remote import RemotePath, SourcePath
+from matting_data.sources.source_paths import RemotePath, SourcePath
 from matting_data.storage import MissingFileError
 
 _MAX_BYTES = 1 << 30

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
-from matting_data.atomic import HashingFile
 from matting_data.errors import DamageError, StorageError
+from matting_data.storage.atomic import HashingFile
 from matting_data.storage.retries import back_off
 
 Result = TypeVar("Result")

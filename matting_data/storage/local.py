@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from matting_data.atomic import HashingFile, atomic_file, move_file, sha256_file, storage_errors, write_bytes
+from matting_data.storage.atomic import HashingFile, atomic_file, move_file, sha256_file, storage_errors, write_bytes
 from matting_data.storage.base import FileInfo, Storage, TooShortError, said
 
 

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, NoReturn
 
 import fsspec
 
-from matting_data.atomic import HashingFile, storage_errors
 from matting_data.errors import MissingExtraError, StorageError, UsageError
+from matting_data.storage.atomic import HashingFile, storage_errors
 from matting_data.storage.base import FileInfo, Result, Storage, TooShortError, said
 
 _BLOCK = 16 << 20

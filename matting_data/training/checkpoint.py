@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from matting_data.atomic import atomic_file, atomic_folder
 from matting_data.errors import DamageError, UsageError
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.weights import load_state, read_checkpoint, save_network
+from matting_data.storage.atomic import atomic_file, atomic_folder
 from matting_data.training.ema import Average
 from matting_data.training.steps import Stepper
 

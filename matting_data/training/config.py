@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.safenet.padding import MULTIPLE
 
 _STRICT = ConfigDict(extra="forbid")

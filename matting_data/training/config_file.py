@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from matting_data import documents
-from matting_data.documents import apply_override
+from matting_data import configuration
+from matting_data.configuration import apply_override
 from matting_data.errors import UsageError
 from matting_data.networks.safenet import presets
 from matting_data.training.config import TrainConfig
@@ -26,7 +26,7 @@ LENGTHS = ("epochs", "steps")
 
 def preset_names() -> list[str]:
     """Return the names of presets of training, and of networks, which are trained as ``unrolled`` is."""
-    return sorted({*documents.preset_names(_FOLDER), *presets.preset_names()})
+    return sorted({*configuration.preset_names(_FOLDER), *presets.preset_names()})
 
 
 def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -44,10 +44,10 @@ def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     UsageError
         One sentence naming the file, the key, the value and the remedy.
     """
-    document = documents.parse_mapping(
+    document = configuration.parse_mapping(
         _text(str(name)), str(name), "training config", "start from the preset 'unrolled'"
     )
-    if str(name) in presets.preset_names() and str(name) not in documents.preset_names(_FOLDER):
+    if str(name) in presets.preset_names() and str(name) not in configuration.preset_names(_FOLDER):
         document["network"] = str(name)
     _spread_preset(document, str(name))
     for override in overrides:
@@ -69,7 +69,7 @@ def config_from(document: dict[str, Any], name: str = "the config") -> TrainConf
     try:
         return TypeAdapter(TrainConfig).validate_python(document)
     except ValidationError as error:
-        raise UsageError(f"{name}: {documents.validation_sentence(document, error, TrainConfig)}") from None
+        raise UsageError(f"{name}: {configuration.validation_sentence(document, error, TrainConfig)}") from None
 
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:
@@ -113,8 +113,8 @@ def _spread_preset(document: dict[str, Any], name: str) -> None:
 def _text(name: str) -> str:
     known = preset_names()
     if name in known:
-        return documents.read_preset(_FOLDER, name if name in documents.preset_names(_FOLDER) else "unrolled")
-    return documents.read_document(name, "training config", known)
+        return configuration.read_preset(_FOLDER, name if name in configuration.preset_names(_FOLDER) else "unrolled")
+    return configuration.read_document(name, "training config", known)
 
 
 def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
-from matting_data import __version__
-from matting_data.atomic import storage_errors, write_bytes
 from matting_data.errors import DamageError, UsageError
+from matting_data.storage.atomic import storage_errors, write_bytes
 from matting_data.training.config import TrainConfig
 from matting_data.training.config_file import differences, load_config, to_yaml
 from matting_data.training.parallel import World
+from matting_data.version import __version__
 
 CONFIG, RUN, RESULT = "config.yaml", "run.json", "result.json"
 BEST, FINAL = "best.safetensors", "network.safetensors"

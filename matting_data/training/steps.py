@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from matting_data.errors import MattingDataError, UsageError
-from matting_data.networks.memory import is_out_of_memory
+from matting_data.networks.cuda_memory import is_out_of_memory
 from matting_data.networks.safenet.losses import detector_loss, matting_loss
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.training.config import TrainConfig
-from matting_data.training.data import unknown_of
 from matting_data.training.optimisers import make_optimiser, rate_at, set_rate
 from matting_data.training.parallel import World
-from matting_data.training.statistics import RunningStatistics
+from matting_data.training.running_statistics import RunningStatistics
+from matting_data.training.training_data import unknown_of
 
 
 @dataclass

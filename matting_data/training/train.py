@@ -13,25 +13,24 @@ from typing import Any
 
 import torch
 
-from matting_data.atomic import remove_leftovers
-from matting_data.building.progress import bar
 from matting_data.errors import DamageError, StorageError
-from matting_data.evaluation.data import Item
-from matting_data.evaluation.refinements import held_out_errors
-from matting_data.evaluation.trained import choose_refinements
-from matting_data.networks.safenet.build import build_network
+from matting_data.evaluation.stop_rule import choose_refinements, held_out_errors
+from matting_data.evaluation.test_sets import Item
+from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.weights import load_encoder, load_network, safetensors_torch, save_network, state_sha256
 from matting_data.readers import Dataset
+from matting_data.running.progress import bar
+from matting_data.storage.atomic import remove_leftovers
 from matting_data.training import run_folder
 from matting_data.training.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
 from matting_data.training.config import TrainConfig
-from matting_data.training.data import Batches, split_run
 from matting_data.training.ema import Average
 from matting_data.training.parallel import World
 from matting_data.training.run_folder import BEST, FINAL, METRICS, RESULT, WATCHED, Log
 from matting_data.training.steps import NotFinite, Stepper, StepReport
 from matting_data.training.tensorboard import Board
+from matting_data.training.training_data import Batches, split_run
 from matting_data.training.watch import Look, Watch
 
 

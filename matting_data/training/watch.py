@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from matting_data.evaluation.training import MattingMetrics
+from matting_data.evaluation.torch_metrics import MattingMetrics
 from matting_data.networks.safenet.network import SafeNet, SafeNetOutput
 from matting_data.readers import Split
 from matting_data.training.config import TrainConfig
-from matting_data.training.data import watched_crops
 from matting_data.training.parallel import World, share
+from matting_data.training.training_data import watched_crops
 
 METRICS = ("mad", "mse")
 

@@ -24,10 +24,10 @@ from PIL import Image
 from matting_data.browsing.browse import BrowseOptions, default_overrides, imported_dataset, open_dataset, serve
 from matting_data.building.build import build
 from matting_data.errors import UsageError
-from matting_data.overrides import read
-from matting_data.recipe_file import load
-from tests.browsing.chromium import Page, browser, executable
-from tests.conftest import Project
+from matting_data.recipes.decisions import read
+from matting_data.recipes.recipe_file import load
+from tests.support.chromium import Page, browser, executable
+from tests.support.projects import Project
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from matting_data.browsing.cache import MediaCache
+from matting_data.browsing.picture_cache import MediaCache
 
 
 def test_the_limit_holds_for_all_datasets_together(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from matting_data.browsing.browse import BrowseOptions, default_overrides, export_tags, open_dataset
-from matting_data.building.plan_tables import saved_plan
-from matting_data.evaluation.data import open_test_set
-from matting_data.overrides import Override, append, read
-from matting_data.records import LedgerRow
-from matting_data.tables import read_table
-from tests.conftest import Project
-from tests.planning.test_overrides import members
+from matting_data.evaluation.test_sets import open_test_set
+from matting_data.recipes.decisions import Override, append, read
+from matting_data.records.records import LedgerRow
+from matting_data.records.tables import read_table
+from matting_data.workspace.plan_tables import saved_plan
+from tests.support.projects import Project
+from tests.support.stored_samples import members
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, save
-from synthetic import photo
 
 from matting_data.browsing.browse import BrowseOptions, open_dataset
 from matting_data.browsing.features import OnnxFeatures, nearest_distances, thumbnail_features
 from matting_data.errors import UsageError
-from tests.conftest import Project
+from tests.support.projects import Project
+from tests.support.synthetic import photo
 
 
 def network(path: Path, output: list[int | str], operator: str = "Identity", channels: int = 3) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matting_data.browsing.tags import decisions
-from matting_data.overrides import Override
+from matting_data.recipes.decisions import Override
 
 WHEN = "2025-03-01T12:00:00Z"
 

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,19 @@ import pytest
 import matting_data
 from matting_data.building import build as module
 from matting_data.building.build import BuildResult, build
-from matting_data.building.plan_tables import saved_plan
-from matting_data.building.repair import repair
-from matting_data.building.status import status
-from matting_data.building.verify import verify
 from matting_data.errors import UsageError
-from matting_data.overrides import Override
-from matting_data.overrides import append as decide
-from matting_data.records import LedgerRow
+from matting_data.recipes.decisions import Override
+from matting_data.recipes.decisions import append as decide
+from matting_data.records.records import LedgerRow
+from matting_data.records.tables import read_table
 from matting_data.storage import LocalStorage
-from matting_data.tables import read_table
-from tests.conftest import Project
+from matting_data.upkeep.repair import repair
+from matting_data.upkeep.status import status
+from matting_data.upkeep.verify import verify
+from matting_data.workspace.plan_tables import saved_plan
+from tests.support.commands import COMMAND
+from tests.support.projects import Project
 
-COMMAND = [sys.executable, "-c", "from matting_data.cli.main import main; main()"]
 KILLS = int(os.environ.get("MATTINGDATA_KILLS", "20"))
 
 

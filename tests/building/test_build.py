@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from matting_data.building.build import build
-from matting_data.building.plan_tables import saved_plan
 from matting_data.errors import StorageError, UsageError
 from matting_data.imaging import encode
-from matting_data.recipe_file import load
-from matting_data.records import LedgerRow, Sample
-from matting_data.tables import from_table
-from tests.conftest import Project, draw_person
+from matting_data.recipes.recipe_file import load
+from matting_data.records.records import LedgerRow, Sample
+from matting_data.records.tables import from_table
+from matting_data.workspace.plan_tables import saved_plan
+from tests.support.projects import Project, draw_person
 
 
 def manifest(out: Path, split: str) -> list[Sample]:
@@ -223,7 +223,7 @@ def test_changed_inputs_on_the_same_folder_are_refused_with_what_changed(project
 
 
 def test_a_second_build_of_the_same_folder_is_refused(project: Project) -> None:
-    from matting_data.building.workspace import locked
+    from matting_data.workspace.work_folder import locked
 
     with locked(project.out), pytest.raises(StorageError, match="another build is writing"):
         project.build()

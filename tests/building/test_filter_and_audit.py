@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matting_data.building.audit import rates, read_labels, write_sample
 from matting_data.building.filter import filter_backgrounds
-from matting_data.building.verify import verify
 from matting_data.errors import UsageError
-from matting_data.humans.audit import draw_sample, estimate, stratum_of, wilson
+from matting_data.humans.audit_sample import draw_sample, estimate, stratum_of, wilson
 from matting_data.imaging import encode
-from matting_data.records import Background
-from tests.conftest import Project, draw_photo
+from matting_data.records.records import Background
+from matting_data.scanning.audit import rates, read_labels, write_sample
+from matting_data.upkeep.verify import verify
+from tests.support.projects import Project, draw_photo
 
 
 def kept(count: int, source: str = "a", tier: str = "") -> list[Background]:

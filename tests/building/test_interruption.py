@@ -3,15 +3,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project
-
-COMMAND = [sys.executable, "-c", "from matting_data.cli.main import main; main()"]
+from tests.support.commands import COMMAND
+from tests.support.projects import Project
 
 
 def start(project: Project, *options: str) -> subprocess.Popen[str]:

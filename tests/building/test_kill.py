@@ -8,7 +8,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -17,13 +16,14 @@ from pathlib import Path
 import pytest
 
 from matting_data.building.build import build
-from matting_data.building.verify import verify
 from matting_data.errors import StorageError
-from matting_data.recipe_file import load
-from tests.conftest import Project
+from matting_data.recipes.recipe_file import load
+from matting_data.upkeep.verify import verify
+from tests.support.commands import COMMAND
+from tests.support.projects import Project
+from tests.support.vanishing import vanish_after_the_scan
 
 TRIALS = int(os.environ.get("MATTINGDATA_KILLS", "20"))
-COMMAND = [sys.executable, "-c", "from matting_data.cli.main import main; main()"]
 
 
 def small(root: Path, kind: str) -> Project:
@@ -43,7 +43,7 @@ def build_alone(recipe: Path, out: Path, started: str) -> None:
 def processes() -> ForkServerContext:
     """Starts processes in which everything is imported already, so that a kill meets a build and not an import."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["matting_data.building.build", "matting_data.building.shard_job"])
+    context.set_forkserver_preload(["matting_data.building.build", "matting_data.rendering.shard_job"])
     return context
 
 
@@ -187,21 +187,6 @@ def test_an_input_that_vanishes_fails_alone_and_the_build_is_whole_when_it_is_ba
     shutil.move(away, path)
     assert project.build().index == reference
     assert verify(project.out, True, 4, None, 1).problems == []
-
-
-def vanish_after_the_scan(project: Project, path: Path, away: Path) -> None:
-    """Let a file vanish between the plan and the shards, as on a disk that is unplugged."""
-    import matting_data.building.build as module
-
-    scan = module.scan_and_plan
-
-    def once(*arguments):  # type: ignore[no-untyped-def]
-        plan = scan(*arguments)
-        shutil.move(path, away)
-        module.scan_and_plan = scan
-        return plan
-
-    module.scan_and_plan = once
 
 
 @pytest.mark.parametrize("left", [[], ["lock"], ["lock", "CACHEDIR.TAG.tmp-77"]])

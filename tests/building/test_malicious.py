@@ -15,24 +15,24 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from synthetic import chunk, encoded, photo, png_header
 
 import matting_data
-from matting_data.atomic import sha256_file
 from matting_data.building.build import build
 from matting_data.building.materialize import materialize
-from matting_data.building.plan_tables import saved_plan
-from matting_data.building.repair import repair
-from matting_data.building.shard_job import SourceInputs
-from matting_data.building.verify import verify
 from matting_data.errors import DamageError, MattingDataError, RejectedInput, UsageError
-from matting_data.recipe_file import load
-from matting_data.records import Background, Foreground, LedgerRow
-from matting_data.sealed import sealed_parquet, unsealed
+from matting_data.recipes.recipe_file import load
+from matting_data.records.records import Background, Foreground, LedgerRow
+from matting_data.records.self_hashed import sealed_parquet, unsealed
+from matting_data.records.tables import parquet_bytes, read_table
+from matting_data.rendering.shard_job import SourceInputs
 from matting_data.shards.index import read_index, write_index
-from matting_data.sources.colours import ColourCache
-from matting_data.tables import parquet_bytes, read_table
-from tests.conftest import Project
+from matting_data.storage.atomic import sha256_file
+from matting_data.upkeep.repair import repair
+from matting_data.upkeep.verify import verify
+from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.plan_tables import saved_plan
+from tests.support.projects import Project
+from tests.support.synthetic import chunk, encoded, photo, png_header
 
 
 class Planted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,20 +13,19 @@ import numpy as np
 import pytest
 
 import matting_data
-from matting_data.building import lock
 from matting_data.building.build import build
 from matting_data.building.materialize import materialize
-from matting_data.building.repair import repair
-from matting_data.building.status import status
-from matting_data.building.verify import verify
 from matting_data.errors import StorageError, UsageError
 from matting_data.storage import open_storage
-from tests.buckets import Bucket
-from tests.conftest import Project
+from matting_data.upkeep.repair import repair
+from matting_data.upkeep.status import status
+from matting_data.upkeep.verify import verify
+from matting_data.workspace import locks as lock
+from tests.support.buckets import Bucket
+from tests.support.commands import COMMAND
+from tests.support.projects import Project
 
 boto3 = pytest.importorskip("boto3")
-
-COMMAND = [sys.executable, "-c", "from matting_data.cli.main import main; main()"]
 
 
 def objects(bucket: Bucket, prefix: str) -> dict[str, bytes]:

@@ -8,11 +8,11 @@ import pytest
 
 import matting_data
 from matting_data.building.materialize import materialize
-from matting_data.building.verify import verify
 from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import UsedBackground, attribute
 from matting_data.shards.index import read_index, write_index
-from tests.conftest import Project
+from matting_data.upkeep.verify import verify
+from tests.support.projects import Project
 
 
 def test_brackets_in_a_path_are_letters_like_any_other(project: Project) -> None:

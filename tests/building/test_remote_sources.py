@@ -8,14 +8,14 @@ import fsspec
 import pytest
 
 from matting_data.building.build import build
-from matting_data.building.verify import verify
 from matting_data.errors import StorageError, UsageError
-from matting_data.recipe_file import load
-from matting_data.sources.files import image_tree
+from matting_data.recipes.recipe_file import load
+from matting_data.sources.find_files import image_tree
 from matting_data.sources.inputs import local_files, read_input, state_of
-from matting_data.sources.remote import RemotePath, source_path
-from tests.buckets import Bucket
-from tests.conftest import Project
+from matting_data.sources.source_paths import RemotePath, source_path
+from matting_data.upkeep.verify import verify
+from tests.support.buckets import Bucket
+from tests.support.projects import Project
 
 boto3 = pytest.importorskip("boto3")
 

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from matting_data.building.build import build
-from matting_data.building.verify import verify
-from matting_data.recipe_file import load
+from matting_data.recipes.recipe_file import load
+from matting_data.upkeep.verify import verify
 
 RECIPE = Path(__file__).resolve().parents[2] / "benchmarks" / "shared.yaml"
 
@@ -31,9 +31,9 @@ def test_real_photographs_become_a_sound_dataset_with_every_input_explained(tmp_
 
 @pytest.mark.slow
 def test_people_labelled_in_the_backgrounds_do_not_end_up_behind_people(shared_data: Path, tmp_path: Path) -> None:
-    from matting_data.building.scan import scan_backgrounds
     from matting_data.planning.plan import human_policy
     from matting_data.planning.selection import judge_humans
+    from matting_data.scanning.scan import scan_backgrounds
 
     recipe = load(RECIPE)
     scanned = scan_backgrounds(recipe, tmp_path, 2)

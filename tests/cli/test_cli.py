@@ -11,7 +11,7 @@ import pytest
 from matting_data.cli.main import main
 from PIL import Image
 
-from tests.conftest import Project
+from tests.support.projects import Project
 
 
 class Run:
@@ -128,7 +128,7 @@ def test_damage_exits_with_1(run, built: Path) -> None:  # type: ignore[no-untyp
 
 
 def test_status_tells_an_interrupted_build_from_a_running_one(run, built: Path) -> None:  # type: ignore[no-untyped-def]
-    from matting_data.building.workspace import locked
+    from matting_data.workspace.work_folder import locked
 
     (built / "train" / "000001.parquet").unlink()
     interrupted = run("status", built).out

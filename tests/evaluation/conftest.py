@@ -1,24 +1,5 @@
-"""The command, run in this process as a user would."""
+"""The command as a fixture."""
 
-from __future__ import annotations
+from tests.support.commands import command
 
-from collections.abc import Callable
-
-import pytest
-
-RunCommand = Callable[..., tuple[int, str, str]]
-"""Arguments → exit code, what was printed, what was said of errors."""
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCommand:
-    from matting_data.cli.main import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["mattingdata", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+__all__ = ["command"]

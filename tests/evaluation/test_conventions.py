@@ -15,10 +15,10 @@ from matting_data.evaluation.conventions import ALIASES, CONVENTIONS, convention
 from matting_data.imaging.decode import decode, to_alpha8
 from matting_data.imaging.trimap import Trimapper, fixed_radii
 from matting_data.metrics import connectivity, gradient, mse, sad, unknown
-from matting_data.sources.files import image_tree
-from tests.conftest import draw_person
-from tests.evaluation.repository_rules import RULES
-from tests.metrics.mattes_strategy import code_pairs
+from matting_data.sources.find_files import image_tree
+from tests.support.mattes_strategy import code_pairs
+from tests.support.projects import draw_person
+from tests.support.repository_rules import RULES
 
 
 def check(name: str, p: NDArray, g: NDArray, trimap: NDArray | None) -> None:

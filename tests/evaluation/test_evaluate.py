@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.evaluation.conventions import CONVENTIONS
-from matting_data.evaluation.data import EvaluationSet, matte_of, open_test_set
 from matting_data.evaluation.evaluate import Evaluation, evaluate
 from matting_data.evaluation.scoring import ScoringOptions
+from matting_data.evaluation.test_sets import EvaluationSet, matte_of, open_test_set
 from matting_data.imaging.encode import jpeg, matte_png, png
 from matting_data.imaging.trimap import Trimapper, fixed_radii
 from matting_data.metrics import compose, connectivity, gradient, mad, mse, sad, unknown
-from tests.conftest import draw_person
-from tests.evaluation.conftest import RunCommand
+from tests.support.commands import RunCommand
+from tests.support.projects import draw_person
 
 
 class Folders:

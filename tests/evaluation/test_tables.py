@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from matting_data.errors import UsageError
-from matting_data.evaluation import rendering
+from matting_data.evaluation import table_formats
 from matting_data.evaluation.bootstrap import intervals
+from matting_data.evaluation.columns import FIELD, PAPER_LIKELY, PAPER_LITERAL, view_of
 from matting_data.evaluation.conventions import CONVENTIONS
 from matting_data.evaluation.scoring import ImageScore
 from matting_data.evaluation.table import Accumulator
-from matting_data.evaluation.views import FIELD, PAPER_LIKELY, PAPER_LITERAL, view_of
 
 
 def score(key: str, sad: float = 2000.0, subset: str = "a", source: str = "s", person: str = "") -> ImageScore:
@@ -102,7 +102,7 @@ def test_what_was_not_scored_is_counted_and_leaves_the_means_alone() -> None:
     ).table()
     assert table.failed == {"missing": 1, "size": 2}
     assert table.groups[0].images == 1
-    assert "not scored: 1 missing, 2 size" in rendering.text(table)
+    assert "not scored: 1 missing, 2 size" in table_formats.text(table)
     with pytest.raises(UsageError, match=r"no image could be scored \(1 missing\)"):
         accumulated(ImageScore("2", reason="missing")).table()
     with pytest.raises(UsageError, match="'1' was added twice"):
@@ -120,27 +120,27 @@ def accumulator() -> Accumulator:
 
 def test_csv_holds_every_digit(accumulator: Accumulator) -> None:
     table = accumulator.table()
-    rows = list(csv.DictReader(io.StringIO(rendering.summary_csv(table))))
+    rows = list(csv.DictReader(io.StringIO(table_formats.summary_csv(table))))
     sad = next(row for row in rows if row["kind"] == "all" and row["column"] == "SAD/1e3")
     assert float(sad["mean"]) == table.groups[0].cells[0][2].mean
     assert float(sad["low"]) <= float(sad["mean"]) <= float(sad["high"])
     assert next(row for row in rows if row["name"] == "multiple")["low"] == ""
-    images = list(csv.DictReader(io.StringIO(rendering.images_csv(accumulator.scores))))
+    images = list(csv.DictReader(io.StringIO(table_formats.images_csv(accumulator.scores))))
     assert [float(row["sad"]) for row in images[:2]] == [1234.5678, 2345.6789]
     assert (images[2]["sad"], images[2]["reason"], images[2]["detail"]) == ("", "size", "a, b")
 
 
 def test_json_markdown_and_latex(accumulator: Accumulator) -> None:
     table = accumulator.table()
-    mapping = json.loads(json.dumps(rendering.as_mapping(table)))
+    mapping = json.loads(json.dumps(table_formats.as_mapping(table)))
     assert mapping["groups"][0]["field"]["sad"]["mean"] == table.groups[0].cells[0][2].mean
     assert mapping["groups"][1]["field"]["sad"]["interval"] is None
     assert mapping["failed"] == {"size": 1}
-    lines = rendering.markdown(table).splitlines()
+    lines = table_formats.markdown(table).splitlines()
     header = next(number for number, line in enumerate(lines) if line.startswith("|"))
     assert len({line.count("|") for line in lines[header : header + 5]}) == 1
-    assert "| subset: multiple | 1 | 0.002881 |" in rendering.markdown(table)
-    latex = rendering.latex(table)
+    assert "| subset: multiple | 1 | 0.002881 |" in table_formats.markdown(table)
+    latex = table_formats.latex(table)
     assert r"subset: single\_frontal & 1 & 0.002881" in latex
     assert latex.count(r"\begin{tabular}{l") == latex.count(r"\end{tabular}") == 3
     assert not set("–·") & set(latex.replace("% ", ""))
@@ -159,7 +159,7 @@ def test_json_markdown_and_latex(accumulator: Accumulator) -> None:
     ],
 )
 def test_numbers_have_four_digits(value: float, shown: str) -> None:
-    assert rendering._number(value) == shown
+    assert table_formats._number(value) == shown
 
 
 def test_a_convention_has_its_own_columns() -> None:

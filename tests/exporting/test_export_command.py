@@ -9,9 +9,9 @@ import pytest
 from matting_data.cli.export import _FORMATS
 from matting_data.cli.main import cli
 
-from matting_data.atomic import TEMPORARY
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.exporting.export import FORMATS, Options, export
+from matting_data.storage.atomic import TEMPORARY
 
 
 def test_the_command_knows_every_format() -> None:

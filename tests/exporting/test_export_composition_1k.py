@@ -10,7 +10,7 @@ from PIL import Image
 from matting_data.errors import UsageError
 from matting_data.exporting.export import Options, export
 from matting_data.imaging.composite import over, premultiply
-from tests.conftest import Project
+from tests.support.projects import Project
 
 
 def pixels(path: Path) -> np.ndarray:  # type: ignore[type-arg]

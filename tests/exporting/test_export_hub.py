@@ -9,7 +9,7 @@ import pytest
 from matting_data.errors import DamageError
 from matting_data.exporting.export import Options, export
 from matting_data.exporting.source import Source
-from tests.real_readers import load_dataset
+from tests.support.real_readers import load_dataset
 
 
 def planes_by_key(dataset: Path, split: str) -> dict[str, dict[str, bytes]]:

@@ -10,7 +10,7 @@ import pytest
 from matting_data.building.materialize import materialize
 from matting_data.errors import UsageError
 from matting_data.exporting.export import export
-from tests.conftest import Project
+from tests.support.projects import Project
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from matting_data.atomic import atomic_folder
 from matting_data.exporting.export import export
 from matting_data.exporting.mds import Shards
 from matting_data.exporting.source import Source
 from matting_data.exporting.staging import Staging
+from matting_data.storage.atomic import atomic_folder
 
 
 def read_mds(folder: Path) -> list[dict[str, bytes]]:

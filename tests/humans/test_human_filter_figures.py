@@ -11,9 +11,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks import cross_validation, human_filter  # noqa: E402
+from matting_data.detectors import default  # noqa: E402
+from matting_data.detectors.detector import Thresholds  # noqa: E402
 from matting_data.errors import UsageError  # noqa: E402
-from matting_data.humans import default  # noqa: E402
-from matting_data.humans.detector import Thresholds  # noqa: E402
 
 DATA = human_filter.default_data()
 needs_photos = pytest.mark.skipif(

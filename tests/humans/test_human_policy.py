@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.errors import UsageError
-from matting_data.humans.detector import Detection, Thresholds
 from matting_data.humans.policy import HumanPolicy, Verdict, verdict
 
 RECOMMENDED = Thresholds(reject=0.5, review=0.25)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from synthetic import Pixels, photo, soft_matte
 
 from matting_data.imaging.colour import estimate_soft_colours, soft_pixels, with_soft_colours
 from matting_data.imaging.composite import over, premultiply
+from tests.support.synthetic import Pixels, photo, soft_matte
 
 
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from synthetic import Pixels, photo, soft_matte
 
 from matting_data.imaging.composite import decode_srgb, encode_srgb, over, over_linear, premultiply
 from matting_data.imaging.geometry import Box
+from tests.support.synthetic import Pixels, photo, soft_matte
 
 
 def half_up(numerator: int, denominator: int) -> int:

@@ -15,10 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from synthetic import Pixels, chunk, encoded, exif, jpeg_with_exif, photo, png_file, png_header, soft_matte
 
 from matting_data.errors import RejectedInput
 from matting_data.imaging.decode import Raster, decode, has_alpha, to_alpha8, to_rgb8
+from tests.support.synthetic import (
+    Pixels,
+    chunk,
+    encoded,
+    exif,
+    jpeg_with_exif,
+    photo,
+    png_file,
+    png_header,
+    soft_matte,
+)
 
 RGB = photo(23, 17, 4)
 GRAY = RGB[..., 1].copy()

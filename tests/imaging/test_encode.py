@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from synthetic import Pixels, photo, soft_matte
 
 from matting_data.imaging.encode import jpeg, matte_png, png
+from tests.support.synthetic import Pixels, photo, soft_matte
 
 
 def read(data: bytes) -> Pixels:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import encoded, person, photo
 
 from matting_data.imaging.decode import decode
 from matting_data.imaging.fingerprint import (
@@ -17,6 +16,7 @@ from matting_data.imaging.fingerprint import (
     foreground_fingerprint,
     groups,
 )
+from tests.support.synthetic import encoded, person, photo
 
 
 def differing(one: str, other: str) -> int:

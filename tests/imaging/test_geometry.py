@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from synthetic import Pixels, photo
 
 from matting_data.imaging.geometry import Box, Crop, Placement, bounding_box, cut, place
+from tests.support.synthetic import Pixels, photo
 
 sizes = st.tuples(st.integers(1, 6000), st.integers(1, 6000))
 shares = st.floats(0, 1, exclude_max=True)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from synthetic import Pixels, soft_matte
 
-from matting_data.imaging.run_png import run_png
+from matting_data.imaging.kernels.run_png import run_png
 from matting_data.imaging.trimap import Radii, Trimapper, adaptive_radii, dim_radii, fixed_radii, person_extent
+from tests.support.synthetic import Pixels, soft_matte
 
 levels = st.one_of(st.sampled_from([0, 0, 255, 255, 255]), st.integers(0, 255))
 mattes = hnp.array_shapes(min_dims=2, max_dims=2, max_side=11).flatmap(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from matting_data.imaging.decode import decode, to_alpha8
 from matting_data.metrics import connectivity, gradient, mad, mse, sad
-from matting_data.sources.files import image_tree
-from tests.metrics import definitions
-from tests.metrics.mattes_strategy import code_pairs, float_pairs, regions
+from matting_data.sources.find_files import image_tree
+from tests.support import definitions
+from tests.support.mattes_strategy import code_pairs, float_pairs, regions
 
 RELATIVE = 1e-9
 FLOOR = 1e-22

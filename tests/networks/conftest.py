@@ -1,5 +1,5 @@
 """One thread for every test of this folder."""
 
-from tests.one_thread import one_thread
+from tests.support.one_thread import one_thread
 
 __all__ = ["one_thread"]

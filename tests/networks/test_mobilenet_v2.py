@@ -6,11 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from network_reference import batch_norm, conv
-
 from matting_data.networks.backbones.mobilenet_v2 import InvertedResidual, MobileNetV2
-from matting_data.networks.safenet.build import parameter_count
 from matting_data.networks.safenet.encoder import Encoder
+from matting_data.networks.safenet.initial_weights import parameter_count
+from tests.support.network_reference import batch_norm, conv
 
 TORCHVISION = {
     "features.0.0.weight": (32, 3, 3, 3),

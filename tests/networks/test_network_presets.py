@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from matting_data.errors import UsageError
-from matting_data.networks.safenet.config import LossWeights, SafeNetConfig
+from matting_data.networks.safenet.options import LossWeights, SafeNetConfig
 from matting_data.networks.safenet.presets import as_mapping, config_from, load_config, preset_names
 
 

@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch")
 
 from matting_data.errors import MissingExtraError, UsageError
 from matting_data.networks.backbones.mobilenet_v2 import MobileNetV2
-from matting_data.networks.safenet.build import build_network
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
+from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.weights import load_encoder, load_network, read_checkpoint, save_network, state_sha256
-from tests.sources.fetching.misbehaving_server import Server, good, running, status
+from tests.support.misbehaving_server import Server, good, running, status
 
 CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
 

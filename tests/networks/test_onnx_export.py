@@ -9,13 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from matting_data.atomic import sha256_file
 from matting_data.errors import MattingDataError, MissingExtraError, UsageError
-from matting_data.networks import export
-from matting_data.networks.export import TOLERANCE, export_onnx
-from matting_data.networks.safenet.build import build_network
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks import onnx_export as export
+from matting_data.networks.onnx_export import TOLERANCE, export_onnx
+from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
+from matting_data.networks.safenet.options import SafeNetConfig
+from matting_data.storage.atomic import sha256_file
 
 CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
 

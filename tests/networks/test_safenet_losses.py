@@ -3,21 +3,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import network_reference as reference
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from tests.support import network_reference as reference
+
 torch = pytest.importorskip("torch")
 
 from matting_data.errors import UsageError
-from matting_data.networks.safenet.config import FlawTarget, LossWeights
 from matting_data.networks.safenet.flaw_detector import FlawDetector
 from matting_data.networks.safenet.flaw_map import flaw_map, gaussian_kernel
 from matting_data.networks.safenet.losses import alpha_loss, detector_loss, flaw_loss, matting_loss
 from matting_data.networks.safenet.network import SafeNetOutput
+from matting_data.networks.safenet.options import FlawTarget, LossWeights
 from matting_data.networks.safenet.unknown_area import draw_windows, unknown_area, unknown_of_trimap
 from matting_data.seeds import generator
 

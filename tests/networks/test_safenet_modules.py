@@ -3,17 +3,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import network_reference as reference
 import numpy as np
 import pytest
 
+from tests.support import network_reference as reference
+
 torch = pytest.importorskip("torch")
 
-from matting_data.networks.safenet.build import parameter_count
 from matting_data.networks.safenet.decoder import Decoder
 from matting_data.networks.safenet.encoder import Encoded
 from matting_data.networks.safenet.flaw_detector import FlawDetector
 from matting_data.networks.safenet.flaw_elimination import FlawElimination
+from matting_data.networks.safenet.initial_weights import parameter_count
 from matting_data.networks.safenet.recurrent import ConvGru, ConvLstm
 from matting_data.networks.safenet.semantic_addition import ChannelAttention, SemanticAddition, SpatialAttention
 

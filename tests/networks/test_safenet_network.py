@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from matting_data.errors import UsageError
-from matting_data.networks.safenet.build import build_network, parameter_count
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks.safenet.initial_weights import build_network, parameter_count
 from matting_data.networks.safenet.losses import matting_loss
 from matting_data.networks.safenet.network import SafeNet
+from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.safenet.presets import load_config, preset_names
 from matting_data.networks.weights import state_sha256
 

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from synthetic import photo
-
 from matting_data.errors import UsageError
-from matting_data.networks.safenet.build import build_network
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks.safenet.any_size import predict, predict_batch, working_size
+from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
-from matting_data.networks.safenet.predict import predict, predict_batch, working_size
+from matting_data.networks.safenet.options import SafeNetConfig
+from tests.support.synthetic import photo
 
 CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matting_data.errors import UsageError
-from matting_data.overrides import Override
-from matting_data.planning.append import TEST_SPLIT, Fixed, extend_plan
+from matting_data.planning.extension import TEST_SPLIT, Fixed, extend_plan
 from matting_data.planning.pairing import pair, pair_further
 from matting_data.planning.plan import Plan, make_plan
-from matting_data.recipe import Recipe
-from matting_data.recipe_file import validate
-from matting_data.records import Background, Foreground
+from matting_data.recipes.decisions import Override
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import validate
+from matting_data.records.records import Background, Foreground
 
 
 def fingerprint(number: int, kind: str) -> str:

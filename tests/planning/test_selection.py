@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from matting_data.humans.detector import Thresholds
+from matting_data.detectors.detector import Thresholds
 from matting_data.humans.policy import HumanPolicy
 from matting_data.planning.selection import judge_humans, reject_duplicates
-from matting_data.records import Background, Foreground
+from matting_data.records.records import Background, Foreground
 
 ZERO = "0" * 64
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from matting_data.errors import UsageError
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
-from matting_data.recipe import SplitRule
-from matting_data.records import Background, Foreground
+from matting_data.recipes.recipe import SplitRule
+from matting_data.records.records import Background, Foreground
 
 
 def digits(number: int) -> str:

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from matting_data.publishing.card import card
-from matting_data.publishing.facts import Publication, read_facts
+from matting_data.publishing.card_inputs import Publication, read_facts
 from matting_data.publishing.front_matter import size_category
 from matting_data.publishing.publication import publication_files, rewrite
 from matting_data.shards.index import read_index
-from tests.conftest import Project
-from tests.real_readers import run_python
+from tests.support.projects import Project
+from tests.support.real_readers import run_python
 
 
 def card_of(out: Path) -> str:

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matting_data.licenses import known_licenses, recognise
 from matting_data.publishing.license_terms import (
     BARRIERS,
     CONFLICT,
@@ -14,6 +13,7 @@ from matting_data.publishing.license_terms import (
     barriers_of,
     license_terms,
 )
+from matting_data.recipes.licenses import known_licenses, recognise
 
 FREE, BY, RESEARCH = "CC0-1.0", "CC BY 2.0", "research only"
 

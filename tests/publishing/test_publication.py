@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from matting_data.cli.main import cli
 
-from matting_data.atomic import sha256_file
-from matting_data.building.verify import verify
 from matting_data.errors import DamageError, UsageError
-from matting_data.publishing.facts import Publication
+from matting_data.publishing.card_inputs import Publication
 from matting_data.publishing.publication import publication_files, rewrite, said_before
 from matting_data.shards.index import read_index
-from tests.conftest import Project
-from tests.real_readers import run_python, validate_croissant
+from matting_data.storage.atomic import sha256_file
+from matting_data.upkeep.verify import verify
+from tests.support.projects import Project
+from tests.support.real_readers import run_python, validate_croissant
 
 
 def test_a_rewritten_card_is_part_of_the_dataset(built: Path) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from matting_data.errors import DamageError
-from matting_data.publishing.contact_sheet import choose, contact_sheet, grid, tile
-from matting_data.publishing.plots import draw
 from matting_data.publishing.statistics import ledger_lines, read_statistics
-from tests.conftest import Project
+from matting_data.reporting.contact_sheet import choose, contact_sheet, grid, tile
+from matting_data.reporting.plots import draw
+from tests.support.projects import Project
 
 
 def test_a_sheet_shows_every_person_before_any_twice(project: Project) -> None:

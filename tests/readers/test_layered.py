@@ -16,7 +16,7 @@ from matting_data.errors import DamageError
 from matting_data.readers.transforms import paper_augmentation
 from matting_data.readers.transforms.visit import Visit
 from matting_data.shards.index import read_index, write_index
-from tests.conftest import Project
+from tests.support.projects import Project
 
 LAYERS = "store.kind=layers"
 

@@ -11,7 +11,7 @@ import matting_data
 from matting_data import readers
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.readers import Split
-from tests.readers.conftest import RangeServer
+from tests.support.range_server import RangeServer
 
 
 @pytest.fixture

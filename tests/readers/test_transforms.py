@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import person, photo, soft_matte
 
 from matting_data.errors import UsageError
 from matting_data.imaging.composite import over, premultiply
@@ -31,6 +30,7 @@ from matting_data.readers.transforms import (
     paper_augmentation,
 )
 from matting_data.readers.transforms.window import Draws, Person, find_person, person_window
+from tests.support.synthetic import person, photo, soft_matte
 
 
 @st.composite

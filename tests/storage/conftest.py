@@ -1,3 +1,3 @@
-from tests.buckets import bucket, s3_server
+from tests.support.buckets import bucket, s3_server
 
 __all__ = ["bucket", "s3_server"]

@@ -12,7 +12,7 @@ import pytest
 
 from matting_data.errors import DamageError, MissingExtraError, StorageError, UsageError
 from matting_data.storage import LocalStorage, MissingFileError, Storage, open_storage
-from tests.buckets import Bucket
+from tests.support.buckets import Bucket
 
 CONTENT = bytes(range(256)) * 40
 

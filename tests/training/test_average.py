@@ -6,11 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from matting_data.networks.safenet.build import build_network  # noqa: E402
+from matting_data.networks.safenet.initial_weights import build_network  # noqa: E402
 from matting_data.networks.weights import read_checkpoint, state_sha256  # noqa: E402
 from matting_data.training.checkpoint import checkpoints  # noqa: E402
 from matting_data.training.ema import Average  # noqa: E402
-from tests.training.conftest import run_here, tiny  # noqa: E402
+from tests.support.training_runs import run_here, tiny  # noqa: E402
 
 
 def test_weights_are_averaged_and_statistics_copied() -> None:

@@ -14,11 +14,11 @@ from matting_data.networks.safenet.presets import preset_names as network_preset
 from matting_data.training import config_file  # noqa: E402
 from matting_data.training.config import Optimiser  # noqa: E402
 from matting_data.training.config_file import as_mapping, config_from, differences, load_config  # noqa: E402
-from matting_data.training.data import Batches, split_run, training_transform, unknown_of  # noqa: E402
 from matting_data.training.optimisers import rate_at  # noqa: E402
 from matting_data.training.parallel import pick_device  # noqa: E402
-from tests.conftest import Project  # noqa: E402
-from tests.training.conftest import tiny  # noqa: E402
+from matting_data.training.training_data import Batches, split_run, training_transform, unknown_of  # noqa: E402
+from tests.support.projects import Project  # noqa: E402
+from tests.support.training_runs import tiny  # noqa: E402
 
 
 def test_people_held_out_are_never_trained_on(dataset: Path) -> None:

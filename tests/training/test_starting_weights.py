@@ -17,8 +17,8 @@ from matting_data.errors import MissingExtraError, UsageError  # noqa: E402
 from matting_data.networks import weights  # noqa: E402
 from matting_data.networks.backbones.mobilenet_v2 import MobileNetV2  # noqa: E402
 from matting_data.networks.weights import load_network  # noqa: E402
-from tests.sources.fetching.misbehaving_server import Server, good, running  # noqa: E402
-from tests.training.conftest import run_here, start  # noqa: E402
+from tests.support.misbehaving_server import Server, good, running  # noqa: E402
+from tests.support.training_runs import run_here, start  # noqa: E402
 
 KEPT = ("matting.encoder_factor=0", "batch_norm=freeze_encoder", "steps=2", "validation.share=0")
 """The encoder's weights stay what they were at first."""

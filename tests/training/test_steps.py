@@ -10,14 +10,14 @@ torch = pytest.importorskip("torch")
 
 import matting_data  # noqa: E402
 from matting_data.errors import UsageError  # noqa: E402
-from matting_data.networks.memory import is_out_of_memory  # noqa: E402
-from matting_data.networks.safenet.build import build_network  # noqa: E402
+from matting_data.networks.cuda_memory import is_out_of_memory  # noqa: E402
+from matting_data.networks.safenet.initial_weights import build_network  # noqa: E402
 from matting_data.networks.safenet.network import SafeNet  # noqa: E402
-from matting_data.training.data import Batches, split_run  # noqa: E402
 from matting_data.training.parallel import World  # noqa: E402
 from matting_data.training.run_folder import read_rows  # noqa: E402
 from matting_data.training.steps import Stepper  # noqa: E402
-from tests.training.conftest import run_here, tiny  # noqa: E402
+from matting_data.training.training_data import Batches, split_run  # noqa: E402
+from tests.support.training_runs import run_here, tiny  # noqa: E402
 
 
 def test_parts_of_a_batch_add_up_to_the_step_of_the_whole(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

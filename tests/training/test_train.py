@@ -16,7 +16,7 @@ from matting_data.networks.weights import load_network, read_checkpoint, state_s
 from matting_data.training.checkpoint import checkpoints  # noqa: E402
 from matting_data.training.run_folder import read_rows  # noqa: E402
 from matting_data.training.steps import NotFinite, Stepper  # noqa: E402
-from tests.training.conftest import run_here, start, tiny  # noqa: E402
+from tests.support.training_runs import run_here, start, tiny  # noqa: E402
 
 
 def test_loss_falls_on_samples_seen_again_and_again(dataset: Path, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_two_processes_take_the_steps_of_one(dataset: Path, tmp_path: Path) -> N
 
 
 def matting_state(dataset: Path) -> dict[str, torch.Tensor]:
-    from matting_data.networks.safenet.build import build_network
+    from matting_data.networks.safenet.initial_weights import build_network
 
     config = tiny()
     return dict(build_network(config.network, config.seed).state_dict())
@@ -117,7 +117,7 @@ def test_not_a_number_stops_the_run_before_it_reaches_the_weights(
 
 
 def test_a_network_whose_mattes_are_no_numbers_is_never_the_best(dataset: Path) -> None:
-    from matting_data.networks.safenet.build import build_network
+    from matting_data.networks.safenet.initial_weights import build_network
     from matting_data.training.parallel import World
     from matting_data.training.watch import Watch
 
@@ -230,7 +230,7 @@ def test_every_row_of_the_ablation_trains(dataset: Path, tmp_path: Path, preset:
     assert len(rows) == 2 and all(math.isfinite(row["loss"]) for row in rows)
     assert ("loss_detector" in rows[0]) == (preset == "paper")
     trained = read_checkpoint(checkpoints(tmp_path / "run")[-1] / "network.safetensors")[0]
-    from matting_data.networks.safenet.build import build_network
+    from matting_data.networks.safenet.initial_weights import build_network
 
     fresh = build_network(load_network(tmp_path / "run" / "network.safetensors").config, 2022).state_dict()
     changed = {name for name in trained if name.startswith("detector.layers") and name.endswith("0.weight")

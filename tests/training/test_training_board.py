@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
 from matting_data.training.run_folder import read_rows  # noqa: E402
-from tests.training.conftest import run_here  # noqa: E402
+from tests.support.training_runs import run_here  # noqa: E402
 
 
 def test_curves_and_pictures_of_mattes_and_flaw_maps(dataset: Path, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from matting_data.errors import UsageError
-from matting_data.networks.safenet.config import FlawTarget, LossWeights
 from matting_data.networks.safenet.flaw_map import flaw_map
 from matting_data.networks.safenet.layers import wide
 from matting_data.networks.safenet.network import SafeNetOutput
+from matting_data.networks.safenet.options import FlawTarget, LossWeights
 
 
 class MattingLoss(NamedTuple):

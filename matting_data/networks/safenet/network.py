@@ -17,12 +17,12 @@ from torch.utils.checkpoint import checkpoint
 
 from matting_data.errors import UsageError
 from matting_data.networks.safenet import encoder
-from matting_data.networks.safenet.config import SafeNetConfig
 from matting_data.networks.safenet.decoder import Decoder
 from matting_data.networks.safenet.encoder import Encoder
 from matting_data.networks.safenet.flaw_detector import FlawDetector
 from matting_data.networks.safenet.flaw_elimination import FlawElimination
 from matting_data.networks.safenet.layers import ImageNormalisation, MatteHead, resize_to
+from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.safenet.padding import padded
 from matting_data.networks.safenet.recurrent import State
 from matting_data.networks.safenet.semantic_addition import ChannelAttention, SemanticAddition, SpatialAttention
@@ -80,7 +80,7 @@ class Prepared(NamedTuple):
 
 
 class SafeNet(nn.Module):
-    """The whole network, of random weights; :func:`~matting_data.networks.safenet.build.build_network` makes them.
+    """The whole network; :func:`~matting_data.networks.safenet.initial_weights.build_network` gives it random weights.
 
     ``train()`` leaves a detector that learns from ground-truth flaws, or not at all, in evaluation mode: it is trained
     in steps of its own, ``network.detector.train()`` and ``detector_loss``.

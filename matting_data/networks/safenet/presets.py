@@ -8,16 +8,17 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from matting_data import documents
+from matting_data import configuration
+from matting_data.configuration import parse_mapping, read_document, read_preset, validation_sentence
 from matting_data.errors import UsageError
-from matting_data.networks.safenet.config import SafeNetConfig
+from matting_data.networks.safenet.options import SafeNetConfig
 
 _FOLDER = "networks"
 
 
 def preset_names() -> list[str]:
     """Return the names of the presets that come with mattingdata."""
-    return documents.preset_names(_FOLDER)
+    return configuration.preset_names(_FOLDER)
 
 
 def load_config(name: str | Path) -> SafeNetConfig:
@@ -34,8 +35,8 @@ def load_config(name: str | Path) -> SafeNetConfig:
         One sentence naming the file, the key, the value and the remedy.
     """
     known, title = preset_names(), str(name)
-    text = documents.read_preset(_FOLDER, title) if title in known else documents.read_document(title, "network", known)
-    return config_from(documents.parse_mapping(text, title, "network", "start from the preset 'unrolled'"), title)
+    text = read_preset(_FOLDER, title) if title in known else read_document(title, "network", known)
+    return config_from(parse_mapping(text, title, "network", "start from the preset 'unrolled'"), title)
 
 
 def config_from(document: Any, name: str = "the network") -> SafeNetConfig:
@@ -45,7 +46,7 @@ def config_from(document: Any, name: str = "the network") -> SafeNetConfig:
     try:
         return TypeAdapter(SafeNetConfig).validate_python(document)
     except ValidationError as error:
-        raise UsageError(f"{name}: {documents.validation_sentence(document, error, SafeNetConfig)}") from None
+        raise UsageError(f"{name}: {validation_sentence(document, error, SafeNetConfig)}") from None
 
 
 def as_mapping(config: SafeNetConfig) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from matting_data.readers.store import PARTS, Composite, Part, complete
-from matting_data.readers.transforms.geometry import Flip, PersonCrop, ShortSide
+from matting_data.readers.transforms.crops import Flip, PersonCrop, ShortSide
 from matting_data.readers.transforms.harmonise import HarmoniseBackground
+from matting_data.readers.transforms.new_trimap import DimTrimap
 from matting_data.readers.transforms.photograph import Blur, ColourJitter, Jpeg, Noise
-from matting_data.readers.transforms.trimap import DimTrimap
 from matting_data.readers.transforms.visit import Visit
 
 Step = Callable[[Composite, np.random.Generator], Composite]

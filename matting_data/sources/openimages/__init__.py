@@ -4,12 +4,12 @@
 verdict an image; ``read_verdicts(out, ids)`` looks them up, and ``image_rows(metadata, ids)`` whose they are.
 """
 
-from matting_data.sources.openimages.attribution import image_rows
 from matting_data.sources.openimages.blocks import IMAGE_COLUMNS
 from matting_data.sources.openimages.choose import choose_images
 from matting_data.sources.openimages.collect import Evidence, collect
+from matting_data.sources.openimages.findings import FileReport, MetadataReport
+from matting_data.sources.openimages.image_lists import image_rows
 from matting_data.sources.openimages.recognise import Metadata, MetadataFile, recognise
-from matting_data.sources.openimages.report import FileReport, MetadataReport
 from matting_data.sources.openimages.verdicts import (
     VERDICT_SCHEMA,
     judge_evidence,

@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from matting_data.errors import UsageError, nearest
+from matting_data.records.tables import PARQUET_ERRORS
 from matting_data.sources.openimages.recognise import FileKind, MetadataFile
-from matting_data.tables import PARQUET_ERRORS
 
 BLOCK_BYTES = 4 << 20
 """Larger blocks are no faster, and memory grows with them: a few are held at a time."""

@@ -10,9 +10,9 @@ import polars as pl
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.policy import Outcome
+from matting_data.records.tables import PARQUET_ERRORS
 from matting_data.seeds import derive_seed
 from matting_data.sources.openimages.verdicts import read_report
-from matting_data.tables import PARQUET_ERRORS
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 

@@ -16,10 +16,10 @@ from matting_data.humans.evidence_table import BOX, DEPICTION, GROUP, MACHINE, R
 from matting_data.humans.labels import LabelSet, load_label_set
 from matting_data.sources.openimages.blocks import BLOCK_BYTES, Block, Layout, open_table
 from matting_data.sources.openimages.classes import known_labels
+from matting_data.sources.openimages.findings import EXAMPLES, FileReport, MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, MetadataFile
-from matting_data.sources.openimages.report import EXAMPLES, FileReport, MetadataReport
-from matting_data.sources.openimages.rows import Problems, Rows, ids_to_numbers, parse
 from matting_data.sources.openimages.spill import Spill, parts_for
+from matting_data.sources.openimages.usable_rows import Problems, Rows, ids_to_numbers, parse
 
 IMAGE_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,

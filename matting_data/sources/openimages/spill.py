@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from matting_data.atomic import TEMPORARY, storage_errors
 from matting_data.errors import StorageError
+from matting_data.storage.atomic import TEMPORARY, storage_errors
 
 PART_BYTES = 256 << 20
 """Metadata per part, in bytes of CSV."""

@@ -10,16 +10,16 @@ from typing import Any
 
 import polars as pl
 
-from matting_data.atomic import TEMPORARY, storage_errors, write_bytes
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import judge_table
 from matting_data.humans.labels import LabelSet
+from matting_data.records.tables import PARQUET_ERRORS, write_parquet
 from matting_data.sources.openimages.blocks import BLOCK_BYTES
 from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
+from matting_data.sources.openimages.findings import EXAMPLES, MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
-from matting_data.sources.openimages.report import EXAMPLES, MetadataReport
-from matting_data.tables import PARQUET_ERRORS, write_parquet
+from matting_data.storage.atomic import TEMPORARY, storage_errors, write_bytes
 
 VERDICT_SCHEMA: dict[str, Any] = {
     "image_id": pl.String,

@@ -6,7 +6,7 @@ from matting_data.sources.sun.annotations import (
     standing_names,
 )
 from matting_data.sources.sun.archive import TarMember, find_tar_images
-from matting_data.sources.sun.layout import (
+from matting_data.sources.sun.trees import (
     UNDECODABLE,
     SunImage,
     find_images,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matting_data.errors import DamageError, UsageError
-from matting_data.sources.files import is_image_name
-from matting_data.sources.sun.layout import parse_path
-from matting_data.tables import read_table, write_table
+from matting_data.records.tables import read_table, write_table
+from matting_data.sources.find_files import is_image_name
+from matting_data.sources.sun.trees import parse_path
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 

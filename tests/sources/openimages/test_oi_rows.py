@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oi_files import BOXES, CLICKS, IMAGES, LABELS, PERSON, box_row, image_row, write
 
 from matting_data.errors import UsageError
 from matting_data.sources.openimages.blocks import Layout, open_table
 from matting_data.sources.openimages.recognise import MetadataFile, recognise
-from matting_data.sources.openimages.rows import parse
+from matting_data.sources.openimages.usable_rows import parse
+from tests.support.oi_files import BOXES, CLICKS, IMAGES, LABELS, PERSON, box_row, image_row, write
 
 A, B, C = "0000000000000001", "000a1249af2bc5f0", "ca8b3187cf011043"
 

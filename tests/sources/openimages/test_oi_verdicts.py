@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from oi_files import BOXES, CC_BY, FOOT, IMAGES, LABELS, LAPTOP, MAN, PERSON, box_row, image_row, write
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.evidence import EvidencePolicy, LabelRow, judge
@@ -24,6 +23,7 @@ from matting_data.sources.openimages import (
     recognise,
     spill,
 )
+from tests.support.oi_files import BOXES, CC_BY, FOOT, IMAGES, LABELS, LAPTOP, MAN, PERSON, box_row, image_row, write
 
 WEAK = "ca8b3187cf011043"
 YOYO = "/m/0yoyo"  # stands for Yo-yo, whose MID is in none of the files at hand

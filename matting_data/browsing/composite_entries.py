@@ -1,0 +1,155 @@
+"""The samples of a built dataset as entries: composites with alpha and trimap, and what is known of their parts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.browsing.entries import Entry, Overlay, Picture, Value, identity_of
+from matting_data.browsing.pictures import image_file, label_file, matte_file
+from matting_data.errors import DamageError
+from matting_data.readers import dataset as dataset_reader
+from matting_data.readers.store import CompositeStore, Part
+from matting_data.records.records import Background, Foreground, Sample
+from matting_data.records.tables import read_table
+from matting_data.shards.reader import read_manifest, shard_entries
+
+TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}
+"""Names of a trimap's labels; background stays clear."""
+
+
+class CompositeEntries:
+    """Entries for all samples of a dataset, composites or layers, drawn shard by shard.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset.
+    index : mapping
+        Its ``dataset.json``.
+    side : int
+        Longer side of the pictures, in pixels.
+    """
+
+    def __init__(self, root: Path, index: Mapping[str, Any], side: int) -> None:
+        self._root, self._index, self._side = root, index, side
+        self._store = dataset_reader.open(root).store
+        self._foregrounds = _by_id(root / "foregrounds.parquet", Foreground)
+        self._backgrounds = _by_id(root / "backgrounds.parquet", Background)
+        self._uses: Counter[str] = Counter()
+        for _, entry in shard_entries(index):
+            self._uses.update(row.background for row in read_manifest(root, entry))
+
+    @property
+    def total(self) -> int:
+        """Number of entries."""
+        return self._uses.total()
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield an entry for each sample, in the dataset's order."""
+        for _, shard in shard_entries(self._index):
+            for row in read_manifest(self._root, shard):
+                yield self.entry(row)
+
+    def entry(self, row: Sample) -> Entry:
+        """Return what is to be seen of one sample."""
+        foreground, background = self._foregrounds.get(row.foreground), self._backgrounds.get(row.background)
+        fields = composite_fields(row, foreground, background, self._uses[row.background])
+        look = identity_of(_without_places(row), _content(foreground), _content(background), self._side, sorted(fields))
+        matte = identity_of(_content(foreground), row.foreground, self._side)
+        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: self._alpha(row))
+        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: self._trimap(row))
+        return Entry(
+            row.key,
+            identity_of(look, sorted(fields.items())),
+            (row.width, row.height),
+            fields,
+            Picture(f"image-{row.key}-{look}.jpg", lambda: self._image(row)),
+            (Overlay("alpha", "heatmap", alpha), Overlay("trimap", "segmentation", trimap)),
+        )
+
+    def alpha(self, row: Sample) -> NDArray[np.uint8]:
+        """Return the alpha of a sample, H×W uint8."""
+        return self._plane(row, "alpha")
+
+    def _image(self, row: Sample) -> bytes:
+        fetched = self._store.fetch(row, ("image",))
+        if isinstance(self._store, CompositeStore) and max(row.width, row.height) <= self._side:
+            data: bytes = fetched["image"]
+            if row.image.endswith(".jpg"):
+                return data
+        return image_file(self._store.decode(row, fetched)["image"], self._side)
+
+    def _alpha(self, row: Sample) -> bytes:
+        return matte_file(self.alpha(row), self._side)
+
+    def _trimap(self, row: Sample) -> bytes:
+        return label_file(self._plane(row, "trimap"), self._side)
+
+    def _plane(self, row: Sample, part: Part) -> NDArray[np.uint8]:
+        plane: NDArray[np.uint8] = self._store.decode(row, self._store.fetch(row, (part,)))[part]
+        return plane
+
+
+def composite_fields(
+    row: Sample, foreground: Foreground | None, background: Background | None, uses: int
+) -> dict[str, Value]:
+    """Return the fields of a composite; a pure function of its row and the records of its parts.
+
+    ``person_size`` is the geometric mean of the box's sides in pixels, ``person_share`` the box's share of the image.
+    """
+    box = (row.x1 - row.x0) * (row.y1 - row.y0)
+    return {
+        "split": row.split,
+        "subset": row.subset or None,
+        "foreground": row.foreground,
+        "background": row.background,
+        "source": foreground.source if foreground else None,
+        "background_source": background.source if background else None,
+        "license": row.license or None,
+        "background_license": (background.license if background else "") or None,
+        "person": (foreground.person if foreground else "") or None,
+        "index": row.index,
+        "seed": str(row.seed),
+        "shard": row.shard,
+        "width": row.width,
+        "height": row.height,
+        "person_size": round(math.sqrt(box), 1),
+        "person_share": round(box / (row.width * row.height), 5),
+        "coverage": round(row.coverage, 5),
+        "soft": round(row.soft, 5),
+        "trimap_kind": row.trimap_kind,
+        "trimap_dilate": row.trimap_dilate,
+        "trimap_erode": row.trimap_erode,
+        "background_uses": uses,
+        "background_score": round(background.score, 4) if background and background.detector else None,
+    }
+
+
+def _by_id(path: Path, record: type[Any]) -> dict[str, Any]:
+    """Read a table by id; a dataset passed on without its tables shows what its manifests say."""
+    try:
+        return {row.id: row for row in read_table(path, record)}
+    except DamageError:
+        return {}
+
+
+def _content(record: Foreground | Background | None) -> tuple[str, ...]:
+    if record is None:
+        return ()
+    return (record.sha256,) if isinstance(record, Background) else (record.image_sha256, record.alpha_sha256)
+
+
+def _without_places(row: Sample) -> tuple[object, ...]:
+    """Return what of a row decides pixels: not where its members lie, and not what it is called by others."""
+    nowhere = {
+        f"{member}{part}": 0 for member in ("image", "alpha", "trimap", "json") for part in ("_offset", "_bytes")
+    }
+    return astuple(replace(row, **nowhere, shard=0, subset="", license=""))  # type: ignore[arg-type]

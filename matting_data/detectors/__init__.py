@@ -1,0 +1,1 @@
+"""Human detectors: the default one, plug-ins, and what they have in common."""

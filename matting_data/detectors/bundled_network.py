@@ -1,0 +1,100 @@
+"""A network whose weights come inside this package: found, checked, opened on first use, and safe to pickle."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from functools import cache, partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.detectors.per_process import PerProcess
+from matting_data.errors import MattingDataError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+@cache
+def weights_index() -> dict[str, dict[str, Any]]:
+    """Return ``weights/weights.json``: for each file its sha256, bytes, origin and licence."""
+    text = (files("matting_data.detectors") / "weights" / "weights.json").read_text(encoding="utf-8")
+    index: dict[str, dict[str, Any]] = json.loads(text)["files"]
+    return index
+
+
+def read_weights(name: str) -> bytes:
+    """Return the ONNX model `name`, uncompressed.
+
+    Parameters
+    ----------
+    name : str
+        A file of ``weights.json``, ``.onnx`` or ``.onnx.gz``.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    MattingDataError
+        If the file is missing or not the one that was shipped.
+    """
+    try:
+        payload = (files("matting_data.detectors") / "weights" / name).read_bytes()
+    except OSError as error:
+        raise MattingDataError(
+            f"weights {name} of the human detector cannot be read ({error}): install mattingdata again"
+        ) from error
+    if hashlib.sha256(payload).hexdigest() != weights_index()[name]["sha256"]:
+        raise MattingDataError(f"weights {name} of the human detector are damaged: install mattingdata again")
+    return gzip.decompress(payload) if name.endswith(".gz") else payload
+
+
+class Network:
+    """One ONNX network with the input ``image`` and the outputs ``encodings`` and ``logits``.
+
+    Parameters
+    ----------
+    weights : str
+        File name for :func:`read_weights`.
+    threads : int
+        Threads of one inference. One is the default of the whole package: workers are processes, and a pool of
+        threads in each would fight over the same cores.
+    """
+
+    def __init__(self, weights: str, threads: int = 1) -> None:
+        self._session = PerProcess(partial(_session, weights, threads))
+
+    def __call__(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run one picture through the network.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (1, h, w, 3)
+            RGB in [-1, 1].
+
+        Returns
+        -------
+        encodings : ndarray of float32, shape (anchors, k)
+            Box code of every anchor; k depends on the network.
+        logits : ndarray of float32, shape (anchors,)
+            Log odds of a person at every anchor.
+        """
+        encodings, logits = self._session().run(["encodings", "logits"], {"image": image})
+        return encodings[0], logits.reshape(-1)
+
+
+def _session(weights: str, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # it caches a memory plan for every input size, and sizes vary freely
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(read_weights(weights), sess_options=options, providers=["CPUExecutionProvider"])

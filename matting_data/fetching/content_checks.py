@@ -1,0 +1,74 @@
+"""Is what arrived what was asked for? Length, hash, and whether it is an image at all."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from matting_data.errors import RejectedInput
+from matting_data.fetching.placeholder import is_placeholder
+from matting_data.fetching.wanted import Wanted
+from matting_data.imaging.decode import decode
+
+_HEAD = 64
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+
+
+def check_file(path: Path, wanted: Wanted, whole: bool) -> None:
+    """Raise RejectedInput unless the file at `path` is what was asked for.
+
+    Parameters
+    ----------
+    path : Path
+        A complete file, whatever its name.
+    wanted : Wanted
+        What is known of it. A hash, where there is one, decides: even the placeholder's length is then no matter.
+    whole : bool
+        Decode an image to its last pixel rather than its header, because nothing else proves it whole.
+
+    Raises
+    ------
+    RejectedInput
+        ``dead_photo``, ``wrong_size``, ``wrong_hash`` or ``not_an_image``.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        head = stream.read(_HEAD)
+    if wanted.image and is_placeholder(head, size) and _md5(path) != wanted.md5:
+        raise RejectedInput("dead_photo", "the answer is the placeholder of a photograph that is gone")
+    if wanted.bytes and size != wanted.bytes:
+        raise RejectedInput("wrong_size", f"{size:,} bytes instead of {wanted.bytes:,}")
+    for name, digest in (("sha256", wanted.sha256), ("md5", wanted.md5)):
+        if digest and (found := _hash(path, name)) != digest:
+            raise RejectedInput("wrong_hash", f"{name} {found} instead of {digest}")
+    if wanted.image:
+        _check_image(path, head, whole and not (wanted.sha256 or wanted.md5))
+
+
+def _check_image(path: Path, head: bytes, whole: bool) -> None:
+    try:
+        if whole:
+            decode(path.read_bytes())
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                Image.open(path, formats=_FORMATS).close()
+    except RejectedInput as error:
+        if error.reason == "unreadable":  # too large or of an odd mode: an image nevertheless
+            raise RejectedInput("not_an_image", error.detail) from None
+    except Image.DecompressionBombError:
+        return
+    except Exception:  # Pillow's plug-ins raise anything on bytes they mistake for theirs
+        raise RejectedInput("not_an_image", f"the content begins with {head[:24]!r}") from None
+
+
+def _md5(path: Path) -> str:
+    return _hash(path, "md5")
+
+
+def _hash(path: Path, name: str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()

@@ -1,0 +1,217 @@
+"""Fetching what is asked for into one folder: what is there stays, the rest is fetched, all of it accounted for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from matting_data.errors import UsageError
+from matting_data.fetching.client import Client
+from matting_data.fetching.fetch_ledger import Fetched, Ledger, open_ledger, read_ledger
+from matting_data.fetching.pool import in_threads
+from matting_data.fetching.throttle import Throttle
+from matting_data.fetching.transfer import Transfer
+from matting_data.fetching.wanted import Refused, Wanted
+
+Progress = Callable[[int, int, int], None]
+"""Called in the caller's thread with how many files have ended, how many of them an earlier run had settled, and how
+many bytes have come in this run."""
+
+_HOPELESS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class FetchOptions:
+    """How to fetch.
+
+    Attributes
+    ----------
+    jobs : int
+        Files at a time.
+    tries : int
+        For one file, before it has failed.
+    timeout : float
+        Seconds without an answer or with next to no bytes after which a try is over.
+    first_wait : float
+        Seconds of the first back-off; later ones double.
+    requests_per_second, bytes_per_second : float, optional
+        Limits over all jobs.
+    retry_rejected : bool
+        Ask again for what an earlier run found cannot be had.
+    """
+
+    jobs: int = 8
+    tries: int = 5
+    timeout: float = 30.0
+    first_wait: float = 0.5
+    requests_per_second: float | None = None
+    bytes_per_second: float | None = None
+    retry_rejected: bool = False
+
+
+@dataclasses.dataclass
+class FetchResult:
+    """Where everything asked for ended; ``written``, ``rejected`` and ``failed`` make ``total``.
+
+    Attributes
+    ----------
+    total, written : int
+        Files asked for, and those that are there now.
+    kept : int
+        Of those written, how many an earlier run had written.
+    rejected, failed : Counter
+        Reason → files.
+    bytes : int
+        Received in this run, including what came in vain.
+    problems : list of Fetched
+        The first hundred rows that are not ``written``.
+    """
+
+    total: int = 0
+    written: int = 0
+    kept: int = 0
+    rejected: Counter[str] = dataclasses.field(default_factory=Counter)
+    failed: Counter[str] = dataclasses.field(default_factory=Counter)
+    bytes: int = 0
+    problems: list[Fetched] = dataclasses.field(default_factory=list)
+
+    def count(self, row: Fetched) -> None:
+        """Count a row."""
+        self.total += 1
+        if row.outcome == "written":
+            self.written += 1
+            return
+        (self.rejected if row.outcome == "rejected" else self.failed)[row.reason] += 1
+        if len(self.problems) < 100:
+            self.problems.append(row)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return the counts as plain values, reasons in alphabetical order."""
+        return {
+            "total": self.total,
+            "written": self.written,
+            "kept": self.kept,
+            "rejected": dict(sorted(self.rejected.items())),
+            "failed": dict(sorted(self.failed.items())),
+            "bytes": self.bytes,
+        }
+
+
+def fetch(
+    asked: Iterable[Wanted | Refused],
+    folder: Path,
+    options: FetchOptions | None = None,
+    progress: Progress = lambda ended, before, received: None,
+) -> FetchResult:
+    """Fetch files into `folder` and write its ledger.
+
+    Files that the ledger knows and that still have their length are not asked for again, nor is what was found to be
+    gone. A file of unknown origin is accepted when its hash, or every pixel of it, is in order. When twenty files in
+    a row (or four a job) have failed, the rest is not tried: the network or the server is down.
+
+    Parameters
+    ----------
+    asked : iterable of Wanted or Refused
+        Each id once; see :mod:`matting_data.fetching.wanted`.
+    folder : Path
+        Created if need be; files lie in it side by side.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written, or another run fetches into it.
+    DamageError
+        Its ledger cannot be read.
+    """
+    options = options or FetchOptions()
+    throttle = Throttle(options.requests_per_second, options.bytes_per_second)
+    transfer = Transfer(
+        folder, Client(throttle, options.jobs, options.timeout), throttle, options.tries, options.first_wait
+    )
+    result = FetchResult()
+    with open_ledger(folder) as ledger:
+        run = _Run(folder, ledger, options, result)
+
+        def tick() -> None:
+            progress(result.total, run.settled_before, throttle.received)
+
+        for row in in_threads(run.to_fetch(asked), transfer.fetch, options.jobs, throttle.stop, tick):
+            run.end(row)
+            tick()
+        tick()
+        result.bytes = throttle.received
+        ledger.close()
+    return result
+
+
+def missing(asked: Iterable[Wanted | Refused], folder: Path) -> Iterator[Wanted | Refused]:
+    """Yield what of `asked` is not in `folder`, and what cannot be asked for, without asking anybody.
+
+    A file counts as there when it has the length the ledger or the metadata tells, or any length when neither does.
+    """
+    written = read_ledger(folder).filter(outcome="written")
+    lengths = dict(zip(written["id"], written["bytes"], strict=True))
+    for item in asked:
+        if isinstance(item, Refused) or not _is_there(folder, item, lengths.get(item.id, item.bytes)):
+            yield item
+
+
+class _Run:
+    """One run's bookkeeping, all of it in the caller's thread."""
+
+    def __init__(self, folder: Path, ledger: Ledger, options: FetchOptions, result: FetchResult) -> None:
+        self._folder = folder
+        self._ledger = ledger
+        self._result = result
+        self._retry_rejected = options.retry_rejected
+        self._patience = max(_HOPELESS, 4 * options.jobs)
+        self._failed_in_a_row = 0
+        self.settled_before = 0
+
+    def to_fetch(self, asked: Iterable[Wanted | Refused]) -> Iterator[Wanted]:
+        """Yield what has to be fetched; record what need not or cannot be."""
+        seen: set[str] = set()
+        for item in asked:
+            if item.id in seen:
+                raise UsageError(f"{item.id!r} is asked for twice: name each file once")
+            seen.add(item.id)
+            if isinstance(item, Refused):
+                self._record(Fetched(item.id, "rejected", item.reason, item.detail))
+                continue
+            length = self._ledger.written_bytes(item.id)
+            if length is not None and _is_there(self._folder, item, length):
+                self._result.kept += 1
+                self._settled(Fetched(item.id, "written"))
+                continue
+            before = None if self._retry_rejected else self._ledger.rejected(item.id, item.url)
+            if before is not None and not (self._folder / item.name).exists():
+                self._settled(before)
+            elif self._failed_in_a_row >= self._patience:
+                detail = f"not asked for: {self._failed_in_a_row} files before it failed in a row"
+                self._record(Fetched(item.id, "failed", "not_tried", detail, url=item.url))
+            else:
+                yield item
+
+    def end(self, row: Fetched) -> None:
+        """Record where a file that was asked for ended."""
+        self._failed_in_a_row = self._failed_in_a_row + 1 if row.outcome == "failed" else 0
+        self._record(row)
+
+    def _settled(self, row: Fetched) -> None:
+        self.settled_before += 1
+        self._result.count(row)
+
+    def _record(self, row: Fetched) -> None:
+        self._ledger.add(row)
+        self._result.count(row)
+
+
+def _is_there(folder: Path, item: Wanted, length: int) -> bool:
+    try:
+        found = (folder / item.name).stat().st_size
+    except OSError:
+        return False
+    return found == length if length else found > 0

@@ -1,0 +1,1 @@
+"""Compiled inner loops; each has a slow, obvious equivalent in its test."""

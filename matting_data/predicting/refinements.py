@@ -1,0 +1,196 @@
+"""Scoring a network after every refinement, at several sizes, on the floats it predicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matting_data.errors import RejectedInput
+from matting_data.evaluation import table_formats
+from matting_data.evaluation.columns import FIELD, VIEWS
+from matting_data.evaluation.scoring import METRICS, ImageScore, raw_values
+from matting_data.evaluation.stop_rule import image_and_truth
+from matting_data.evaluation.table import Accumulator, Table
+from matting_data.evaluation.test_sets import EvaluationSet, Item
+from matting_data.imaging.encode import png
+from matting_data.networks.safenet.any_size import Size, predict
+from matting_data.networks.safenet.presets import as_mapping
+from matting_data.predicting.refinement_sheet import Row, refinement_sheet
+from matting_data.predicting.trained_network import Trained
+from matting_data.publishing import markdown
+from matting_data.running.progress import bar
+from matting_data.seeds import derive_seed
+from matting_data.storage.atomic import write_bytes
+
+SIZES: tuple[Size, ...] = ("short_side", "native")
+
+
+@dataclass(frozen=True)
+class Refinements:
+    """Tables of a network by size and number of refinements.
+
+    Attributes
+    ----------
+    data : EvaluationSet
+    trained : Trained
+    tables : dict
+        Size → tables after 0, 1, 2, ... refinements.
+    scores : dict
+        Size → scores of every image, likewise.
+    sheet : list of Row
+        Pictures of some images, at the first size.
+    """
+
+    data: EvaluationSet
+    trained: Trained
+    tables: dict[Size, list[Table]]
+    scores: dict[Size, list[list[ImageScore]]]
+    sheet: list[Row]
+
+    @property
+    def failed(self) -> int:
+        """Number of images that could not be scored."""
+        return max(sum(table.failed.values()) for tables in self.tables.values() for table in tables)
+
+    def document(self) -> dict[str, Any]:
+        """Return everything but the pictures as plain values for JSON."""
+        trained = self.trained
+        return {
+            "data": {"name": self.data.name, "identity": self.data.identity, "images": len(self.data.items)},
+            "network": {"sha256": trained.sha256, "short_side": trained.short_side, **_about(trained)},
+            "refinements": trained.refinements,
+            "refinements_chosen_on": "people held out of the training split" if trained.chosen else "config",
+            "sizes": {
+                size: {str(count): table_formats.as_mapping(table) for count, table in enumerate(tables)}
+                for size, tables in self.tables.items()
+            },
+            "images": {
+                size: {
+                    str(count): [table_formats.score_mapping(each) for each in scores]
+                    for count, scores in enumerate(of)
+                }
+                for size, of in self.scores.items()
+            },
+        }
+
+    def markdown(self) -> str:
+        """Return a table for each size and group; the chosen number of refinements is in bold."""
+        header = ["refinements", "images", *(column.label for column in FIELD.columns)]
+        blocks = [f"# {self.data.name}", _sentence(self.trained)]
+        for size, tables in self.tables.items():
+            for place, group in enumerate(tables[0].groups):
+                rows = []
+                for count, table in enumerate(tables):
+                    cells = [table_formats.cell_text(cell) for cell in table.groups[place].cells[0]]
+                    name = f"**{count}**" if count == self.trained.refinements else str(count)
+                    rows.append([name, str(table.groups[place].images), *cells])
+                title = f"## {_SIZE_NAMES[size].format(self.trained.short_side)}, {markdown.plain(group.label)}"
+                blocks += [title, markdown.table(header, rows, 1)]
+            blocks += [f"not scored: {count} {reason}" for reason, count in tables[0].failed.items()]
+        return "\n\n".join(blocks) + "\n"
+
+    def write(self, out: Path) -> list[Path]:
+        """Write ``results.json``, ``results.md`` and, where there are pictures, ``sheet.png``."""
+        files = {
+            "results.json": (json.dumps(self.document(), indent=1, ensure_ascii=False) + "\n").encode(),
+            "results.md": self.markdown().encode(),
+        }
+        if self.sheet:
+            files["sheet.png"] = png(refinement_sheet(self.sheet, self.trained.refinements))
+        for name, content in files.items():
+            write_bytes(out / name, content)
+        return [out / name for name in files]
+
+
+def score_refinements(
+    trained: Trained,
+    data: EvaluationSet,
+    count: int = 5,
+    sizes: Sequence[Size] = SIZES,
+    shown: int = 8,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Refinements:
+    """Score a network on a test set.
+
+    Parameters
+    ----------
+    trained : Trained
+        From :func:`matting_data.predicting.trained_network.open_trained`.
+    data : EvaluationSet
+        From :func:`matting_data.evaluation.test_sets.open_test_set`.
+    count : int
+        The most refinements; a network without any is scored as it is.
+    sizes : sequence of {"short_side", "native"}
+        Sizes at which the network sees the images; scores are at the images' own size.
+    shown : int
+        Pictures in the sheet, of as many people as there are.
+    seed, resamples : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    DamageError
+        A shard is damaged.
+    UsageError
+        Nothing could be scored.
+    """
+    network = trained.network
+    count = max(count, trained.refinements) if network.config.iterations else 0
+    sums = {size: [Accumulator(VIEWS) for _ in range(count + 1)] for size in sizes}
+    chosen = _shown(data.items, shown)
+    sheet: list[Row] = []
+    with bar(len(data.items) * len(sizes), "evaluating", "images") as progress:
+        for item in data.items:
+            about = {name: getattr(item, name) for name in ("key", "subset", "foreground", "background", "source")}
+            for size in sizes:
+                try:
+                    image, truth = image_and_truth(item)
+                    mattes = predict(
+                        network, image, iterations=count, size=size, short_side=trained.short_side
+                    ).mattes  # fmt: skip
+                except RejectedInput as error:
+                    for accumulator in sums[size]:
+                        accumulator.add(ImageScore(**about, reason=error.reason, detail=error.detail))
+                    continue
+                finally:
+                    progress.update(1)
+                for accumulator, matte in zip(sums[size], mattes, strict=True):
+                    values, pixels = raw_values(matte, truth, None, METRICS)
+                    height, width = truth.shape
+                    accumulator.add(ImageScore(**about, width=width, height=height, pixels=pixels, values=values))
+                if item.key in chosen and size == sizes[0]:
+                    sheet.append(Row(item.key, image, item.read("trimap").get("trimap"), truth, mattes))
+    tables = {size: [each.table(seed, resamples) for each in of] for size, of in sums.items()}
+    scores = {size: [each.scores for each in of] for size, of in sums.items()}
+    return Refinements(data, trained, tables, scores, sheet)
+
+
+_SIZE_NAMES: dict[Size, str] = {"short_side": "Short side {}", "native": "Native size"}
+
+
+def _shown(items: Sequence[Item], count: int) -> set[str]:
+    """Choose images by a hash of their key, those of people not shown yet first."""
+    taken: dict[str, int] = {}
+    ranked: list[tuple[int, int, str]] = []
+    key: Callable[[Item], int] = lambda item: derive_seed("sheet", item.key)  # noqa: E731 - sorted by it below
+    for item in sorted(items, key=key):
+        person = item.foreground or item.key
+        ranked.append((taken.get(person, 0), len(ranked), item.key))
+        taken[person] = taken.get(person, 0) + 1
+    return {name for _, _, name in sorted(ranked)[:count]}
+
+
+def _about(trained: Trained) -> dict[str, Any]:
+    return {"config": as_mapping(trained.network.config)}
+
+
+def _sentence(trained: Trained) -> str:
+    how = "chosen on people held out of the training split" if trained.chosen else "as in training"
+    return (
+        f"Refinements {trained.refinements}, {how}. Means over images with 95 % intervals over people; floats are "
+        "scored, not 8-bit files."
+    )

@@ -1,0 +1,243 @@
+"""A store of layers: composites made when they are read, of foregrounds and backgrounds that are stored once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matting_data.errors import DamageError, RejectedInput
+from matting_data.imaging.compose import Composer
+from matting_data.imaging.geometry import cut
+from matting_data.readers.store import LAYERS, Layers, Part
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import parse_recipe
+from matting_data.records.records import Sample, StoredBackground
+from matting_data.records.tables import PARQUET_ERRORS, require_safe_names, schema
+from matting_data.shards.members import placement_of, radii_of
+from matting_data.shards.names import RECIPE, shard_name
+from matting_data.shards.reader import background_entries, cut_members, decode_member, span
+from matting_data.sources.decoded import load_background
+from matting_data.storage import ByteSource, Storage
+
+_FOREGROUND = ("image", "alpha")
+_KEPT = 8
+"""Decoded foregrounds that a process keeps: those that follow each other often share one."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a background lies: the tar, and in it; and its size in pixels as displayed."""
+
+    tar: str
+    offset: int
+    length: int
+    width: int
+    height: int
+    rotation: int
+
+
+class Backgrounds:
+    """The backgrounds of a store of layers, by id; read once from the manifests beside their tars.
+
+    Parameters
+    ----------
+    index : mapping
+        ``dataset.json``.
+    storage : Storage
+        Where the dataset lies.
+
+    Raises
+    ------
+    DamageError
+        A manifest is missing or damaged.
+    """
+
+    def __init__(self, index: Mapping[str, Any], storage: Storage) -> None:
+        self._places: dict[str, Place] = {}
+        self._splits: dict[str, list[str]] = {}
+        for entry in background_entries(index):
+            for row in _manifest(entry, storage).iter_rows(named=True):
+                self._splits.setdefault(row["split"], []).append(row["id"])
+                self._places[row["id"]] = Place(
+                    entry["tar"],
+                    row["background_offset"],
+                    row["background_bytes"],
+                    row["width"],
+                    row["height"],
+                    row["rotation"],
+                )
+
+    def __getitem__(self, identity: str) -> Place:
+        return self._places[identity]
+
+    def of_split(self, split: str) -> list[str]:
+        """Return the ids of a split's backgrounds, in stored order."""
+        return self._splits.get(split, [])
+
+
+@dataclass(frozen=True)
+class OpenLayers:
+    """What a store of layers needs beside its shards."""
+
+    backgrounds: Backgrounds
+    recipe: Recipe
+
+
+def open_layers(index: Mapping[str, Any], storage: Storage) -> OpenLayers | None:
+    """Read what a store of layers needs beside its shards; None for one of composites.
+
+    Raises
+    ------
+    DamageError
+        A kind of store that this version does not know, or a damaged manifest.
+    """
+    kind = index.get("store", "composites")
+    if kind == "composites":
+        return None
+    if kind != "layers":
+        raise DamageError(
+            f"{storage.name} stores samples as {kind!r}, which this version cannot read: upgrade mattingdata"
+        )
+    content = storage.read(RECIPE)
+    if hashlib.sha256(content).hexdigest() != index["files"].get(RECIPE):
+        raise DamageError(f"{storage.label(RECIPE)} is not the file that was built: {storage.repair}")
+    recipe = parse_recipe(content.decode(errors="replace"), storage.label(RECIPE))
+    return OpenLayers(Backgrounds(index, storage), recipe)
+
+
+class LayerStore:
+    """Composites made on the fly, to the pixel what a store of composites holds before encoding.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where the dataset lies.
+    source : ByteSource
+        What shards are read from: `storage` itself, or a cache before it.
+    layers : OpenLayers
+        Where each background lies, and how the recipe blends.
+    """
+
+    def __init__(self, storage: Storage, source: ByteSource, layers: OpenLayers) -> None:
+        self._storage, self._source = storage, source
+        self._backgrounds, self._blend = layers.backgrounds, layers.recipe.composites.blend
+        self._composers: OrderedDict[tuple[str, int], Composer] = OrderedDict()
+        self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_composers": OrderedDict(), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=Lock())
+
+    def foreground(self, row: Sample) -> Composer:
+        """Return the foreground of a row, colours black where alpha is 0; DamageError where it does not decode."""
+        return self._composer(row, {})
+
+    def background(self, identity: str) -> NDArray[np.uint8]:
+        """Return a stored background, H×W×3 uint8; KeyError where there is none, DamageError where it is damaged."""
+        place = self._backgrounds[identity]
+        return self._background(identity, self._source.read(place.tar, place.offset, place.length))
+
+    def fetch(self, row: Sample, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[str, bytes]]:
+        """Return the parts asked for, and the files of the foreground and, where it shows, the background."""
+        wanted = _FOREGROUND if parts != ("alpha",) else ("alpha",)
+        fetched: dict[str, bytes] = {}
+        if self._known(row) is None:
+            start, length = span(row, wanted)
+            fetched |= cut_members(row, wanted, self._source.read(self._shard(row), start, length))
+        if "image" in parts or LAYERS in parts:
+            place = self._backgrounds[row.background]
+            fetched["background"] = self._source.read(place.tar, place.offset, place.length)
+        return tuple(parts), fetched
+
+    def decode(self, row: Sample, fetched: tuple[tuple[Part, ...], dict[str, bytes]]) -> dict[Part, Any]:
+        """Compose the parts that were asked for."""
+        parts, files = fetched
+        if parts == ("alpha",) and "alpha" in files:
+            return {"alpha": self._plane(row, "alpha", files["alpha"])}
+        composer = self._composer(row, files)
+        planes: dict[Part, Any] = {}
+        if "background" in files:
+            background = self._background(row.background, files["background"])
+            placement = placement_of(row)
+            if LAYERS in parts:
+                window = cut(background, placement, (row.width, row.height))
+                planes[LAYERS] = Layers(composer.image.copy(), composer.alpha.copy(), window)
+            if "image" in parts:
+                planes["image"] = composer.over(background, placement)
+        if "alpha" in parts:
+            planes["alpha"] = composer.alpha.copy()  # what is kept must not change when a transform writes into it
+        if "trimap" in parts:
+            planes["trimap"] = composer.trimap(radii_of(row))
+        return {part: planes[part] for part in parts}
+
+    def _known(self, row: Sample) -> Composer | None:
+        with self._lock:
+            return self._composers.get((row.foreground, row.image_offset))
+
+    def _composer(self, row: Sample, files: Mapping[str, bytes]) -> Composer:
+        """Return the foreground, decoded now or lately."""
+        key = row.foreground, row.image_offset
+        with self._lock:
+            if key in self._composers:
+                self._composers.move_to_end(key)
+                return self._composers[key]
+        if "image" not in files:  # was known when the bytes were fetched, and has made room since
+            start, length = span(row, _FOREGROUND)
+            files = cut_members(row, _FOREGROUND, self._source.read(self._shard(row), start, length))
+        image, alpha = (self._plane(row, member, files[member]) for member in _FOREGROUND)
+        composer = Composer(image, alpha, self._blend)
+        with self._lock:
+            self._composers[key] = composer
+            while len(self._composers) > _KEPT:
+                self._composers.popitem(last=False)
+        return composer
+
+    def _plane(self, row: Sample, member: str, content: bytes) -> NDArray[np.uint8]:
+        try:
+            plane = decode_member(member, content)
+        except RejectedInput as problem:
+            raise self._damaged(self._shard(row), row.foreground, problem.detail) from None
+        if plane.shape[:2] != (row.height, row.width):
+            what = f"it is not {row.width}×{row.height} as its manifest says"
+            raise self._damaged(self._shard(row), row.foreground, what)
+        return plane
+
+    def _background(self, identity: str, content: bytes) -> NDArray[np.uint8]:
+        place = self._backgrounds[identity]
+        try:
+            background = load_background(content, place.width * place.height, place.rotation)
+        except RejectedInput as problem:
+            raise self._damaged(place.tar, identity, problem.detail) from None
+        if background.shape[:2] != (place.height, place.width):
+            raise self._damaged(place.tar, identity, f"it is not {place.width}×{place.height}")
+        return background
+
+    def _shard(self, row: Sample) -> str:
+        return f"{shard_name(row.split, row.shard)}.tar"
+
+    def _damaged(self, tar: str, what: str, how: str) -> DamageError:
+        return DamageError(f"{self._storage.label(tar)} is damaged at {what} ({how}): {self._storage.repair}")
+
+
+def _manifest(entry: Mapping[str, Any], storage: Storage) -> pl.DataFrame:
+    content = storage.read(entry["manifest"])
+    name = storage.label(entry["manifest"])
+    if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
+        raise DamageError(f"{name} is not the file that was built: {storage.repair}")
+    try:
+        table = pl.read_parquet(io.BytesIO(content)).select(list(schema(StoredBackground)))
+    except PARQUET_ERRORS as error:
+        raise DamageError(f"{name} cannot be read ({str(error).splitlines()[0]}): {storage.repair}") from None
+    require_safe_names(table, StoredBackground, name)
+    return table

@@ -1,0 +1,120 @@
+"""Whole shards of a distant dataset kept on the local disk, the least recently used ones making room."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from matting_data.errors import DamageError, UsageError
+from matting_data.storage import Storage
+from matting_data.storage.atomic import atomic_file, storage_errors
+
+_BLOCK = 8 << 20
+
+
+class ShardCache:
+    """Reads like :class:`Storage`, fetching a shard as a whole when it is first touched.
+
+    Files carry the SHA-256 of their content as name, so that datasets with equal shards share them, and all processes
+    of a machine may share one folder: a shard is downloaded once, the others wait for it.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where the dataset lies.
+    folder : Path
+        On the local disk; created.
+    limit : int
+        Bytes that all files of the folder may take together; a single shard that is larger is refused.
+    shards : mapping
+        Name → (bytes, sha256) of the files that are kept; all others are read from `storage`.
+
+    Raises
+    ------
+    UsageError
+        A shard is larger than the limit.
+    """
+
+    def __init__(self, storage: Storage, folder: Path, limit: int, shards: Mapping[str, tuple[int, str]]) -> None:
+        self._storage, self._folder, self._limit, self._shards = storage, folder, limit, dict(shards)
+        largest = max(shards, key=lambda name: shards[name][0], default="")
+        if largest and shards[largest][0] > limit:
+            size = shards[largest][0]
+            raise UsageError(f"the cache limit {limit:,} is below the {size:,} bytes of {largest}: raise cache_limit")
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return `length` bytes from `start` of a file, or all of it; errors as of :meth:`Storage.read`."""
+        if name not in self._shards:
+            return self._storage.read(name, start, length)
+        size, sha256 = self._shards[name]
+        while True:
+            path = self._fetched(name)
+            try:
+                with open(path, "rb") as stream:
+                    stream.seek(start)
+                    data = stream.read(size - start if length is None else length)
+            except FileNotFoundError:
+                continue  # another process made room in between
+            if length is not None and len(data) < length:
+                raise DamageError(f"{self._storage.label(name)} is shorter than its manifest says: {_again(sha256)}")
+            return data
+
+    def _fetched(self, name: str) -> Path:
+        size, sha256 = self._shards[name]
+        path = self._folder / f"{sha256}.tar"
+        if not _is_whole(path, size):
+            with self._locked(sha256):
+                if not _is_whole(path, size):
+                    self._make_room(size)
+                    self._download(name, path)
+        now = time.time()
+        with suppress(OSError):
+            os.utime(path, (now, now))  # used last: the time that :meth:`_make_room` goes by
+        return path
+
+    def _download(self, name: str, path: Path) -> None:
+        size, sha256 = self._shards[name]
+        with atomic_file(path) as file:
+            for start in range(0, size, _BLOCK):
+                file.write(self._storage.read(name, start, min(_BLOCK, size - start)))
+            if file.sha256 != sha256:
+                raise DamageError(
+                    f"{self._storage.label(name)} is not the file that dataset.json names: {self._storage.repair}"
+                )
+
+    def _make_room(self, size: int) -> None:
+        kept: list[tuple[float, int, Path]] = []
+        for path in self._folder.glob("*.tar"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                kept.append((status.st_mtime, status.st_size, path))
+        used = sum(length for _, length, _ in kept)
+        for _, length, path in sorted(kept):
+            if used + size <= self._limit:
+                return
+            path.unlink(missing_ok=True)
+            used -= length
+
+    @contextmanager
+    def _locked(self, sha256: str) -> Iterator[None]:
+        path = self._folder / f"{sha256}.lock"
+        with storage_errors(path), open(path, "a") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def _again(sha256: str) -> str:
+    return f"delete {sha256}.tar from the cache folder and run the same command again"

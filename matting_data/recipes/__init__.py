@@ -1,0 +1,1 @@
+"""Recipes: their classes, reading them with ``--set``, licences, and the decisions of people."""

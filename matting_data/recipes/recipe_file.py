@@ -1,0 +1,178 @@
+"""Reading recipes: YAML with ``--set`` overrides in, one validated :class:`Recipe` and its hash out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from matting_data.configuration import apply_override, parse_mapping, preset_names, read_preset, written_location
+from matting_data.errors import UsageError, nearest, shown
+from matting_data.recipes import recipe as schema
+from matting_data.recipes import recipe_backgrounds
+from matting_data.recipes.recipe import Recipe
+
+BUNDLED = "sample"
+"""The recipe that needs no input."""
+
+_FOLDER = "recipes"
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe with the folder its relative paths start from."""
+
+    recipe: Recipe
+    base: Path
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the effective recipe; paths count as written, so that a moved project hashes the same.
+
+        Where overrides are kept does not count: they belong to the plan.
+        """
+        document = as_mapping(dataclasses.replace(self.recipe, overrides=None))
+        canonical = json.dumps(document, sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the recipe as the file system knows it; UsageError where no path can look like that."""
+        try:
+            resolved = (self.base / Path(path).expanduser()).resolve()
+            resolved.exists()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the recipe's path {path!a} cannot be used: {error}; correct it") from None
+        return resolved
+
+
+def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Load a recipe file, or the bundled sample's when `path` is None.
+
+    Parameters
+    ----------
+    path : Path or None
+        A YAML file, or the bare name of a bundled recipe such as ``safe-net``.
+    overrides : sequence of str
+        ``dotted.key=value`` with a YAML value; list entries by position (``foregrounds.sources.0.root=people``).
+
+    Raises
+    ------
+    UsageError
+        One sentence naming the file, the key, the value and the remedy.
+    """
+    name, text, base = _read(path) if path else _read_bundled(BUNDLED)
+    document = _parse(text, name)
+    for override in overrides:
+        apply_override(document, override)
+    return LoadedRecipe(validate(document, name), base)
+
+
+def parse_recipe(text: str, name: str) -> Recipe:
+    """Return the recipe of a YAML text; UsageError about its first mistake."""
+    return validate(_parse(text, name), name)
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    return parse_mapping(text, name, remedy="start from the bundled recipe 'local'")
+
+
+def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
+    """Turn a parsed YAML document into a Recipe, or raise a UsageError about its first mistake."""
+    try:
+        return TypeAdapter(Recipe).validate_python(document)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {_sentence(document, error)}") from None
+
+
+def as_mapping(recipe: Recipe) -> dict[str, Any]:
+    """Return the effective recipe, defaults filled in, as plain dicts and lists in a fixed order."""
+    return json.loads(TypeAdapter(Recipe).dump_json(recipe, exclude_none=True))  # type: ignore[no-any-return]
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Return the effective recipe as YAML that :func:`load` reads back to an equal recipe."""
+    return yaml.safe_dump(as_mapping(recipe), sort_keys=False, width=100)
+
+
+def _read(path: Path) -> tuple[str, str, Path]:
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the recipe {str(path)!a} cannot be used: {error}") from None
+    if is_file:
+        try:
+            return path.name, path.read_text(encoding="utf-8"), path.resolve().parent
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the recipe {path}: {error}") from None
+    if path.parent == Path() and path.name.removesuffix(".yaml") in preset_names(_FOLDER):
+        return _read_bundled(path.name.removesuffix(".yaml"))
+    names = ", ".join(preset_names(_FOLDER))
+    if is_folder:
+        raise UsageError(f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({names})")
+    raise UsageError(f"no recipe {path}: name a YAML file, or a bundled recipe ({names})")
+
+
+def _read_bundled(name: str) -> tuple[str, str, Path]:
+    return name, read_preset(_FOLDER, name), Path.cwd()
+
+
+def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
+    """Say the most telling of pydantic's findings in one sentence."""
+    findings = sorted(error.errors(), key=lambda finding: finding["type"] != "unexpected_keyword_argument")
+    finding = findings[0]
+    # discriminated unions put the tag, plain unions the type's name, into the location: keep what the user wrote
+    absent = finding["type"] in ("missing", "missing_argument", "unexpected_keyword_argument", "extra_forbidden")
+    written = written_location(document, finding["loc"], absent)
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in written).lstrip(".")
+    if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        parent, _, key = where.rpartition(".")
+        known = _known_keys(parent)
+        return (
+            f"{where!r} does not go with its 'kind'" if key in known else f"unknown key {where!r}{nearest(key, known)}"
+        )
+    if finding["type"] in ("missing", "missing_argument"):
+        return f"the key {where!r} is missing"
+    message = finding["msg"].removeprefix("Value error, ")
+    if finding["type"] == "union_tag_not_found":
+        return f"the key '{where}.kind' is missing: choose 'dim', 'fixed' or 'adaptive'"
+    if where == "foregrounds.split.test":
+        return f"{where} is {shown(finding['input'])}: give a number of foregrounds, or a share below 1"
+    if where == "version" and finding["type"] == "string_type":
+        return f"{where} is {shown(finding['input'])}: quote it and give three numbers, '1.0.0'"
+    if finding["type"] == "dataclass_type":
+        return f"{where or 'the recipe'} is {shown(finding['input'])}: it needs keys of its own, or none of it"
+    if finding["type"] == "union_tag_invalid":
+        return f"{where}.kind is {finding['ctx']['tag']!r}: choose {finding['ctx']['expected_tags']}"
+    if finding["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(parent: str) -> list[str]:
+    """Keys of the recipe class that stands at the dotted location `parent`."""
+    group = parent.rpartition(".")[2].partition("[")[0]
+    classes = {
+        "": (Recipe,),
+        "foregrounds": (schema.Foregrounds,),
+        "backgrounds": (recipe_backgrounds.Backgrounds,),
+        "split": (schema.SplitRule,),
+        "expect": (schema.Expect,),
+        "humans": (recipe_backgrounds.Humans,),
+        "openimages": (recipe_backgrounds.OpenImagesRules,),
+        "sun": (recipe_backgrounds.SunRules,),
+        "composites": (schema.Composites,),
+        "trimap": (schema.Trimaps,),
+        "store": (schema.Store,),
+        "sources": (
+            schema.ForegroundSource if parent.startswith("foregrounds") else recipe_backgrounds.BackgroundSource,
+        ),
+        "train": (schema.DimTrimap, schema.FixedTrimap, schema.AdaptiveTrimap),
+        "test": (schema.DimTrimap, schema.FixedTrimap, schema.AdaptiveTrimap),
+    }.get(group, ())
+    return [field.name for cls in classes for field in dataclasses.fields(cls)]

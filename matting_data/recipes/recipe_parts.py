@@ -1,0 +1,31 @@
+"""What the classes of a recipe have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
+
+
+def require_for_layout(
+    source: Any, required: tuple[str, ...], optional: tuple[str, ...], keys: tuple[str, ...]
+) -> None:
+    """Raise ValueError when a source lacks a key that its layout needs, or has one (of `keys`) that it does not know.
+
+    Parameters
+    ----------
+    source
+        A source of a recipe, with a ``layout``.
+    required, optional : tuple of str
+        Keys of this layout.
+    keys : tuple of str
+        Keys of all layouts.
+    """
+    for key in keys:
+        given = getattr(source, key) is not None
+        if key in required and not given:
+            raise ValueError(f"layout {source.layout!r} needs the key {key!r}")
+        if given and key not in required + optional:
+            raise ValueError(f"layout {source.layout!r} has no key {key!r}: remove it, or choose another layout")

@@ -1,0 +1,130 @@
+"""Parquet tables of records: a list of one frozen dataclass, its columns the dataclass's fields, in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from matting_data.errors import DamageError
+from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, StoredBackground
+from matting_data.storage import LocalStorage, Storage
+from matting_data.storage.atomic import write_bytes
+
+Record = TypeVar("Record")
+
+_NAME, _SPLIT = r"\A[A-Za-z0-9_-]+\z", r"\A(train|test|)\z"
+
+_FORMS: dict[type, dict[str, str]] = {
+    Foreground: {"id": _NAME, "split": _SPLIT},
+    Background: {"id": _NAME, "split": _SPLIT},
+    StoredBackground: {"id": _NAME, "split": _SPLIT},
+    PlannedComposite: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
+    Sample: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
+}
+"""What names look like that become paths."""
+
+PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
+
+_TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+
+
+def schema(record: type) -> dict[str, Any]:
+    """Return the polars schema of a record class."""
+    hints = typing.get_type_hints(record)
+    return {field.name: _column_type(hints[field.name]) for field in dataclasses.fields(record)}
+
+
+def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
+    """Return a table with one row a record, also when there are none."""
+    kept, columns = list(rows), schema(record)
+    return pl.DataFrame({name: [getattr(row, name) for row in kept] for name in columns}, schema=columns)
+
+
+def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
+    """Return the records of a table that :func:`to_table` made."""
+    names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+    return [record(**row) for row in table.select(names).iter_rows(named=True)]
+
+
+def write_table(
+    path: Path, rows: Iterable[Record], record: type[Record], metadata: Mapping[str, str] | None = None
+) -> str:
+    """Write records as Parquet, atomically and reproducibly; return the file's SHA-256.
+
+    Parameters
+    ----------
+    metadata : mapping, optional
+        Key-value pairs for the file's own metadata.
+    """
+    return write_parquet(path, to_table(rows, record), metadata)
+
+
+def write_parquet(path: Path, table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> str:
+    """Write a table as Parquet, atomically and reproducibly; return the file's SHA-256."""
+    return write_bytes(path, parquet_bytes(table, metadata))
+
+
+def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a table as a Parquet file; the same bytes for the same table, metadata and polars."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))
+    return buffer.getvalue()
+
+
+def require_safe_names(table: pl.DataFrame, record: type, name: str) -> None:
+    """Raise DamageError when a table that somebody else may have made names what could lead out of a folder.
+
+    Ids and keys become names of files and tar members, splits names of folders; offsets are sought.
+    """
+    for column, form in _FORMS.get(record, {}).items():
+        odd = table.filter(~pl.col(column).str.contains(form))[column]
+        if len(odd):
+            raise DamageError(
+                f"{name} was not written by mattingdata: its {column} {odd[0]!r} is none that a build gives; "
+                "do not trust this dataset"
+            )
+    places = [c for c in table.columns if c.endswith(("_offset", "_bytes"))] if record in _FORMS else []
+    if len(table) and any((table[column] < 0).any() for column in places):
+        raise DamageError(f"{name} was not written by mattingdata: it holds negative places; do not trust this dataset")
+
+
+def read_table(path: Path, record: type[Record]) -> list[Record]:
+    """Read records from Parquet.
+
+    Raises
+    ------
+    DamageError
+        When the file is missing, is not Parquet, or lacks a column, or names what no build names.
+    """
+    return _read(path, str(path), record)
+
+
+def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
+    """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`read_table`."""
+    if isinstance(out, LocalStorage):
+        return _read(out.path / name, out.label(name), record)
+    return _read(io.BytesIO(out.read(name)), out.label(name), record)
+
+
+def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Record]:
+    try:
+        table = pl.read_parquet(source, glob=False)
+        require_safe_names(table, record, name)
+        return from_table(table, record)
+    except PARQUET_ERRORS as error:
+        raise DamageError(
+            f"{name} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
+        ) from None
+
+
+def _column_type(hint: Any) -> Any:
+    if typing.get_origin(hint) is list:
+        return pl.List(_column_type(typing.get_args(hint)[0]))
+    return _TYPES[hint]

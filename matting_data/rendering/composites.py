@@ -1,0 +1,131 @@
+"""From a planned composite and its inputs to the members of a sample. Pure: the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.imaging import encode
+from matting_data.imaging.compose import Composer
+from matting_data.imaging.geometry import place
+from matting_data.imaging.trimap import Radii, adaptive_radii, dim_radii, fixed_radii
+from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
+from matting_data.records.records import Foreground, PlannedComposite, Sample
+from matting_data.seeds import generator
+from matting_data.shards.members import placement_of, radii_of, sample_json
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished sample: its members by field with extension, and its manifest row without places in a tar."""
+
+    members: Mapping[str, bytes]
+    row: Sample
+
+
+class ForegroundRenderer:
+    """Makes the composites of one foreground; what they share is computed once.
+
+    Parameters
+    ----------
+    record : Foreground
+        The checked record.
+    image, alpha : ndarray
+        Clean colours H×W×3 and alpha H×W, uint8.
+    recipe : Recipe
+        What to build.
+    """
+
+    def __init__(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe) -> None:
+        self._record, self._recipe = record, recipe
+        self._composer = Composer(image, alpha, recipe.composites.blend)
+        self._alpha_png = encode.matte_png(alpha)
+        self._trimap_pngs: dict[Radii, bytes] = {}
+
+    def render(self, planned: PlannedComposite, background: NDArray[np.uint8]) -> Rendered:
+        """Composite onto `background` (H×W×3 uint8 RGB, of any size) and encode all members."""
+        size = background.shape[1], background.shape[0]
+        row = sample_row(planned, self._record, self._composer.extent, size, self._recipe)
+        image = self._composer.over(background, placement_of(row))
+        store = self._recipe.store
+        if store.image == "jpeg":
+            image_field, image_bytes = "image.jpg", encode.jpeg(image, store.quality, store.subsampling)
+        else:
+            image_field, image_bytes = "image.png", encode.png(image)
+        members = {
+            image_field: image_bytes,
+            "alpha.png": self._alpha_png,
+            "trimap.png": self._trimap_png(radii_of(row)),
+            "json": sample_json(row),
+        }
+        return Rendered(members, row)
+
+    def _trimap_png(self, radii: Radii) -> bytes:
+        if radii not in self._trimap_pngs:
+            self._trimap_pngs[radii] = self._composer.trimap_png(radii)
+        return self._trimap_pngs[radii]
+
+
+def sample_row(
+    planned: PlannedComposite, record: Foreground, extent: float, background: tuple[int, int], recipe: Recipe
+) -> Sample:
+    """Return the manifest row of a composite, without places in a tar; what is random comes from its seed.
+
+    Parameters
+    ----------
+    planned : PlannedComposite
+    record : Foreground
+        The checked record.
+    extent : float
+        The person's size, from :func:`matting_data.imaging.trimap.person_extent`.
+    background : (int, int)
+        Width and height of the background.
+    recipe : Recipe
+        Rules of window and trimap.
+    """
+    crop, at = recipe.composites.crop, (0.0, 0.0)
+    if crop == "random":
+        rng = generator(planned.seed, "crop")
+        at = float(rng.random()), float(rng.random())
+    placement = place((record.width, record.height), background, crop, at)
+    rule = trimap_rule(recipe, planned.split)
+    radii = draw_radii(rule, extent, planned.seed)
+    return Sample(
+        key=planned.key,
+        split=planned.split,
+        shard=planned.shard,
+        foreground=planned.foreground,
+        background=planned.background,
+        index=planned.index,
+        seed=planned.seed,
+        subset=record.subset,
+        license=record.license,
+        width=record.width,
+        height=record.height,
+        x0=record.x0,
+        y0=record.y0,
+        x1=record.x1,
+        y1=record.y1,
+        coverage=record.coverage,
+        soft=record.soft,
+        background_width=placement.width,
+        background_height=placement.height,
+        background_x=placement.x,
+        background_y=placement.y,
+        trimap_kind=rule.kind,
+        trimap_dilate=radii.dilate,
+        trimap_erode=radii.erode,
+    )
+
+
+def draw_radii(rule: DimTrimap | FixedTrimap | AdaptiveTrimap, extent: float, seed: int) -> Radii:
+    """Draw the trimap elements of one composite from its seed; `extent` is the person's size in pixels."""
+    if isinstance(rule, FixedTrimap):
+        return fixed_radii(rule.kernel)
+    rng = generator(seed, "trimap")
+    if isinstance(rule, DimTrimap):
+        return dim_radii(rule.kernel, rng)
+    return adaptive_radii(rule.rate, extent, rng)

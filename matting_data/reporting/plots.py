@@ -1,0 +1,61 @@
+"""The distributions of a dataset as one picture."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from matting_data.publishing.statistics import Statistics
+from matting_data.storage.atomic import write_bytes
+
+_COLOURS = {"train": "#4878a8", "test": "#d9822b"}
+
+
+def draw(statistics: Statistics, path: Path) -> None:
+    """Draw sizes, coverage, soft share and background use by split, as PNG.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        From :func:`matting_data.publishing.statistics.read_statistics`.
+    path : Path
+        File to write, atomically.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # the canvas is set by hand: pyplot would choose one by the screen, and leave it chosen for the caller
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 2)
+    rows = statistics.rows
+    splits = [split for split in _COLOURS if any(row.split == split for row in rows)]
+    panels = [
+        ("size (megapixels)", [row.width * row.height / 1e6 for row in rows]),
+        ("alpha coverage (mean alpha)", [row.coverage for row in rows]),
+        ("soft pixels (share of the image)", [row.soft for row in rows]),
+    ]
+    for axis, (label, values) in zip(axes.flat[:3], panels, strict=True):
+        bins = np.linspace(0, max(values, default=1.0) * 1.05, 31)
+        for split in splits:
+            chosen = [value for value, row in zip(values, rows, strict=True) if row.split == split]
+            axis.hist(chosen, bins=bins, color=_COLOURS[split], alpha=0.7, label=split)
+        axis.set_xlabel(label)
+        axis.set_ylabel("composites")
+        if splits:
+            axis.legend()
+    axis = axes.flat[3]
+    for split in splits:
+        uses = Counter(Counter(row.background for row in rows if row.split == split).values())
+        axis.bar(list(uses), list(uses.values()), color=_COLOURS[split], alpha=0.7, label=split)
+    axis.set_xlabel("composites a background serves")
+    axis.set_ylabel("backgrounds")
+    if splits:
+        axis.legend()
+    figure.suptitle(f"{statistics.index['name']} {statistics.index['version']}: {len(rows)} composites")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    write_bytes(path, buffer.getvalue())

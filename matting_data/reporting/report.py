@@ -1,0 +1,168 @@
+"""A first look at a dataset as one HTML file: pictures, distributions, ledger, verdicts and licences.
+
+The file holds everything it shows. It has no script and asks no network.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matting_data.humans.audit_sample import stratum_of
+from matting_data.imaging import encode
+from matting_data.publishing.card_inputs import Facts, Publication, read_facts
+from matting_data.publishing.card_terms import terms_section
+from matting_data.publishing.markdown import plain, table
+from matting_data.publishing.statistics import summary
+from matting_data.reporting.charts import histogram, legend
+from matting_data.reporting.contact_sheet import contact_sheet
+from matting_data.reporting.html import from_markdown
+from matting_data.shards.index import read_index
+from matting_data.storage.atomic import write_bytes
+
+_SHEET_BYTES = 3_000_000
+"""Most that a contact sheet may take; a larger one is encoded at lower quality."""
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fafafa; max-width: 1100px; margin: 2em auto;
+  padding: 0 1em } h1 { margin-bottom: 0 } h2 { margin-top: 2em; border-bottom: 1px solid #ddd }
+table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: auto }
+th, td { padding: .25em .8em; border-bottom: 1px solid #e3e3e3; text-align: left; vertical-align: top }
+.right { text-align: right } th { background: #f0f0f0 }
+code { background: #eee; padding: 0 .25em; word-break: break-all }
+img { max-width: 100%; border: 1px solid #ddd } .charts { display: grid; gap: 1em;
+  grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)) } svg { background: #fff; border: 1px solid #e3e3e3;
+  font: 11px system-ui, sans-serif; fill: #555 } svg .title { font-weight: 600; fill: #222 }
+.key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em }
+"""
+
+
+def report(out: Path, samples: int = 24) -> str:
+    """Return the report of a finished dataset, composites or layers.
+
+    Parameters
+    ----------
+    out : Path
+        The dataset.
+    samples : int
+        Composites on the contact sheet.
+
+    Raises
+    ------
+    DamageError
+        The dataset is unfinished or damaged.
+    UsageError
+        There is none, or it holds no sample.
+    """
+    index = read_index(out)
+    facts = read_facts(out, index, Publication())
+    title = f"{index['name']} {index['version']}"
+    sheet = base64.b64encode(_jpeg(out, samples)).decode()
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        from_markdown(_summary(facts)),
+        "<h2>Samples</h2><p>Image, alpha and trimap, chosen by a hash of their key.</p>",
+        f'<img alt="contact sheet" src="data:image/jpeg;base64,{sheet}">',
+        f"<h2>Distributions</h2><p>{legend(list(index['splits']))}</p>",
+        f'<div class="charts">{"".join(_charts(facts))}</div>',
+        from_markdown(_ledger(index["ledger"])),
+        from_markdown(_verdicts(facts)),
+        from_markdown(terms_section(facts)),
+    ]
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n'
+        f"<body>\n{body}\n</body></html>\n"
+    )
+
+
+def write_report(out: Path, path: Path, samples: int = 24) -> int:
+    """Write the report of a dataset to a file, atomically; return its length in bytes."""
+    data = report(out, samples).encode()
+    write_bytes(path, data)
+    return len(data)
+
+
+def _jpeg(out: Path, samples: int) -> bytes:
+    sheet = contact_sheet(out, samples)
+    for quality in (85, 70, 50, 30):
+        data = encode.jpeg(sheet, quality, "4:2:0")
+        if len(data) <= _SHEET_BYTES:
+            break
+    return data
+
+
+def _summary(facts: Facts) -> str:
+    index = facts.index
+    store = "layers, composed when read" if facts.layers else "composites"
+    rows = []
+    for split, subset, found in [*facts.statistics.groups(), ("all", "", list(facts.samples))]:
+        s = summary(found)
+        rows.append([plain(split), plain(subset) or "–", f"{s['composites']:,}", f"{s['foregrounds']:,}",
+                     f"{s['backgrounds']:,}", f"{s['megapixels_min']:.2f}–{s['megapixels_max']:.2f}",
+                     f"{s['coverage']:.0%}", f"{s['soft']:.1%}"])  # fmt: skip
+    header = ["split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft"]
+    return f"Stored as {store}. Content `{index['content_sha256']}`, recipe `{index['recipe_sha256']}`.\n\n" + table(
+        header, rows, right=2
+    )
+
+
+def _charts(facts: Facts) -> list[str]:
+    splits = {split: [row for row in facts.samples if row.split == split] for split in facts.index["splits"]}
+    uses = {
+        split: [float(n) for n in Counter(row.background for row in rows).values()] for split, rows in splits.items()
+    }
+    share = {
+        split: [(r.x1 - r.x0) * (r.y1 - r.y0) / (r.width * r.height) for r in rows] for split, rows in splits.items()
+    }
+    return [
+        histogram("size, megapixels", {s: [r.width * r.height / 1e6 for r in rows] for s, rows in splits.items()}),
+        histogram("alpha coverage, mean alpha", {s: [r.coverage for r in rows] for s, rows in splits.items()}),
+        histogram("soft pixels, share of the image", {s: [r.soft for r in rows] for s, rows in splits.items()}),
+        histogram("the person's box, share of the image", share),
+        histogram("composites a background serves", uses, whole=True),
+    ]
+
+
+def _ledger(ledger: Mapping[str, Any]) -> str:
+    rows = []
+    for name, counts in ledger.items():
+        rows.append([plain(name), "written", "", f"{counts['written']:,}"])
+        for outcome in ("rejected", "failed"):
+            rows += [[plain(name), outcome, f"`{reason}`", f"{n:,}"] for reason, n in counts[outcome].items()]
+        rows.append([plain(name), "**in total**", "", f"{counts['total']:,}"])
+    return "## Where every input ended\n\n" + table(["of", "outcome", "reason", "number"], rows, right=3)
+
+
+def _verdicts(facts: Facts) -> str:
+    """Say what the filter made of the backgrounds, by stratum, what people decided, and what an audit found."""
+    counts: Counter[tuple[str, str, str]] = Counter(
+        (stratum_of(b), "kept" if b.state == "ok" else b.state, b.reason) for b in facts.backgrounds
+    )
+    rows = [
+        [plain(stratum), state, f"`{reason}`" if reason else "", f"{n:,}"]
+        for (stratum, state, reason), n in sorted(counts.items())
+    ]
+    text = "## What the filter made of the backgrounds\n\n" + table(["source", "", "reason", "number"], rows, right=3)
+    decided = [
+        [plain(kind), plain(record.id), f"`{record.reason}`", plain(record.detail)]
+        for kind, records in (("foreground", facts.foregrounds), ("background", facts.backgrounds))
+        for record in records
+        if record.reason.startswith("override")
+    ]
+    if decided:
+        text += f"\n\n{len(decided):,} decisions of people changed something:\n\n"
+        text += table(["of", "id", "reason", "decision"], decided[:100])
+    audited = [rate for rate in facts.audit if rate["labelled"]]
+    if audited:
+        whole = audited[-1]
+        text += (
+            f"\n\nAn audit looked at {whole['labelled']:,} of the kept ones and found {whole['persons']:,} with a "
+            f"person: {whole['share']:.2%} (95 % interval {whole['low']:.2%} to {whole['high']:.2%})."
+        )
+    return text

@@ -1,0 +1,69 @@
+"""Running many independent tasks: in this process, in processes of this machine, or on a Ray cluster.
+
+A task is a picklable callable; what it sets up on first use (a detector, a decoded table) stays in its process.
+Results come back as they finish, so nothing that decides bytes may depend on their order, and a task may run more than
+once for an item where a process or a machine was lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from matting_data.running.local_processes import InProcess, LocalProcesses
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Executor(Protocol):
+    """Where tasks run."""
+
+    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+        """Yield ``task(item)`` once for each item, in the order in which they finish; errors as of :func:`run`."""
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A task that can tell which files it reads, so that a machine which does not see them is told apart."""
+
+    def files(self, item: Any) -> Iterator[Path]:
+        """Yield the local files that the task needs for an item."""
+
+
+Workers = int | Executor
+"""A number of processes of this machine, 1 being this one, or an executor."""
+
+
+def default_workers() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def run(task: Callable[[Item], Result], items: Iterable[Item], workers: Workers) -> Generator[Result, None, None]:
+    """Yield ``task(item)`` for all items, in the order in which they finish.
+
+    Parameters
+    ----------
+    task : callable
+        Picklable, unless `workers` is 1.
+    items : iterable
+        Drawn from lazily: few are under way at a time.
+    workers : int or Executor
+        Where to run.
+
+    Raises
+    ------
+    MattingDataError
+        A worker process died (most often for want of memory); what the tasks raise is passed on.
+    """
+    if isinstance(workers, int):
+        return (LocalProcesses(workers) if workers > 1 else InProcess()).run(task, items)
+    return workers.run(task, items)
+
+
+def at_most(workers: Workers, items: int) -> Workers:
+    """Return `workers`, but no more processes of this machine than there are items."""
+    return min(workers, max(1, items)) if isinstance(workers, int) else workers

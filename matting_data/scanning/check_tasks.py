@@ -1,0 +1,146 @@
+"""The tasks of a scan's workers: checking some inputs, and scoring backgrounds in the batches a detector wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.detectors.detector import BatchDetector, Detection, Detector, detect_all
+from matting_data.errors import MattingDataError
+from matting_data.records.records import Background, Foreground
+from matting_data.scanning.checks import check_background, check_foreground, with_detection
+from matting_data.sources.find_backgrounds import FoundBackground
+from matting_data.sources.find_foregrounds import FoundForeground
+from matting_data.sources.inputs import local_files
+from matting_data.workspace.colour_cache import ColourCache
+
+Input = TypeVar("Input", Foreground, Background)
+
+Answer = tuple[str, Input]
+"""The stamp of the state that was checked, and the checked record."""
+
+_BATCH_PIXELS = 50_000_000
+"""Decoded photographs held at once, whatever the size of a batch."""
+
+
+@dataclass(frozen=True)
+class Item(Generic[Input]):
+    """An input to check; `examined` is False for one that is rejected as it was found."""
+
+    found: FoundForeground | FoundBackground
+    record: Input
+    stamp: str
+    examined: bool = True
+
+
+@dataclass
+class CheckForegrounds:
+    """Checks foregrounds; what is unforeseen becomes a failed record instead of the end of the build."""
+
+    min_side: int
+    colours: ColourCache
+    batch_size: int = 1
+
+    def files(self, items: Sequence[Item[Foreground]]) -> Iterator[Path]:
+        """Yield the files of some foregrounds."""
+        for item in items:
+            assert isinstance(item.found, FoundForeground)
+            yield from local_files((item.found.image_path, item.found.alpha_path))
+
+    def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
+        """Check some foregrounds."""
+        return [(item.stamp, self._checked(item)) for item in items]
+
+    def _checked(self, item: Item[Foreground]) -> Foreground:
+        assert isinstance(item.found, FoundForeground)
+        try:
+            return check_foreground(item.found, self.min_side, self.colours)
+        except MattingDataError:
+            raise
+        except Exception as error:
+            return _failed(item.record, error)
+
+
+@dataclass
+class CheckBackgrounds:
+    """Checks and scores backgrounds, likewise."""
+
+    min_side: int
+    max_pixels: int
+    detector: Detector | None
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Backgrounds to give at once."""
+        return self.detector.batch_size if isinstance(self.detector, BatchDetector) else 1
+
+    def files(self, items: Sequence[Item[Background]]) -> Iterator[Path]:
+        """Yield the files of some backgrounds."""
+        for item in items:
+            assert isinstance(item.found, FoundBackground)
+            yield from local_files([item.found.file])
+
+    def __call__(self, items: Sequence[Item[Background]]) -> list[Answer[Background]]:
+        """Check some backgrounds, and score those that pass."""
+        answers: list[Answer[Background]] = []
+        waiting: list[_Decoded] = []
+        for item in items:
+            decoded = self._decoded(item)
+            if decoded.image is None or self.detector is None:
+                answers.append((decoded.stamp, decoded.record))
+                continue
+            waiting.append(decoded)
+            if sum(entry.image.size for entry in waiting if entry.image is not None) > 3 * _BATCH_PIXELS:
+                answers += self._scored(self.detector, waiting)
+                waiting = []
+        return answers + (list(self._scored(self.detector, waiting)) if self.detector is not None else [])
+
+    def _decoded(self, item: Item[Background]) -> _Decoded:
+        assert isinstance(item.found, FoundBackground)
+        try:
+            record, image = check_background(item.found, self.min_side, self.max_pixels)
+        except MattingDataError:
+            raise
+        except Exception as error:
+            record, image = _failed(item.record, error), None
+        return _Decoded(item.stamp, record, image)
+
+    def _scored(self, detector: Detector, waiting: Sequence[_Decoded]) -> Iterator[Answer[Background]]:
+        images = [entry.image for entry in waiting if entry.image is not None]
+        try:
+            detections: list[Detection | Exception] = list(detect_all(detector, images))
+        except MattingDataError:
+            raise
+        except Exception:
+            detections = [_detected(detector, image) for image in images]  # one of them is to blame, not all
+        for entry, detection in zip(waiting, detections, strict=True):
+            if isinstance(detection, Exception):
+                yield entry.stamp, _failed(entry.record, detection)
+            else:
+                yield entry.stamp, with_detection(entry.record, detector, detection)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    stamp: str
+    record: Background
+    image: NDArray[np.uint8] | None
+
+
+def _detected(detector: Detector, image: NDArray[np.uint8]) -> Detection | Exception:
+    try:
+        return detector.detect(image)
+    except MattingDataError:
+        raise
+    except Exception as error:
+        return error
+
+
+def _failed(record: Input, error: Exception) -> Input:
+    return replace(record, state="failed", reason="error", detail=f"{type(error).__name__}: {error}")

@@ -1,0 +1,140 @@
+"""Checking inputs: from found files to complete records, each usable or with the reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.detectors.detector import Detection, Detector
+from matting_data.errors import RejectedInput
+from matting_data.imaging.colour import soft_pixels
+from matting_data.imaging.decode import decode, to_rgb8
+from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
+from matting_data.imaging.geometry import bounding_box
+from matting_data.records.records import Background, Foreground
+from matting_data.sources.decoded import load_foreground, upright
+from matting_data.sources.find_backgrounds import FoundBackground
+from matting_data.sources.find_foregrounds import FoundForeground
+from matting_data.sources.inputs import read_input
+from matting_data.workspace.colour_cache import ColourCache
+
+_LONGEST_SIDE = 65_500
+"""libjpeg's limit."""
+
+_BINARY_SOFT_SHARE = 0.05
+"""Soft pixels over the length of the person's outline; hand-made and predicted mattes have 1 and more."""
+
+
+def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache) -> Foreground:
+    """Decode a foreground, run its checks, and estimate its clean colours if its source asks for that.
+
+    Returns
+    -------
+    Foreground
+        Complete; ``state`` is ``rejected`` with the reason of :func:`load_foreground`, or ``too_small``,
+        ``alpha_empty``, ``alpha_full``.
+    """
+    record = found.record
+    if record.state != "ok":
+        return record
+    try:
+        image_bytes = read_input(found.image_path)
+        alpha_bytes = read_input(found.alpha_path) if found.alpha_path else None
+        record = replace(
+            record,
+            image_sha256=hashlib.sha256(image_bytes).hexdigest(),
+            alpha_sha256=hashlib.sha256(alpha_bytes).hexdigest() if alpha_bytes is not None else "",
+        )
+        image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
+        height, width = alpha.shape
+        record = replace(record, width=width, height=height)
+        require_side(width, height, min_side)
+        require_usable_matte(alpha)
+        # before the colours are estimated in floating point: the same on every processor
+        record = replace(record, fingerprint=foreground_fingerprint(image, alpha))
+        colours.clean(record, image, alpha)
+    except RejectedInput as problem:
+        return replace(record, state="rejected", reason=problem.reason, detail=problem.detail)
+    box = bounding_box(alpha)
+    return replace(
+        record,
+        x0=box.x0,
+        y0=box.y0,
+        x1=box.x1,
+        y1=box.y1,
+        coverage=float(alpha.mean(dtype=np.float64) / 255),
+        soft=float(soft_pixels(alpha).mean()),
+        warnings=["alpha_binary"] if is_binary(alpha) else [],
+    )
+
+
+def check_background(
+    found: FoundBackground, min_side: int, max_pixels: int
+) -> tuple[Background, NDArray[np.uint8] | None]:
+    """Decode a background and run its checks.
+
+    Returns
+    -------
+    (Background, ndarray or None)
+        The record, yet without evidence of a detector, and the photograph H×W×3 uint8, upright; None where ``state``
+        is ``rejected`` for ``unreadable``, ``too_large``, ``wrong_mode`` or ``too_small``.
+    """
+    record = found.record
+    try:
+        data = read_input(found.file)
+        record = replace(record, sha256=hashlib.sha256(data).hexdigest())
+        raster = decode(data, max_pixels)
+        image = upright(to_rgb8(raster), raster.orientation, record.rotation)
+        height, width = image.shape[:2]
+        record = replace(
+            record,
+            format=raster.format,
+            mode=raster.mode,
+            orientation=raster.orientation,
+            width=width,
+            height=height,
+        )
+        require_side(width, height, min_side)
+    except RejectedInput as problem:
+        return replace(record, state="rejected", reason=problem.reason, detail=problem.detail), None
+    return replace(record, fingerprint=fingerprint(image)), image
+
+
+def with_detection(record: Background, detector: Detector, detection: Detection) -> Background:
+    """Return a background's record with what a detector found in it."""
+    boxes = [[round(b.x0, 1), round(b.y0, 1), round(b.x1, 1), round(b.y1, 1), round(b.score, 4), b.label]
+             for b in detection.boxes]  # fmt: skip
+    return replace(
+        record,
+        detector=f"{detector.name} {detector.version}",
+        score=round(float(detection.score), 4),  # what differs beyond depends on the processor
+        boxes=json.dumps(boxes),
+    )
+
+
+def require_side(width: int, height: int, min_side: int) -> None:
+    """Raise RejectedInput ``too_small`` or ``too_large`` for a side below `min_side` or beyond JPEG's 65,500."""
+    if max(width, height) > _LONGEST_SIDE:
+        raise RejectedInput("too_large", f"{width}×{height} has a side above {_LONGEST_SIDE:,} pixels")
+    if min(width, height) < min_side:
+        raise RejectedInput("too_small", f"{width}×{height} has a side below {min_side} pixels")
+
+
+def require_usable_matte(alpha: NDArray[np.uint8]) -> None:
+    """Raise RejectedInput ``alpha_empty`` or ``alpha_full`` when one side of level 128 holds every pixel."""
+    if int(alpha.max()) < 128:
+        raise RejectedInput("alpha_empty", f"no pixel is person: the largest alpha is {alpha.max()} of 255")
+    if int(alpha.min()) >= 128:
+        raise RejectedInput("alpha_full", f"every pixel is person: the smallest alpha is {alpha.min()} of 255")
+
+
+def is_binary(alpha: NDArray[np.uint8]) -> bool:
+    """Tell whether a matte is a mere mask: next to no soft pixels along the person's outline."""
+    solid = (alpha >= 128).astype(np.int8)
+    outline = int(np.abs(np.diff(solid, axis=0)).sum() + np.abs(np.diff(solid, axis=1)).sum())
+    soft = int(((alpha > 8) & (alpha < 247)).sum())
+    return soft < _BINARY_SOFT_SHARE * outline

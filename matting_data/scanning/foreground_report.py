@@ -1,0 +1,70 @@
+"""A look at a recipe's foregrounds alone: what would be used, what not, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from matting_data.planning.selection import reject_duplicates
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Foreground
+from matting_data.scanning.scan import scan_foregrounds
+from matting_data.storage import Location
+from matting_data.workspace import work_folder as workspace
+
+
+@dataclass(frozen=True)
+class ForegroundReport:
+    """All foregrounds of a recipe, checked, duplicates marked."""
+
+    records: list[Foreground]
+
+    @property
+    def rejected(self) -> list[Foreground]:
+        """Those that a build would not use."""
+        return [record for record in self.records if record.state != "ok"]
+
+    @property
+    def warned(self) -> list[Foreground]:
+        """Those that are usable but odd."""
+        return [record for record in self.records if record.state == "ok" and record.warnings]
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        named = {"rejected": self.rejected, "warned": self.warned}
+        return {
+            "total": len(self.records),
+            "usable": len(self.records) - len(self.rejected),
+            **{
+                key: [
+                    {
+                        "id": r.id,
+                        "file": r.image or r.alpha,
+                        "reason": r.reason,
+                        "detail": r.detail,
+                        "warnings": r.warnings,
+                    }
+                    for r in records
+                ]
+                for key, records in named.items()
+            },
+        }
+
+    def lines(self) -> list[str]:
+        """Say it in lines for people."""
+        usable = [record for record in self.records if record.state == "ok"]
+        lines = [f"{len(usable)} of {len(self.records)} foregrounds can be used"]
+        lines += [f"  {r.image or r.alpha}: {r.reason}: {r.detail}" for r in self.rejected]
+        lines += [f"  {r.image}: warning: {', '.join(r.warnings)}" for r in self.warned]
+        for subset, count in sorted(Counter(record.subset for record in usable).items()):
+            lines.append(f"  {count} of subset {subset}" if subset else f"  {count} without a subset")
+        return lines
+
+
+def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> ForegroundReport:
+    """Check every foreground of a recipe; results are kept in `out` for the build."""
+    with workspace.locked(out):
+        cache = workspace.work_folder(out)
+        records = scan_foregrounds(recipe, cache, workers, workspace.colour_store(out))
+    return ForegroundReport(reject_duplicates(records, recipe.recipe.foregrounds.duplicate_distance))

@@ -1,0 +1,248 @@
+"""What the labels of OpenImages and the polygons of SUN say of the backgrounds that were found, read once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
+from matting_data.humans.evidence import EvidencePolicy, judge
+from matting_data.humans.labels import load_label_set
+from matting_data.humans.polygon_evidence import judge_polygons
+from matting_data.recipes.recipe import source_name
+from matting_data.recipes.recipe_backgrounds import BackgroundSource
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.tables import read_table, write_table
+from matting_data.running.progress import bar, track
+from matting_data.sources.find_backgrounds import FoundBackground, openimages_id
+from matting_data.sources.inputs import read_input
+from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
+from matting_data.sources.openimages.findings import MetadataReport
+from matting_data.sources.sun import parse_annotation, parse_path, standing_names
+from matting_data.storage.atomic import storage_errors, write_bytes
+from matting_data.version import __version__
+
+_KEY = "key.txt"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Found backgrounds with tier, label verdict, rotation and licence; `notes` is what a user should know."""
+
+    found: list[FoundBackground]
+    notes: list[str]
+
+
+def add_label_evidence(recipe: LoadedRecipe, found: Sequence[FoundBackground], cache: Path) -> Labelled:
+    """Judge found backgrounds by what their own sources' annotators said of them.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        Its sources name the tables, ``backgrounds.humans`` the policies.
+    found : sequence of FoundBackground
+        All backgrounds of the recipe.
+    cache : Path
+        Folder where verdicts are kept until the tables, the policy or the lists of labels change.
+
+    Raises
+    ------
+    UsageError
+        A folder of tables or annotations is missing, or a table cannot be read.
+    """
+    by_source: dict[str, list[FoundBackground]] = {}
+    for entry in found:
+        by_source.setdefault(entry.record.source, []).append(entry)
+    result, notes = [], list[str]()
+    for source in recipe.recipe.backgrounds.sources:
+        name = source_name(source)
+        entries = by_source.get(name, [])
+        if source.layout == "openimages":
+            entries = _openimages(recipe, source, entries, cache / f"openimages-{name}", notes)
+        elif source.layout == "sun":
+            entries = _sun(recipe, source, entries, cache / f"polygons-{name}.parquet", notes)
+        result += entries
+    return Labelled(result, notes)
+
+
+def _openimages(
+    recipe: LoadedRecipe, source: BackgroundSource, entries: list[FoundBackground], folder: Path, notes: list[str]
+) -> list[FoundBackground]:
+    policy = recipe.recipe.backgrounds.humans.openimages
+    ids = {entry.record.id: openimages_id(entry.record.path) for entry in entries}
+    name = source_name(source)
+    nameless = sum(not identity for identity in ids.values())
+    if not entries:
+        notes.append(f"{name}: the folder {source.images} holds no image")
+    if nameless:
+        notes.append(f"{name}: {nameless} files are not called by an OpenImages id: no label tells of them")
+    rows: dict[str, dict[str, Any]] = {}
+    if source.metadata is None:
+        notes.append(f"{name}: no 'metadata' is given: the labels say nothing, the detector alone decides")
+    else:
+        metadata = recognise(recipe.resolve(source.metadata))
+        report = judged(metadata, policy, folder, f"reading the tables of {name}")
+        notes += [f"{name}: {sentence}" for sentence in report.sentences()]
+        wanted = [identity for identity in ids.values() if identity]
+        try:
+            table = read_verdicts(folder, wanted)
+        except DamageError:  # what is kept is damaged: judging again repairs it
+            (folder / _KEY).unlink(missing_ok=True)
+            judged(metadata, policy, folder, f"reading the tables of {name} again")
+            table = read_verdicts(folder, wanted)
+        rows = {row["image_id"]: row for row in table.iter_rows(named=True)}
+        unknown = len(entries) - nameless - sum(identity in rows for identity in ids.values())
+        if unknown:
+            notes.append(f"{name}: {unknown} photographs have no row in any table: nothing is known of them")
+    nothing = judge((), load_label_set(), policy)
+    silent = {
+        "tier": nothing.tier,
+        "verdict": nothing.verdict,
+        "reason": nothing.reason,
+        "decided_by": nothing.decided_by,
+    }
+    return [_with(entry, rows.get(ids[entry.record.id], silent)) for entry in entries]
+
+
+def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str) -> MetadataReport:
+    """Return the report of verdicts that lie in `folder`, judging anew unless tables, policy and lists are the same.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        The tables.
+    policy : EvidencePolicy
+        What each tier leads to.
+    folder : Path
+        Where verdicts are kept.
+    label : str
+        What the progress bar says.
+    """
+    files = [(str(file.path), file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in metadata.files]
+    key = hashlib.sha256(repr((__version__, files, astuple(policy), _label_lists())).encode()).hexdigest()
+    try:
+        if (folder / _KEY).read_text(encoding="ascii") == key:
+            return read_report(folder)
+    except (OSError, UnicodeDecodeError, DamageError):
+        pass  # never judged, or another version's: judging repairs it
+    with storage_errors(folder):  # a run that is killed must not leave an old key beside new verdicts
+        (folder / _KEY).unlink(missing_ok=True)
+    with bar(metadata.total_bytes, label, "B") as progress:
+        progress.unit_scale = True
+        report = judge_metadata(metadata, folder, policy, advance=progress.update)
+    write_bytes(folder / _KEY, key.encode())
+    return report
+
+
+def _label_lists() -> str:
+    labels = resources.files("matting_data.manifests") / "labels"
+    digest = hashlib.sha256()
+    for entry in sorted(labels.iterdir(), key=lambda entry: entry.name):
+        digest.update(entry.read_bytes())
+    return digest.hexdigest()
+
+
+def _with(entry: FoundBackground, row: dict[str, Any]) -> FoundBackground:
+    record = replace(
+        entry.record,
+        tier=row["tier"],
+        label_verdict=row["verdict"],
+        label_reason=row["reason"],
+        label_rows=row["decided_by"],
+        rotation=row.get("rotation") or 0,
+        license=row.get("license") or entry.record.license,
+    )
+    return replace(entry, record=record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Annotation:
+    """What was read of one LabelMe file: the names that count; `problem` where it could not be read."""
+
+    path: str
+    stamp: str
+    names: list[str]
+    problem: str
+
+
+def _sun(
+    recipe: LoadedRecipe, source: BackgroundSource, entries: list[FoundBackground], kept: Path, notes: list[str]
+) -> list[FoundBackground]:
+    policy = recipe.recipe.backgrounds.humans.sun
+    annotations: dict[str, _Annotation] = {}
+    if source.annotations is None:
+        notes.append(f"{source_name(source)}: no 'annotations' are given: the detector alone decides")
+    else:
+        wanted = [image.annotation for entry in entries if (image := parse_path(entry.record.path)) is not None]
+        annotations = _read_annotations(recipe.resolve(source.annotations), wanted, kept, source_name(source))
+        notes.append(f"{source_name(source)}: {len(annotations)} of {len(entries)} photographs have an annotation")
+    bad = [annotation for annotation in annotations.values() if annotation.problem]
+    if bad:
+        notes.append(
+            f"{source_name(source)}: {len(bad)} annotations cannot be read, such as {bad[0].path} "
+            f"({bad[0].problem}): those photographs count as having none"
+        )
+    result = []
+    for entry in entries:
+        image = parse_path(entry.record.path)
+        annotation = annotations.get(image.annotation) if image else None
+        names = None if annotation is None or annotation.problem else annotation.names
+        judgement = judge_polygons(names, policy)
+        said = f"no polygons ({annotation.problem})" if annotation and annotation.problem else judgement.decided_by
+        row = {
+            "tier": judgement.tier,
+            "verdict": judgement.verdict,
+            "reason": judgement.reason,
+            "decided_by": said,
+        }
+        result.append(_with(entry, row))
+    return result
+
+
+def _read_annotations(root: Path, wanted: Sequence[str], kept: Path, name: str) -> dict[str, _Annotation]:
+    """Read the annotations below `root`, those unchanged since they were kept from there."""
+    if not root.is_dir():
+        siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
+        raise UsageError(f"there is no folder {root}{nearest(root.name, siblings) or '; give SUN2012/Annotations'}")
+    known = _kept_annotations(kept)
+    present = {path.relative_to(root).as_posix(): path for path in root.rglob("*.xml")}
+    if present and not present.keys() & set(wanted):
+        example = min(present)
+        raise UsageError(
+            f"none of the {len(present)} files in {root}, such as {example}, belongs to a photograph: give the folder "
+            "above the letters a to z, SUN2012/Annotations"
+        )
+    result, changed = {}, False
+    for path in track(sorted(present.keys() & set(wanted)), len(present.keys() & set(wanted)), name, "annotations"):
+        status = present[path].stat()
+        stamp = f"{root} {status.st_size}:{status.st_mtime_ns} {__version__}"
+        annotation = known.get(path)
+        if annotation is None or annotation.stamp != stamp:
+            annotation, changed = _read_annotation(path, present[path], stamp), True
+        result[path] = annotation
+    if changed:
+        write_table(kept, result.values(), _Annotation)
+    return result
+
+
+def _read_annotation(path: str, file: Path, stamp: str) -> _Annotation:
+    try:
+        names = standing_names(parse_annotation(read_input(file)))
+    except RejectedInput as problem:
+        return _Annotation(path, stamp, [], f"{problem.reason}: {problem.detail}")
+    return _Annotation(path, stamp, names, "")
+
+
+def _kept_annotations(path: Path) -> dict[str, _Annotation]:
+    if not path.exists():
+        return {}
+    try:
+        return {row.path: row for row in read_table(path, _Annotation)}
+    except (DamageError, pl.exceptions.PolarsError, TypeError):
+        return {}

@@ -1,0 +1,225 @@
+"""Checking all inputs, each once: results are kept between runs and used again while the file is unchanged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from pathlib import Path
+from typing import Generic, Protocol
+
+import polars as pl
+
+from matting_data.detectors import registry
+from matting_data.detectors.detector import Detector, Thresholds
+from matting_data.detectors.spec import resolved
+from matting_data.planning.selection import judge_found
+from matting_data.recipes.decisions import Override, effective
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Background, Foreground
+from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
+from matting_data.running.executor import Workers, run
+from matting_data.running.progress import track
+from matting_data.scanning.check_tasks import Answer, CheckBackgrounds, CheckForegrounds, Input, Item
+from matting_data.scanning.label_evidence import add_label_evidence
+from matting_data.sources.find_backgrounds import find_backgrounds
+from matting_data.sources.find_foregrounds import find_foregrounds
+from matting_data.sources.inputs import InputFile, state_of
+from matting_data.sources.source_paths import SourcePath
+from matting_data.storage import Storage
+from matting_data.version import __version__
+from matting_data.workspace.colour_cache import ColourCache
+
+_CHECKS = f"checks of {__version__}"
+"""What a check finds may change with the code that checks."""
+
+_SAVE_EVERY = 20.0
+"""Seconds between saves: what a killed scan loses at most."""
+
+_PROVENANCE = {
+    Foreground: ("id", "source", "image", "alpha", "split", "subset", "person", "license", "author", "url"),
+    Background: (
+        *("id", "source", "path", "license", "offset", "bytes", "rotation", "split"),
+        *("tier", "label_verdict", "label_reason", "label_rows"),
+    ),
+}
+"""Fields that finding an input sets; checking sets the others."""
+
+
+@dataclass(frozen=True)
+class ScannedBackgrounds:
+    """All backgrounds of a recipe with their evidence.
+
+    Attributes
+    ----------
+    records : list of Background
+        In the order they were found, without verdicts; those that :func:`judge_found` rejects are as found.
+    thresholds : Thresholds or None
+        Those that the detector recommends.
+    notes : list of str
+        What a user should know of the evidence: tables that are missing, malformed rows, and the like.
+    """
+
+    records: list[Background]
+    thresholds: Thresholds | None
+    notes: list[str]
+
+
+def scan_backgrounds(
+    recipe: LoadedRecipe, cache: Path, workers: Workers, overrides: Sequence[Override] = ()
+) -> ScannedBackgrounds:
+    """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        What to look for.
+    cache : Path
+        Folder for check results.
+    workers : int or Executor
+        Processes, or where else to run.
+    overrides : sequence of Override
+        Backgrounds that people called clean are looked at, whatever their labels say.
+    """
+    detector = load_detector(recipe)
+    options = recipe.recipe.backgrounds
+    max_pixels = round(options.max_megapixels * 1e6)
+    check = CheckBackgrounds(options.min_side, max_pixels, detector)
+    identity = f"{detector.name} {detector.version}" if detector else "none"
+    labelled = add_label_evidence(recipe, find_backgrounds(recipe, cache), cache)
+    settings = f"{options.min_side} {max_pixels} {identity}"
+    judged = judge_found([found.record for found in labelled.found], options)
+    clean = {row.id for row in effective(overrides) if row.kind == "background" and row.tag == "clean"}
+    items = [
+        Item(
+            found,
+            found.record,
+            _stamp([found.file], f"{found.record.rotation} {settings}"),
+            verdict.state == "ok" or found.record.id in clean,
+        )
+        for found, verdict in zip(labelled.found, judged, strict=True)
+    ]
+    records = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
+    return ScannedBackgrounds(records, detector.thresholds if detector else None, labelled.notes)
+
+
+def scan_foregrounds(
+    recipe: LoadedRecipe, cache: Path, workers: Workers, colours: Storage | None = None
+) -> list[Foreground]:
+    """Find and check the foregrounds of a recipe; estimate clean colours where it asks for them.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder for check results.
+    colours : Storage, optional
+        Where to keep the estimates, by default in `cache`.
+    """
+    found = find_foregrounds(recipe)
+    min_side = recipe.recipe.foregrounds.min_side
+    if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
+        _warm_up_pymatting()
+    items = [
+        Item(
+            f,
+            f.record,
+            _stamp(
+                [path for path in (f.image_path, f.alpha_path) if path],
+                f"{min_side} {f.record.colour} {f.record.opaque_from}",
+            ),
+        )
+        for f in found
+    ]
+    check = CheckForegrounds(min_side, ColourCache(colours or cache / "colours"))
+    return _Scan(Foreground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
+
+
+def load_detector(recipe: LoadedRecipe) -> Detector | None:
+    """Return the recipe's human detector, or None where it says ``none``."""
+    spec = recipe.recipe.backgrounds.humans.detector
+    return None if spec == "none" else registry.load(resolved(spec, recipe.resolve))
+
+
+class Check(Protocol[Input]):
+    """What checks inputs, so many at a time."""
+
+    @property
+    def batch_size(self) -> int:
+        """Inputs to give at once."""
+
+    def __call__(self, items: Sequence[Item[Input]]) -> list[Answer[Input]]:
+        """Check some inputs."""
+
+
+@dataclass
+class _Scan(Generic[Input]):
+    """One kind of input: known results are read, the others computed and saved as they come."""
+
+    record: type[Input]
+    folder: Path
+    check: Check[Input]
+    label: str
+    workers: Workers
+
+    def checked(self, items: Sequence[Item[Input]]) -> list[Input]:
+        known = self._read()
+        examined = [item for item in items if item.examined]
+        missing = [item for item in examined if known.get(item.record.id, ("",))[0] != item.stamp]
+        batch: list[tuple[str, Input]] = []
+        saved = time.monotonic()
+        size = self.check.batch_size
+        batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+        results = chain.from_iterable(run(self.check, batches, self.workers))
+        try:
+            done = len(examined) - len(missing)
+            for stamp, result in track(results, len(examined), self.label, "images", done):
+                known[result.id] = (stamp, result)
+                if result.state != "failed":
+                    batch.append((stamp, result))
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    self._save(batch)
+                    batch, saved = [], time.monotonic()
+        finally:
+            self._save(batch)
+        return [
+            self._with_provenance(item.record, known[item.record.id][1]) if item.examined else item.record
+            for item in items
+        ]
+
+    def _with_provenance(self, found: Input, result: Input) -> Input:
+        return replace(result, **{name: getattr(found, name) for name in _PROVENANCE[self.record]})
+
+    def _read(self) -> dict[str, tuple[str, Input]]:
+        known: dict[str, tuple[str, Input]] = {}
+        columns = [field.name for field in fields(self.record)]
+        for path in sorted(self.folder.glob("*.parquet")):
+            try:
+                table = pl.read_parquet(path, glob=False)
+                rows = from_table(table.select(columns), self.record)
+                stamps = table["stamp"].to_list()
+            except (*PARQUET_ERRORS, TypeError):
+                continue  # of another version or damaged: checking again repairs it
+            known.update((row.id, (stamp, row)) for stamp, row in zip(stamps, rows, strict=True))
+        return known
+
+    def _save(self, batch: Iterable[tuple[str, Input]]) -> None:
+        pairs = list(batch)
+        if not pairs:
+            return
+        table = to_table([row for _, row in pairs], self.record)
+        table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in pairs], pl.String))
+        number = max((int(path.stem) + 1 for path in self.folder.glob("*.parquet")), default=0)
+        write_parquet(self.folder / f"{number:06d}.parquet", table)
+
+
+def _stamp(files: Sequence[SourcePath | InputFile], settings: str) -> str:
+    """Say which state of the files, and which settings, a check result belongs to."""
+    return " ".join([*map(state_of, files), settings, _CHECKS])
+
+
+def _warm_up_pymatting() -> None:
+    """Import pymatting once before several workers do: its first import compiles for about a minute."""
+    import pymatting
+
+    del pymatting

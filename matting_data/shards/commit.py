@@ -1,0 +1,138 @@
+"""The commit of one shard: a tar counts once its manifest stands beside it and says what it was made of.
+
+A manifest's own Parquet metadata holds the hash of all inputs, the tar's hash and length, what failed, and a hash of
+the manifest itself; :func:`committed` believes none of it unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import polars as pl
+
+from matting_data.errors import DamageError
+from matting_data.records.self_hashed import sealed_parquet, unsealed
+from matting_data.records.tables import PARQUET_ERRORS, from_table, require_safe_names, to_table
+from matting_data.shards.names import manifest_name, tar_name
+from matting_data.storage import MissingFileError, Storage
+
+Row = TypeVar("Row")
+
+Failures = tuple[tuple[str, str, str], ...]
+"""(key, reason, detail) of each thing that could not be made."""
+
+
+@dataclass(frozen=True)
+class Commit(Generic[Row]):
+    """A committed shard."""
+
+    rows: tuple[Row, ...]
+    tar_bytes: int
+    tar_sha256: str
+    manifest_sha256: str
+    failed: Failures
+    inputs_sha256: str
+
+
+def commit(
+    out: Storage,
+    shard: str,
+    rows: Sequence[Row],
+    record: type[Row],
+    inputs_sha256: str,
+    tar: tuple[int, str],
+    failed: Sequence[tuple[str, str, str]],
+) -> Commit[Row]:
+    """Write the manifest that makes a tar count.
+
+    Parameters
+    ----------
+    out, shard : Storage, str
+        The dataset, and the shard's name in it, as of :func:`matting_data.shards.names.shard_name`.
+    rows : sequence
+        Of the class `record`.
+    inputs_sha256 : str
+        Hash of all that decides the shard's bytes.
+    tar : (int, str)
+        Length and SHA-256 of the tar, which lies in its place already.
+    failed : sequence
+        What could not be made.
+    """
+    tar_bytes, tar_sha256 = tar
+    metadata = {
+        "inputs_sha256": inputs_sha256,
+        "tar_sha256": tar_sha256,
+        "tar_bytes": str(tar_bytes),
+        "failed": json.dumps(failed),
+    }
+    sha256 = out.write(manifest_name(shard), sealed_parquet(to_table(rows, record), metadata))
+    return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
+
+
+def committed(
+    out: Storage, shard: str, record: type[Row], inputs_sha256: str, keep_failed: bool = False
+) -> Commit[Row] | None:
+    """Return a shard that an earlier run finished, or None where it has to be made (again).
+
+    A shard counts when it was made of the same inputs by the same tools, nothing of it failed (unless `keep_failed`),
+    and every byte of its tar and its manifest is as written.
+    """
+    found = _read(out, shard)
+    if found is None or found.inputs_sha256 != inputs_sha256 or (found.failed and not keep_failed):
+        return None  # before anything is hashed
+    return _checked(found, out, shard, record)
+
+
+def read_commit(out: Storage, shard: str, record: type[Row]) -> Commit[Row] | None:
+    """Return a committed shard whatever it was made of, or None where a byte of it is not as written."""
+    found = _read(out, shard)
+    return None if found is None else _checked(found, out, shard, record)
+
+
+def read_failures(out: Storage, shard: str) -> Failures:
+    """Return what a manifest says could not be made; nothing where it is absent or damaged."""
+    found = _read(out, shard)
+    return () if found is None else found.failed
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """A manifest whose bytes are as written."""
+
+    content: bytes
+    inputs_sha256: str
+    tar_sha256: str
+    tar_bytes: int
+    failed: Failures
+
+
+def _read(out: Storage, shard: str) -> _Manifest | None:
+    try:
+        content = out.read(manifest_name(shard))
+        metadata = unsealed(content)
+        if metadata is None:
+            return None
+        failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
+        length = int(metadata["tar_bytes"])
+        return _Manifest(content, metadata["inputs_sha256"], metadata["tar_sha256"], length, failed)
+    except (MissingFileError, KeyError, ValueError, TypeError):
+        return None
+
+
+def _checked(found: _Manifest, out: Storage, shard: str, record: type[Row]) -> Commit[Row] | None:
+    tar = tar_name(shard)
+    try:
+        if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
+            return None
+        table = pl.read_parquet(io.BytesIO(found.content))
+        require_safe_names(table, record, manifest_name(shard))
+        rows = tuple(from_table(table, record))
+    except (*PARQUET_ERRORS, DamageError, TypeError):
+        return None
+    sha256 = hashlib.sha256(found.content).hexdigest()
+    return Commit(rows, found.tar_bytes, found.tar_sha256, sha256, found.failed, found.inputs_sha256)

@@ -1,0 +1,161 @@
+"""Finding backgrounds: the layouts of a recipe, as a list of what lies on disk."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path, PurePosixPath
+
+from matting_data.recipes.recipe import source_name
+from matting_data.recipes.recipe_backgrounds import BackgroundSource
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Background
+from matting_data.sources.find_files import below, image_tree, leads_out, require_distinct_ids, unique_ids
+from matting_data.sources.inputs import InputFile
+from matting_data.sources.source_paths import SourcePath, source_path
+from matting_data.sources.sun import find_images, find_tar_images, parse_path, read_class_names, read_partitions
+
+BUNDLED_PHOTOS = {
+    "astronaut.png": "public domain (NASA)",
+    "brick.png": "CC0-1.0",
+    "chelsea.png": "CC0-1.0",
+    "coffee.png": "CC0-1.0",
+    "coins.png": "no known copyright restrictions",
+    "grass.png": "CC0-1.0",
+    "gravel.png": "CC0-1.0",
+    "hubble_deep_field.jpg": "public domain (NASA)",
+    "rocket.jpg": "public domain (SpaceX)",
+}
+"""Real photographs inside scikit-image, with the licences that ``skimage.data`` states; one shows a person."""
+
+_OPENIMAGES_ID = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FoundBackground:
+    """A background's bytes, and the record so far (identity and provenance only)."""
+
+    record: Background
+    file: InputFile
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An image of a source: its path in it, what to call it, and where in a tar it lies."""
+
+    path: str
+    called: str
+    offset: int = 0
+    size: int = 0
+
+
+def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[FoundBackground]:
+    """List the backgrounds of all sources, in the order of the recipe, then by path.
+
+    Parameters
+    ----------
+    recipe : LoadedRecipe
+        What to look for.
+    cache : Path, optional
+        Folder that keeps where the images of a tar lie.
+
+    Returns
+    -------
+    list of FoundBackground
+        Those of SUN that its lists leave out are ``rejected``: ``known_damaged``, ``not_in_classes``,
+        ``not_in_partition``.
+
+    Raises
+    ------
+    UsageError
+        A folder or list is missing, or inputs of two sources get the same id.
+    """
+    found: list[FoundBackground] = []
+    for number, source in enumerate(recipe.recipe.backgrounds.sources):
+        name = source_name(source)
+        places = list(_places(recipe, source, f"backgrounds.sources[{number}]", cache))
+        identities = unique_ids(name, [place.called for place in places])
+        records = []
+        for identity, place in zip(identities, places, strict=True):
+            license_ = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license
+            records.append(Background(identity, name, place.path, license_, place.offset, place.size))
+        if source.layout == "sun":
+            records = list(_listed(recipe, source, records))
+        for record in records:
+            if leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
+                outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
+                found.append(FoundBackground(outside, InputFile(_root(recipe, source))))
+            else:
+                found.append(FoundBackground(record, background_file(recipe, record)))
+    require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
+    return found
+
+
+def background_file(recipe: LoadedRecipe, record: Background) -> InputFile:
+    """Return where the bytes of a record of this recipe lie."""
+    root = _root(recipe, source_of(recipe, record))
+    return InputFile(root, record.offset, record.bytes) if record.bytes else InputFile(below(root, record.path))
+
+
+def source_of(recipe: LoadedRecipe, record: Background) -> BackgroundSource:
+    """Return the source that a record of this recipe comes from."""
+    return next(s for s in recipe.recipe.backgrounds.sources if source_name(s) == record.source)
+
+
+def openimages_id(path: str) -> str:
+    """Return the OpenImages id that a file is called by, in lower case; empty where its name is none."""
+    stem = PurePosixPath(path).stem
+    return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
+
+
+def _root(recipe: LoadedRecipe, source: BackgroundSource) -> SourcePath:
+    if source.layout == "bundled":
+        return Path(str(resources.files("skimage") / "data"))
+    return source_path(recipe, source.images or source.root or "")
+
+
+def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Path | None) -> Iterator[_Place]:
+    root = _root(recipe, source)
+    if source.layout == "bundled":
+        yield from (_Place(path, path) for path in BUNDLED_PHOTOS if (root / path).is_file())
+    elif source.layout == "folder":
+        yield from (_Place(path, path) for path in image_tree(root, f"{key}.root"))
+    elif source.layout == "openimages":
+        paths = image_tree(root, f"{key}.images")
+        count = Counter(openimages_id(path) for path in paths)
+        for path in paths:
+            identity = openimages_id(path)
+            yield _Place(path, identity if identity and count[identity] == 1 else path)
+    elif isinstance(root, Path) and root.is_file():
+        index = cache / f"tar-{source_name(source)}.parquet" if cache else None
+        yield from (_Place(m.path, m.path, m.offset, m.size) for m in find_tar_images(root, index))
+    else:
+        yield from (_Place(path, path) for path in find_images(root))
+
+
+def _listed(recipe: LoadedRecipe, source: BackgroundSource, records: list[Background]) -> Iterator[Background]:
+    """Apply SUN's own lists: damaged files, categories, and the official partition."""
+    classes = set(read_class_names(recipe.resolve(source.classes))) if source.classes else None
+    sides: dict[str, str] | None = None
+    if source.partitions:
+        partition = read_partitions(recipe.resolve(source.partitions), source.partition or 1)
+        sides = {image.path: side for side, images in partition.items() for image in images}
+    for record in records:
+        image = parse_path(record.path)  # None for other photographs that lie in the tree
+        path = image.path if image else record.path
+        if image and image.undecodable:
+            detail = "decoders are known to disagree on this file of SUN or to refuse it"
+            yield _rejected(record, "known_damaged", detail)
+        elif classes is not None and (image is None or image.category not in classes):
+            yield _rejected(record, "not_in_classes", f"{path} is of no category of {source.classes}")
+        elif sides is not None and path not in sides:
+            yield _rejected(record, "not_in_partition", f"no list of partition {source.partition or 1} has it")
+        else:
+            yield record if sides is None else replace(record, split=sides[path])
+
+
+def _rejected(record: Background, reason: str, detail: str) -> Background:
+    return replace(record, state="rejected", reason=reason, detail=detail)

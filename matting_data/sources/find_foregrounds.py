@@ -1,0 +1,159 @@
+"""Finding foregrounds: the layouts of a recipe, as a list of what lies on disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from matting_data.errors import UsageError
+from matting_data.recipes.recipe import ForegroundSource, source_name
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Foreground
+from matting_data.sources.find_files import below, image_tree, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.source_paths import SourcePath, source_path
+
+BUNDLED_PEOPLE = Path(__file__).parent / "bundled" / "people"
+"""The rendered people that come with mattingdata."""
+
+
+@dataclass(frozen=True)
+class FoundForeground:
+    """A foreground's files, and the record so far (identity and provenance only).
+
+    `alpha_path` is None where the matte is the image's own alpha channel.
+    """
+
+    record: Foreground
+    image_path: SourcePath
+    alpha_path: SourcePath | None
+
+
+def find_foregrounds(recipe: LoadedRecipe) -> list[FoundForeground]:
+    """List the foregrounds of all sources, in the order of the recipe, then by path.
+
+    Images without a matte and mattes without an image are listed too, already rejected.
+
+    Raises
+    ------
+    UsageError
+        A folder or metadata file is missing, or inputs of two sources get the same id.
+    """
+    found: list[FoundForeground] = []
+    for number, source in enumerate(recipe.recipe.foregrounds.sources):
+        found += _find(recipe, source, f"foregrounds.sources[{number}]")
+    require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
+    return found
+
+
+def foreground_files(recipe: LoadedRecipe, record: Foreground) -> tuple[SourcePath, SourcePath | None]:
+    """Return the image file and the matte file (None for cut-outs) of a record of this recipe."""
+    source = next(s for s in recipe.recipe.foregrounds.sources if source_name(s) == record.source)
+    root, alpha_root = _roots(recipe, source)
+    return below(root, record.image), below(alpha_root, record.alpha) if record.alpha and alpha_root else None
+
+
+def _roots(recipe: LoadedRecipe, source: ForegroundSource) -> tuple[SourcePath, SourcePath | None]:
+    if source.layout == "pairs":
+        return source_path(recipe, source.image or ""), source_path(recipe, source.alpha or "")
+    if source.layout == "bundled":
+        return BUNDLED_PEOPLE, None
+    return source_path(recipe, source.root or ""), None
+
+
+def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[FoundForeground]:
+    name, (root, alpha_root) = source_name(source), _roots(recipe, source)
+    images = image_tree(root, f"{key}.{'image' if alpha_root else 'root'}")
+    if alpha_root is None:
+        files = [(image, "", "", "") for image in images]
+    else:
+        files = _pair(images, image_tree(alpha_root, f"{key}.alpha"))
+    metadata_file = BUNDLED_PEOPLE / "people.csv" if source.layout == "bundled" else None
+    if source.metadata:
+        metadata_file = recipe.resolve(source.metadata)
+    metadata = _by_path(read_metadata(metadata_file), images, metadata_file) if metadata_file else {}
+    if recipe.recipe.foregrounds.split.from_metadata and not any(row["split"] for row in metadata.values()):
+        raise UsageError(
+            f"{key}: split.from_metadata asks for a split, and its metadata gives none: add a column 'split'"
+        )
+    # mattes without an image are named apart, or they could take the id of an image that has another matte
+    ids = unique_ids(name, [image or f"unpaired-{alpha}" for image, alpha, _, _ in files])
+    colour = "estimated" if source.estimates_colour else "as_is"
+    found = []
+    for identity, (image, alpha, reason, detail) in zip(ids, files, strict=True):
+        values = metadata.get(image, {})
+        record = Foreground(
+            id=identity,
+            source=name,
+            image=image,
+            alpha=alpha,
+            split=values.get("split", "") if recipe.recipe.foregrounds.split.from_metadata else "",
+            subset=values.get("subset") or source.subset,
+            person=values.get("person", ""),
+            license=values.get("license") or source.license,
+            author=values.get("author", ""),
+            url=values.get("url", ""),
+            colour=colour,
+            opaque_from=source.opaque_from,
+            state="rejected" if reason else "ok",
+            reason=reason,
+            detail=detail,
+        )
+        found.append(FoundForeground(record, root / image, alpha_root / alpha if alpha_root and alpha else None))
+    return found
+
+
+def _by_path(rows: dict[str, dict[str, str]], images: list[str], table: Path) -> dict[str, dict[str, str]]:
+    """Give each image its metadata row: that of its path, else that of its bare name where only it is called so."""
+    named = _by_name(images, lambda path: PurePosixPath(path).name)
+    known = set(images)
+    found = {file if file in known else named[file][0]: row for file, row in rows.items()
+             if file in known or len(named[file]) == 1}  # fmt: skip
+    if rows and not found:
+        raise UsageError(f"no row of {table} names an image of its source: write paths below the source's folder")
+    return found
+
+
+def _pair(images: list[str], alphas: list[str]) -> list[tuple[str, str, str, str]]:
+    """Match images and mattes: by equal path, else by path without suffix, else by stem, where that is unambiguous.
+
+    Returns ``(image, alpha, reason, detail)`` for each image in order, then for each matte left over.
+    """
+    known = set(alphas)
+    pairs = {image: image for image in images if image in known}
+    for name in (_without_suffix, _stem):
+        left_images = _by_name((image for image in images if image not in pairs), name)
+        taken = set(pairs.values())
+        left_alphas = _by_name((alpha for alpha in alphas if alpha not in taken), name)
+        for key, candidates in left_images.items():
+            if len(candidates) == len(left_alphas[key]) == 1:
+                pairs[candidates[0]] = left_alphas[key][0]
+    rows = [
+        (image, pairs[image], "", "")
+        if image in pairs
+        else (image, "", "no_matte", f"no matte, or more than one, is called {_stem(image)!r}")
+        for image in images
+    ]
+    used = set(pairs.values())
+    rows += [
+        ("", alpha, "no_image", f"no image, or more than one, is called {_stem(alpha)!r}")
+        for alpha in alphas
+        if alpha not in used
+    ]
+    return rows
+
+
+def _without_suffix(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def _by_name(paths: Iterable[str], name: Callable[[str], str]) -> defaultdict[str, list[str]]:
+    groups = defaultdict(list)
+    for path in paths:
+        groups[name(path)].append(path)
+    return groups

@@ -1,0 +1,201 @@
+"""SUN's trees and lists: which file is of which category, and on which side of an official partition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from matting_data.errors import UsageError, nearest
+from matting_data.sources.find_files import image_tree
+from matting_data.sources.source_paths import SourcePath
+
+UNDECODABLE = frozenset(
+    [
+        "c/church/outdoor/sun_bhenjvsvrtumjuri.jpg",
+        "d/dirt_track/sun_banvbkentoawqquo.jpg",
+        "c/car_dealership/sun_bfzdurixkybkmlmp.jpg",
+    ]
+)
+"""Files of the published archives that decoders disagree on or refuse: TFDS leaves out the first, users of SUN2012 the
+others."""
+
+_FILE = re.compile(r"sun_[a-z0-9]{16}\.jpg", re.IGNORECASE)
+_DEEPEST = 3
+"""Folders below the letter: ``/c/car_interior/backseat`` has two; the full list allows one more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SunImage:
+    """One image of SUN by its place.
+
+    Attributes
+    ----------
+    category : str
+        As ``ClassName.txt`` writes it: ``/a/airplane_cabin`` or ``/c/cabin/outdoor``.
+    name : str
+        ``sun_<16 letters or digits>.jpg``. The suffix is no promise: some files are PNG, GIF or BMP.
+    """
+
+    category: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Path below the root, without a leading slash."""
+        return f"{self.category[1:]}/{self.name}"
+
+    @property
+    def annotation(self) -> str:
+        """Path of its polygons below SUN2012's folder ``Annotations``."""
+        return self.path.rpartition(".")[0] + ".xml"
+
+    @property
+    def undecodable(self) -> bool:
+        """Whether it is one of the files known to be damaged."""
+        return self.path in UNDECODABLE
+
+
+def parse_path(path: str) -> SunImage | None:
+    """Return what a path says, or None if it is no path of SUN.
+
+    Parameters
+    ----------
+    path : str
+        ``[…/]<letter>/<category>[/<sub>]/sun_<16 characters>.jpg`` with any folders before it, such as ``SUN397/`` or
+        ``SUN2012/Images/``; forward slashes.
+
+    Examples
+    --------
+    >>> parse_path("SUN397/c/cabin/outdoor/sun_aaaaaaaaaaaaaaaa.jpg").category
+    '/c/cabin/outdoor'
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or not _FILE.fullmatch(parts[-1]):
+        return None
+    for depth in range(1, min(_DEEPEST, len(parts) - 2) + 1):
+        letter, *category = parts[-depth - 2 : -1]
+        if len(letter) == 1 and letter.isalpha() and category[0][:1].lower() == letter.lower():
+            return SunImage("/".join(["", letter, *category]), parts[-1])
+    return None
+
+
+def find_images(root: SourcePath) -> list[str]:
+    """List the images of a tree, of SUN397, the full database, or SUN2012's ``Images``.
+
+    Parameters
+    ----------
+    root : Path or RemotePath
+        Folder above the letters, or one above that.
+
+    Returns
+    -------
+    list of str
+        Paths below `root`, sorted; also of images that are not named as SUN does (``p/park/labelme_….jpg``).
+
+    Raises
+    ------
+    UsageError
+        If `root` is no folder or holds no image of SUN.
+    """
+    paths = image_tree(root, "the folder of SUN")
+    if not any(parse_path(path) for path in paths):
+        raise UsageError(
+            f"{root} holds no file such as a/abbey/sun_aaalbzqrimafwbiv.jpg: give the folder above the letters a to z"
+        )
+    return paths
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Read ``ClassName.txt``.
+
+    Returns
+    -------
+    list of str
+        Categories such as ``/a/abbey``, in the file's order.
+
+    Raises
+    ------
+    UsageError
+        If a line is no category, or repeats one.
+    """
+    names: list[str] = []
+    seen: set[str] = set()
+    for number, line in _lines(path):
+        if not re.fullmatch(r"/[a-z](/[\w-]+){1,3}", line):
+            raise UsageError(f"{path} line {number}: {line!r} is no category such as /a/abbey")
+        if line in seen:
+            raise UsageError(f"{path} line {number}: {line!r} stands there twice: remove one")
+        seen.add(line)
+        names.append(line)
+    return names
+
+
+def read_partition(path: Path, categories: Iterable[str] | None = None) -> list[SunImage]:
+    """Read one list of an official partition, such as ``Training_01.txt``.
+
+    Parameters
+    ----------
+    path : Path
+        A path such as ``/a/abbey/sun_aaalbzqrimafwbiv.jpg`` in each line.
+    categories : iterable of str, optional
+        From :func:`read_class_names`; a line of another category is refused.
+
+    Raises
+    ------
+    UsageError
+        If a line is no image of SUN, or of an unknown category.
+    """
+    known = None if categories is None else set(categories)
+    images = []
+    for number, line in _lines(path):
+        image = parse_path(line)
+        if image is None:
+            raise UsageError(f"{path} line {number}: {line!r} is no path such as /a/abbey/sun_aaalbzqrimafwbiv.jpg")
+        if known is not None and image.category not in known:
+            hint = nearest(image.category, known)
+            raise UsageError(f"{path} line {number}: {image.category!r} is no category of ClassName.txt{hint}")
+        images.append(image)
+    return images
+
+
+def read_partitions(folder: Path, number: int) -> dict[str, list[SunImage]]:
+    """Read both sides of an official partition.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``Training_NN.txt`` and ``Testing_NN.txt``.
+    number : int
+        From 1 to 10.
+
+    Returns
+    -------
+    dict
+        ``train`` and ``test``.
+
+    Raises
+    ------
+    UsageError
+        If a list is missing, or an image is on both sides.
+    """
+    sides = {
+        side: read_partition(folder / f"{name}_{number:02d}.txt")
+        for side, name in (("train", "Training"), ("test", "Testing"))
+    }
+    both = set(sides["train"]) & set(sides["test"])
+    if both:
+        example = min(image.path for image in both)
+        raise UsageError(
+            f"partition {number:02d} of {folder} has {example} on both sides: download Partitions.zip again"
+        )
+    return sides
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read ({error}): give a list of SUN") from None
+    return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]

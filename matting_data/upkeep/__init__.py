@@ -1,0 +1,1 @@
+"""Looking after a built dataset: status, verification and repair."""

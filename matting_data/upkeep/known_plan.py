@@ -1,0 +1,69 @@
+"""What the sound files of a dataset that was appended to say of its plan, which its recipe alone does not lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from matting_data.planning.extension import Fixed
+from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.records.tables import read_stored
+from matting_data.seeds import derive_seed
+from matting_data.shards.commit import read_failures
+from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.storage import Storage
+from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN
+
+
+def known_plan(out: Storage, index: Mapping[str, Any] | None, damaged: Collection[str], seed: int) -> Fixed:
+    """Return what is known of a plan some of whose tables are damaged.
+
+    Without the plan, its composites are read from the manifests and the ledger. Without a table of inputs, the splits
+    of those that composites use are theirs, and nothing is known of others.
+
+    Parameters
+    ----------
+    index : mapping or None
+        The dataset's, needed where the plan is damaged.
+    damaged : collection of str
+        Names of the damaged tables.
+    seed : int
+        The recipe's.
+
+    Raises
+    ------
+    DamageError
+        What is needed is damaged too.
+    """
+    composites = _composites(out, index or {}, seed) if PLAN in damaged else read_stored(out, PLAN, PlannedComposite)
+    people = {composite.foreground: composite.split for composite in composites}
+    photos = {composite.background: composite.split for composite in composites}
+    if FOREGROUNDS not in damaged:
+        people = {r.id: r.split for r in read_stored(out, FOREGROUNDS, Foreground) if r.state == "ok"}
+    if BACKGROUNDS not in damaged:
+        photos = {r.id: r.split for r in read_stored(out, BACKGROUNDS, Background) if r.state == "ok"}
+    return Fixed(composites, people, photos)
+
+
+def _composites(out: Storage, index: Mapping[str, Any], seed: int) -> list[PlannedComposite]:
+    """Return the composites in the plan's order, which is the ledger's; of those that failed it names the pair."""
+    made: dict[str, PlannedComposite] = {}
+    shard_of: dict[str, int] = {}
+    for _, entry in shard_entries(index):
+        shard = entry["manifest"].removesuffix(".parquet")
+        number = int(shard.rpartition("/")[2])
+        for row in read_manifest(out, entry):
+            made[row.key] = PlannedComposite(
+                row.key, row.split, row.shard, row.foreground, row.background, row.index, row.seed
+            )
+        shard_of |= {key: number for key, _, _ in read_failures(out, shard)}
+    result = []
+    for written in read_stored(out, "ledger/composites.parquet", LedgerRow):
+        if written.id in made:
+            result.append(made[written.id])
+            continue
+        foreground, _, background = written.path.partition(" + ")
+        place = int(written.id.rpartition("-")[2])
+        where = written.id, written.source, shard_of[written.id]
+        result.append(PlannedComposite(*where, foreground, background, place, derive_seed(seed, foreground, place)))
+    return result

@@ -1,0 +1,271 @@
+"""Restoring what is damaged or missing in a dataset, to the same bytes, from its plan and its sources.
+
+What is sound stays untouched: shards are made again below ``.work`` and take their places only when they are what they
+were. How that is known: the index lists every file's hash; where the index itself is damaged, the plan's metadata
+seals the tables and the recipe, and each manifest its shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matting_data.building.build import scan_and_plan
+from matting_data.building.finish import describe, used_backgrounds
+from matting_data.building.ledger import ledger_files, make_ledger
+from matting_data.errors import DamageError, MattingDataError, UsageError
+from matting_data.planning.plan import Plan
+from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
+from matting_data.publishing.attribution import to_csv
+from matting_data.publishing.attribution_rows import attribution_of
+from matting_data.publishing.card_inputs import Publication
+from matting_data.publishing.croissant import FILE_NAME as CROISSANT
+from matting_data.publishing.publication import publication_files, said_before
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.rendering.make_shards import BuiltShards
+from matting_data.rendering.shard_job import SourceInputs
+from matting_data.shards.hashes import Problem, check_hash
+from matting_data.shards.index import INDEX, read_index, write_index
+from matting_data.shards.names import RECIPE
+from matting_data.storage import Location, Storage, open_storage
+from matting_data.upkeep.dataset_checks import check_tables
+from matting_data.upkeep.known_plan import known_plan
+from matting_data.upkeep.repair_shards import restore_shards
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.locks import Held
+from matting_data.workspace.plan_tables import (
+    APPENDED,
+    BACKGROUNDS,
+    FOREGROUNDS,
+    PLAN,
+    TABLES,
+    plan_files,
+    read_seal,
+    saved_plan,
+)
+
+_STAGING = f"{workspace.WORK}/repair"
+
+
+@dataclass
+class Repair:
+    """What :func:`repair` did.
+
+    Attributes
+    ----------
+    repaired : list of str
+        Files below the dataset that are as they were again.
+    problems : list of Problem
+        What could not be restored, and why; empty when the dataset is sound.
+    """
+
+    repaired: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def cannot(self, file: str, why: str) -> None:
+        """Note that a file stays damaged."""
+        self.problems.append(Problem(file, why))
+
+
+def repair(out: Location, base: Path | None, workers: int) -> Repair:
+    """Restore the damaged and missing files of a dataset.
+
+    Parameters
+    ----------
+    out : Path, str or Storage
+        A dataset that was finished once, with either kind of store.
+    base : Path or None
+        Folder where the recipe's relative paths start, for a dataset without its ``.work``.
+    workers : int
+        Processes.
+
+    Returns
+    -------
+    Repair
+        What was restored, and what could not be: its sources are gone or changed, or other versions of the tools made
+        it. Nothing that cannot be restored is touched.
+
+    Raises
+    ------
+    UsageError
+        There is no dataset.
+    StorageError
+        A build is writing to it, or the disk refuses.
+    """
+    out = open_storage(out)
+    if not out.names() or not workspace.is_ours(out):
+        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
+    with workspace.locked(out) as held:
+        try:
+            index: dict[str, Any] | None = read_index(out)
+        except (DamageError, UsageError):
+            index = None
+        done = Repair()
+        _Repairer(out, base, workers, index, held, done).run()
+        if index is not None or not done.problems:
+            index = read_index(out)
+            known = {problem.file for problem in done.problems}
+            done.problems += [p for p in check_tables(out, index) if p.file not in known]
+    return done
+
+
+@dataclass
+class _Repairer:
+    """The steps of a repair, each resting on what the ones before it restored."""
+
+    out: Storage
+    base: Path | None
+    workers: int
+    index: Mapping[str, Any] | None
+    held: Held
+    done: Repair
+
+    def run(self) -> None:
+        known = self._known_hashes()
+        recipe = self._recipe(known)
+        found = self._plan(recipe, known) if recipe is not None else None
+        if recipe is None or found is None:
+            if self.index is None:
+                self.done.cannot(INDEX, "cannot be written anew without the recipe and the plan")
+            return
+        plan, tables = found
+        inputs = SourceInputs(recipe, ColourCache(workspace.colour_store(self.out)))
+        with self._staging():
+            shards = restore_shards(recipe, self.out, _STAGING, plan, inputs, self.index, self.workers)
+        self.done.repaired += shards.repaired
+        self.done.problems += shards.problems
+        for name, content in tables.items():
+            if name in known or shards.built is not None:
+                self._write(name, content)
+        if shards.built is not None:
+            self._derived(recipe, plan, shards.built)
+        elif self.index is None:
+            self.done.cannot(INDEX, "cannot be written anew before every shard is restored")
+
+    def _known_hashes(self) -> dict[str, str]:
+        """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
+        if self.index is not None:
+            return dict(self.index["files"])
+        seal = read_seal(self.out)
+        if not seal:
+            return {}
+        known = {FOREGROUNDS: seal[FOREGROUNDS], BACKGROUNDS: seal[BACKGROUNDS], RECIPE: _sha256(seal[RECIPE].encode())}
+        return {**known, PLAN: self.out.sha256(PLAN)}
+
+    def _damaged(self, name: str, known: Mapping[str, str]) -> bool:
+        return name not in known or bool(check_hash(self.out, name, known[name]))
+
+    def _recipe(self, known: Mapping[str, str]) -> LoadedRecipe | None:
+        """Return the recipe, restored from the plan's metadata where it is damaged."""
+        if RECIPE in known and self._damaged(RECIPE, known):
+            if self._damaged(PLAN, known):
+                why = "cannot be restored, since the plan, which holds a copy, is damaged too: put the recipe back"
+                self.done.cannot(RECIPE, why)
+                return None
+            self._write(RECIPE, read_seal(self.out)[RECIPE].encode())
+        try:
+            return workspace.saved_recipe(self.out, self.base)
+        except MattingDataError as error:
+            self.done.cannot(RECIPE, str(error))
+            return None
+
+    def _plan(self, recipe: LoadedRecipe, known: Mapping[str, str]) -> tuple[Plan, dict[str, bytes]] | None:
+        """Return the plan, and the tables of it that are to be written: only damaged tables need the inputs."""
+        damaged = [name for name in TABLES if self._damaged(name, known)]
+        if not damaged:
+            return saved_plan(self.out), {}
+        try:
+            appended = APPENDED in (self.index or {}) or APPENDED in read_seal(self.out)
+            fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
+            plan = scan_and_plan(recipe, self.out, self.workers, fixed)
+        except MattingDataError as error:
+            for name in damaged:
+                self.done.cannot(name, f"cannot be made again from the inputs: {error}")
+            return None
+        made = {name: content for name, content in plan_files(plan, recipe).items() if name in damaged}
+        others = [name for name, content in made.items() if name in known and _sha256(content) != known[name]]
+        for name in others:
+            self.done.cannot(name, "the inputs are no longer those it was made of: restore them")
+        if not known:  # the inputs' tables at hand are all that speaks for the inputs being the same
+            at_hand = [name for name in (FOREGROUNDS, BACKGROUNDS) if self.out.exists(name)]
+            others = [name for name in at_hand if self.out.read(name) != made[name]]
+            for name in others:
+                self.done.cannot(
+                    name, "differs from what the inputs give, and neither plan nor index tells which holds"
+                )
+        return None if others else (plan, made)
+
+    def _derived(self, recipe: LoadedRecipe, plan: Plan, built: BuiltShards) -> None:
+        """Restore what follows from the plan and the shards: ledger, attribution, publication, index."""
+        known = self.index["files"] if self.index is not None else {}
+        if self.index is not None and not any(self._damaged(name, known) for name in known):
+            return
+        ledger = make_ledger(plan, built.samples, built.stored)
+        content = ledger_files(ledger)
+        try:
+            attribution, missing = attribution_of(recipe, used_backgrounds(plan, built))
+            content[ATTRIBUTION] = to_csv(attribution)
+        except (MattingDataError, OSError) as error:
+            missing = []
+            if self._damaged(ATTRIBUTION, known):
+                self.done.cannot(ATTRIBUTION, f"cannot be made again from the tables of the sources: {error}")
+        for name, data in content.items():
+            self._restore(name, data, known, "what it was made of has changed since")
+        if self.index is not None:
+            self._publication(dict(self.index), known)
+        elif not self.done.problems:
+            index = describe(recipe, plan, built, ledger, [*plan.notes, *missing])
+            names = [RECIPE, *plan_files(plan, recipe), *content]
+            index["files"] = {name: self.out.sha256(name) for name in names}
+            index["files"] |= self._publication(index, {})
+            self.held()
+            write_index(self.out, index)
+            self.done.repaired.append(INDEX)
+
+    def _publication(self, index: dict[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+        """Restore the card and the files beside it; return their hashes."""
+        lost = CROISSANT in known and self._damaged(CROISSANT, known)
+        try:
+            published = publication_files(self.out, index, Publication() if lost else said_before(self.out))
+        except DamageError:
+            if self.index is None:
+                raise
+            return {}  # a table it needs could not be restored, which is said already
+        why = "it has words of its own since (of the publisher, or of an audit): run 'mattingdata card'"
+        for name, content in published.items():
+            self._restore(name, content, known, why)
+        return {name: _sha256(content) for name, content in published.items()}
+
+    def _restore(self, name: str, content: bytes, known: Mapping[str, str], otherwise: str) -> None:
+        """Write a damaged file's content where it is what it was, as far as that is known; else say why not."""
+        if name in known and not self._damaged(name, known):
+            return
+        if name not in known and not check_hash(self.out, name, _sha256(content)):
+            return
+        if name in known and _sha256(content) != known[name]:
+            self.done.cannot(name, otherwise)
+        else:
+            self._write(name, content)
+
+    def _write(self, name: str, content: bytes) -> None:
+        self.held()
+        self.out.write(name, content)
+        self.done.repaired.append(name)
+
+    @contextmanager
+    def _staging(self) -> Iterator[None]:
+        """Empty the folder where shards are judged before they take their places, before and after the block."""
+        self.out.remove_folder(_STAGING)
+        try:
+            yield
+        finally:
+            self.out.remove_folder(_STAGING)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

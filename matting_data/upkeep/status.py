@@ -1,0 +1,185 @@
+"""How far a dataset is, seen from outside: works while a build runs in another terminal."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from matting_data.building.append import coming_plan
+from matting_data.errors import DamageError, UsageError
+from matting_data.records.tables import PARQUET_ERRORS
+from matting_data.shards.commit import read_failures
+from matting_data.shards.index import INDEX
+from matting_data.shards.names import BACKGROUNDS as STORED
+from matting_data.shards.names import SPLITS, manifest_name, shard_name
+from matting_data.storage import Location, MissingFileError, Storage, open_storage
+from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
+from matting_data.workspace.work_folder import locked_since, saved_recipe
+
+_RECENT = 20
+"""Commits that the rate is measured over."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """State of a dataset.
+
+    Attributes
+    ----------
+    dataset, name : str
+        Its folder and its recipe's name.
+    state : str
+        ``complete``, ``building`` or ``interrupted``; ``checking`` while inputs are checked, before there is a plan.
+    shards_done, shards : int
+        Committed, and planned.
+    composites_done, composites : int
+        In committed shards, failed ones included, and planned.
+    per_second, seconds_left : float or None
+        Composites a second over the last shards, and what is left at that rate, while building.
+    failed : mapping
+        Failed composites of the committed shards, by reason.
+    inputs : mapping
+        ``foregrounds`` and ``backgrounds`` → reason → number of those that cannot be used.
+    """
+
+    dataset: str
+    name: str
+    state: str
+    shards_done: int = 0
+    shards: int = 0
+    composites_done: int = 0
+    composites: int = 0
+    per_second: float | None = None
+    seconds_left: float | None = None
+    failed: Mapping[str, int] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether a build is at work on it."""
+        return self.state in ("building", "checking")
+
+    def lines(self) -> list[str]:
+        """Say it in lines for people."""
+        if self.state == "checking":
+            return [f"{self.dataset}: checking inputs; there is no plan yet"]
+        share = self.composites_done / self.composites if self.composites else 1.0
+        lines = [
+            f"{self.dataset}: {self.name}, {self.state}",
+            f"{self.shards_done} of {self.shards} shards, {self.composites_done} of {self.composites} composites "
+            f"({share:.0%})",
+        ]
+        if self.per_second is not None and self.seconds_left is not None:
+            lines.append(f"{self.per_second:.1f} composites a second, about {_duration(self.seconds_left)} left")
+        for kind, reasons in self.inputs.items():
+            if reasons:
+                lines.append(f"{kind} not usable: {_counts(reasons)}")
+        if self.failed:
+            lines.append(f"composites failed: {_counts(self.failed)}")
+        if self.state == "interrupted":
+            lines.append("run the same 'mattingdata build' again to continue")
+        return lines
+
+
+def status(out: Location) -> Status:
+    """Read the state of `out`.
+
+    Raises
+    ------
+    DamageError
+        Its plan cannot be read.
+    UsageError
+        There is no dataset, finished or begun.
+    """
+    out = open_storage(out)
+    started = locked_since(out)
+    building = started is not None
+    if not out.exists(PLAN):
+        if building:
+            return Status(str(out), "", "checking")
+        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
+    plan = coming_plan(out)
+    shards = _planned(plan)
+    times: dict[tuple[str, int], float] = {}
+    failed: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for name in out.files(STORED):  # of a store of layers
+        if name.endswith(".parquet"):
+            lost.update(reason for _, reason, _ in read_failures(out, name.removesuffix(".parquet")))
+    there = {name: info for folder in SPLITS for name, info in out.files(folder).items()}
+    for key in shards:
+        shard = shard_name(*key)
+        if manifest_name(shard) in there:
+            times[key] = there[manifest_name(shard)].modified
+            failed.update(reason for _, reason, _ in read_failures(out, shard))
+    planned, done = sum(shards.values()), sum(shards[key] for key in times)
+    complete = plan is out and out.exists(INDEX) and len(times) == len(shards) and not building
+    state = "building" if building else "complete" if complete else "interrupted"
+    rate = None
+    if started is not None:
+        rate = _rate([(moment, shards[key]) for key, moment in times.items() if moment >= started])
+    return Status(
+        str(out),
+        saved_recipe(out).recipe.name,
+        state,
+        len(times),
+        len(shards),
+        done,
+        planned,
+        rate,
+        (planned - done) / rate if rate else None,
+        dict(failed.most_common()),
+        {
+            "foregrounds": _unusable(plan, FOREGROUNDS),
+            "backgrounds": dict((Counter(_unusable(plan, BACKGROUNDS)) + lost).most_common()),
+        },
+    )
+
+
+def watch(out: Location, interval: float) -> Iterator[Status]:
+    """Yield the state of `out` every `interval` seconds while a build is at work on it, and how it ended."""
+    while (found := status(out)).running:
+        yield found
+        time.sleep(interval)
+    yield found
+
+
+def _planned(out: Storage) -> dict[tuple[str, int], int]:
+    """Return the number of composites of each planned shard."""
+    if not read_seal(out):  # before it is parsed
+        raise DamageError(f"{out.label(PLAN)} is damaged: run 'mattingdata repair {out}'")
+    table = pl.read_parquet(io.BytesIO(out.read(PLAN)), columns=["split", "shard"])
+    return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
+
+
+def _unusable(out: Storage, table: str) -> dict[str, int]:
+    """Count a table's inputs that cannot be used, by reason; nothing where it cannot be read."""
+    try:
+        rows = pl.read_parquet(io.BytesIO(out.read(table)), columns=["state", "reason"])
+    except (*PARQUET_ERRORS, MissingFileError):
+        return {}
+    return dict(Counter(rows.filter(pl.col("state") != "ok")["reason"].to_list()).most_common())
+
+
+def _rate(commits: list[tuple[float, int]]) -> float | None:
+    """Return composites a second from the last commits, each (moment, composites)."""
+    recent = sorted(commits)[-_RECENT:]
+    if len(recent) < 2:
+        return None
+    elapsed = max(time.time() - recent[0][0], 1e-3)
+    return sum(count for _, count in recent[1:]) / elapsed
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,138 @@
+"""Verifying a whole dataset: files against the index, samples against their meaning, some against their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matting_data.errors import DamageError, RejectedInput
+from matting_data.planning.plan import Plan
+from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.records import Sample
+from matting_data.rendering.composites import ForegroundRenderer
+from matting_data.rendering.layer_inputs import LayerInputs
+from matting_data.rendering.shard_job import Inputs, SourceInputs
+from matting_data.running.executor import Workers, at_most, run
+from matting_data.running.progress import bar
+from matting_data.seeds import derive_seed
+from matting_data.shards.hashes import Problem
+from matting_data.shards.index import content_sha256, read_index
+from matting_data.shards.members import MEMBERS, member_of
+from matting_data.shards.names import BACKGROUNDS
+from matting_data.shards.reader import background_entries, cut_members, read_manifest, shard_entries, span
+from matting_data.storage import Location, Storage, open_storage
+from matting_data.upkeep.dataset_checks import VerifyBackgrounds, VerifyShard, check_keys, check_tables
+from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.plan_tables import saved_plan
+from matting_data.workspace.work_folder import colour_store, saved_recipe
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` found.
+
+    Attributes
+    ----------
+    samples, recomposed : int
+        Samples looked at, and composites made again from their sources and compared byte for byte.
+    problems : list of Problem
+        Damage; empty for a sound dataset.
+    skipped : str
+        Why nothing was recomposed, empty otherwise.
+    """
+
+    samples: int
+    recomposed: int
+    problems: list[Problem]
+    skipped: str
+
+
+def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers: Workers) -> Verification:
+    """Check a dataset.
+
+    Parameters
+    ----------
+    out : Path, str or Storage
+        The dataset.
+    deep : bool
+        Decode every sample too, not only hash the files.
+    recompose : int
+        Number of composites to make again from their sources.
+    base : Path or None
+        Folder where the recipe's relative paths start, for a dataset without its ``.work``.
+    workers : int or Executor
+        Processes, or where else to run.
+
+    Raises
+    ------
+    DamageError
+        There is no whole, readable index.
+    """
+    out = open_storage(out)
+    index = read_index(out)
+    problems = check_tables(out, index)
+    layers = index["store"] == "layers"
+    listed = {split: entry["shards"] for split, entry in index["splits"].items()}
+    if layers:
+        listed[BACKGROUNDS] = background_entries(index)
+    if content_sha256(listed) != index["content_sha256"]:
+        problems.append(Problem("dataset.json", "content_sha256 does not follow from the shards' hashes"))
+    entries = [entry for _, entry in shard_entries(index)]
+    keys: list[str] = []
+    with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
+        for found in run(VerifyShard(out, deep, layers), entries, at_most(workers, len(entries))):
+            keys += found.keys
+            problems += found.problems
+            progress.update(len(found.keys))
+    backgrounds = background_entries(index)
+    for found in run(VerifyBackgrounds(out, deep), backgrounds, at_most(workers, len(backgrounds))):
+        problems += found.problems
+    if not problems:
+        problems += check_keys(out, keys)
+    samples = len(keys)
+    if problems or recompose <= 0:
+        reason = "the dataset is damaged" if problems else "not asked for"
+        return Verification(samples, 0, sorted(problems, key=lambda p: (p.file, p.what)), reason)
+    return _recomposed(out, index, recompose, base, samples)
+
+
+def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: Inputs) -> dict[str, bytes]:
+    """Make one composite again from `inputs`; return its members by name as in :data:`MEMBERS`."""
+    composite = next(c for c in plan.composites if c.key == row.key)
+    foreground = next(f for f in plan.foregrounds if f.id == row.foreground)
+    background = next(b for b in plan.backgrounds if b.id == row.background)
+    renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
+    rendered = renderer.render(composite, inputs.background(background))
+    return {member_of(field): content for field, content in rendered.members.items()}
+
+
+def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
+    recipe, plan = saved_recipe(out, base), saved_plan(out)
+    rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
+    rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
+    inputs = SourceInputs(recipe, ColourCache(colour_store(out), keep=False))
+    layers = LayerInputs(out) if index["store"] == "layers" else None
+    problems: list[Problem] = []
+    done, skipped = 0, ""
+    for tar, row in rows[:count]:
+        try:
+            made = recomposed_members(row, plan, recipe, inputs)
+        except (RejectedInput, OSError, StopIteration) as error:
+            skipped = f"the sources are not at hand ({row.key}: {error})"
+            continue
+        done += 1
+        try:
+            stored: Mapping[str, bytes]
+            if layers:
+                stored = recomposed_members(row, plan, recipe, layers)
+            else:
+                stored = cut_members(row, MEMBERS, out.read(tar, *span(row)))
+        except (DamageError, RejectedInput) as error:
+            problems.append(Problem(tar, str(error)))
+            continue
+        differing = [member for member in MEMBERS if made[member] != stored[member]]
+        if differing:
+            problems.append(Problem(tar, f"{row.key}, made again from the sources, differs in {', '.join(differing)}"))
+    return Verification(samples, done, problems, skipped)

@@ -1,0 +1,76 @@
+"""The tables of a plan on disk: foregrounds, backgrounds and composites, sealed together by the last one's metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from matting_data.errors import DamageError
+from matting_data.planning.plan import Plan
+from matting_data.recipes.recipe_file import LoadedRecipe, to_yaml
+from matting_data.records.records import Background, Foreground, PlannedComposite
+from matting_data.records.self_hashed import sealed_parquet, unsealed
+from matting_data.records.tables import parquet_bytes, read_stored, to_table
+from matting_data.shards.hashes import check_hash
+from matting_data.shards.names import RECIPE
+from matting_data.storage import Location, MissingFileError, Storage, open_storage
+
+PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
+
+WITHOUT_OVERRIDES = "plan_sha256_without_overrides"
+"""In the metadata of the plan: what must not change between two builds into one folder."""
+
+APPENDED = "appended"
+"""In the metadata of a plan that grew out of an earlier one, and in the index."""
+
+
+def save_plan(out: Storage, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
+    """Write the three input tables, the plan last; return file name → SHA-256."""
+    return {name: out.write(name, content) for name, content in plan_files(plan, recipe).items()}
+
+
+def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
+    """Return the three input tables by file name.
+
+    The metadata of the plan seals the others: it holds their hashes, the recipe and the notes, so that each can be
+    told damaged, and the recipe and the notes restored, without ``dataset.json``.
+    """
+    files = {
+        FOREGROUNDS: parquet_bytes(to_table(plan.foregrounds, Foreground)),
+        BACKGROUNDS: parquet_bytes(to_table(plan.backgrounds, Background)),
+    }
+    seal = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    seal |= {
+        "plan_sha256": plan.sha256,
+        WITHOUT_OVERRIDES: plan.without_overrides or plan.sha256,
+        RECIPE: to_yaml(recipe.recipe),
+        "notes": json.dumps(plan.notes),
+    }
+    if plan.appended:
+        seal[APPENDED] = "yes"
+    return {**files, PLAN: sealed_parquet(to_table(plan.composites, PlannedComposite), seal)}
+
+
+def saved_plan(out: Location) -> Plan:
+    """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
+    out = open_storage(out)
+    seal = read_seal(out)
+    for name in TABLES:
+        if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
+            raise DamageError(f"{out.label(name)} is damaged or missing: run 'mattingdata repair {out}'")
+    return Plan(
+        read_stored(out, FOREGROUNDS, Foreground),
+        read_stored(out, BACKGROUNDS, Background),
+        read_stored(out, PLAN, PlannedComposite),
+        notes=tuple(json.loads(seal["notes"])),
+        without_overrides=seal.get(WITHOUT_OVERRIDES, ""),
+        appended=APPENDED in seal,
+    )
+
+
+def read_seal(out: Storage) -> dict[str, str]:
+    """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
+    try:
+        return unsealed(out.read(PLAN)) or {}
+    except MissingFileError:
+        return {}

@@ -1,0 +1,242 @@
+"""The place of a dataset: who may write to it, and whether what lies there is the same dataset.
+
+Beside the dataset stands ``.work``: check results, estimated colours, the lock, and where the recipe's relative
+paths start. It holds nothing a reader needs and can be deleted when a dataset is finished. In an object store only
+what workers share lies there (colours, and the lock); the rest is in a folder of the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from matting_data.errors import StorageError, UsageError
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
+from matting_data.records.self_hashed import unsealed
+from matting_data.shards.index import INDEX
+from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
+from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
+from matting_data.storage.atomic import remove_leftovers, write_bytes
+from matting_data.workspace.locks import LOCK, Held, file_is_locked, file_lock, holder, object_lock
+
+WORK = ".work"
+
+_MARK = "CACHEDIR.TAG"
+"""Says that the folder is ours, and to backup programs that it can be made again (bford.info/cachedir)."""
+
+_MARK_NAME = f"{WORK}/{_MARK}"
+
+_MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
+
+
+def work_folder(out: Location) -> Path:
+    """Return the folder of check results: inside `out`, or, where that is no folder, in the user's cache."""
+    out = open_storage(out)
+    if isinstance(out, LocalStorage):
+        return out.path / WORK
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "mattingdata" / "work" / hashlib.sha256(out.name.encode()).hexdigest()[:32]
+
+
+def witness(out: Storage) -> Iterator[Path]:
+    """Yield a file that whoever sees the folder of `out` finds there; none where it is no folder."""
+    if isinstance(out, LocalStorage):
+        yield out.path / _MARK_NAME
+
+
+def colour_store(out: Location) -> Storage:
+    """Return where estimated colours are kept: with the dataset, for all workers."""
+    return open_storage(out).below(f"{WORK}/colours")
+
+
+@contextmanager
+def locked(out: Location) -> Iterator[Held]:
+    """Hold `out` for one build.
+
+    Yields
+    ------
+    callable
+        Raises StorageError when another build has taken `out` over; to be called before the index is written.
+
+    Raises
+    ------
+    StorageError
+        Another build holds it, or it cannot be created.
+    UsageError
+        `out` holds something that is no dataset of ours.
+    """
+    out = open_storage(out)
+    refuse_foreign(out)
+    busy = f"another build is writing to {out}: wait for it, or choose another --out"
+    if not isinstance(out, LocalStorage):
+        # whoever shares the user's cache is held off without a doubt
+        with file_lock(work_folder(out) / "lock", busy), object_lock(out) as held:
+            out.write(_MARK_NAME, _MARK_TEXT)
+            yield held
+        return
+    _refuse_links(out.path)
+    with file_lock(out.path / LOCK, busy) as held:
+        out.write(_MARK_NAME, _MARK_TEXT)
+        _remove_leftovers(out.path)
+        try:
+            yield held
+        finally:
+            _remove_leftovers(out.path)  # of workers that were stopped in mid-shard
+
+
+def _refuse_links(out: Path) -> None:
+    """Refuse folders of a dataset that are links: one made by somebody else could lead anywhere."""
+    for name in (WORK, "ledger", BACKGROUNDS, *SPLITS):
+        if (out / name).is_symlink():
+            raise UsageError(f"{out / name} is a link, and writing there could end anywhere: put a folder in its place")
+
+
+def _remove_leftovers(out: Path) -> None:
+    for folder in (out, out / "ledger", out / BACKGROUNDS, *(out / split for split in SPLITS)):
+        remove_leftovers(folder, deep=False)
+    remove_leftovers(out / WORK, deep=True)
+
+
+def locked_since(out: Storage) -> float | None:
+    """Return when the build began that is writing to `out` right now, in seconds since 1970; None where none is."""
+    if isinstance(out, LocalStorage):
+        return (out.path / LOCK).stat().st_mtime if file_is_locked(out.path / LOCK) else None
+    found = holder(out)
+    return None if found is None else float(found["began"])
+
+
+def refuse_foreign(out: Storage) -> None:
+    """Raise UsageError when `out` is a file, or holds content that no build of ours left."""
+    if isinstance(out, LocalStorage):
+        _refuse_foreign_folder(out, Path(out.name))
+        return
+    names = out.names()
+    if names and not is_ours(out) and not (names == {WORK} and set(out.files(WORK)) <= {LOCK, _MARK_NAME}):
+        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name a new prefix")
+
+
+def _refuse_foreign_folder(storage: LocalStorage, out: Path) -> None:
+    try:
+        str(out).encode()
+        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        is_file = out.exists() and not out.is_dir()
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot use --out {str(out)!a}: {error}; choose another --out") from None
+    if is_file:
+        raise UsageError(f"--out {out} is a file: name a folder")
+    if names and not is_ours(storage) and not (names == {WORK} and _just_begun(out / WORK)):
+        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name an empty or new folder")
+
+
+def _just_begun(work: Path) -> bool:
+    """Tell whether a folder holds no more than a build leaves that was killed before it could set its mark."""
+    return work.is_dir() and all(
+        path.name.startswith(_MARK) or (path.name == "lock" and not path.stat().st_size) for path in work.iterdir()
+    )
+
+
+def is_ours(out: Storage) -> bool:
+    """Tell whether mattingdata made a dataset: by its mark, its index, or its plan; a recipe alone proves nothing."""
+    if out.exists(_MARK_NAME):
+        return True
+    with suppress(ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
+        if str(json.loads(_content(out, INDEX))["format"]).startswith("mattingdata/"):
+            return True
+    return "plan_sha256" in (unsealed(_content(out, "plan.parquet")) or ())
+
+
+def _content(out: Storage, name: str) -> bytes:
+    """Return a file, or nothing where there is none that can be read."""
+    try:
+        return out.read(name)
+    except MissingFileError:
+        return b""
+    except StorageError:
+        if out.local:
+            return b""
+        raise
+
+
+def refuse_other_recipe(out: Storage, recipe: LoadedRecipe) -> None:
+    """Raise UsageError when `out` was begun with another recipe; say which keys differ."""
+    if not out.exists(RECIPE):
+        return
+    before = LoadedRecipe(stored_recipe(out), recipe.base)
+    if before.sha256 == recipe.sha256:
+        return
+    changes = differences(as_mapping(before.recipe), as_mapping(recipe.recipe))
+    raise UsageError(
+        f"{out} holds the dataset {before.recipe.name!r} of another recipe ({shortened(changes)}): "
+        "choose another --out, restore the recipe, or, if it only asks for more, add --append"
+    )
+
+
+def shortened(changes: Sequence[str]) -> str:
+    """Return the first four of some changes, and how many more there are."""
+    return ", ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def differences(before: Any, after: Any, key: str = "") -> list[str]:
+    """List what differs between two nested documents as ``key old → new``."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        names = list(dict.fromkeys([*before, *after]))
+        return [
+            change
+            for name in names
+            for change in differences(before.get(name), after.get(name), f"{key}.{name}" if key else name)
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [change for i, (b, a) in pairs for change in differences(b, a, f"{key}[{i}]")]
+    return [] if before == after else [f"{key} {_short(before)} → {_short(after)}"]
+
+
+def save_recipe(out: Storage, recipe: LoadedRecipe) -> None:
+    """Write the effective recipe, and beside it (not part of the dataset) where its relative paths start."""
+    write_bytes(work_folder(out) / "base.json", json.dumps({"base": str(recipe.base)}).encode())
+    out.write(RECIPE, to_yaml(recipe.recipe).encode())
+
+
+def stored_recipe(out: Location) -> Recipe:
+    """Read the recipe of a dataset; UsageError where it is no recipe."""
+    out = open_storage(out)
+    try:
+        return parse_recipe(out.read(RECIPE).decode(), out.label(RECIPE))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read the recipe {out.label(RECIPE)}: {error}") from None
+
+
+def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
+    """Read the recipe of a dataset, with the folder its relative paths start from.
+
+    Parameters
+    ----------
+    base : Path, optional
+        That folder, where the dataset came without its ``.work``.
+
+    Raises
+    ------
+    UsageError
+        `out` holds no dataset.
+    """
+    out = open_storage(out)
+    if not out.exists(RECIPE):
+        raise UsageError(f"{out} holds no dataset: it has no {RECIPE}; name the folder that 'mattingdata build' wrote")
+    recipe = stored_recipe(out)
+    if base is None:
+        try:
+            base = Path(json.loads((work_folder(out) / "base.json").read_text())["base"])
+        except (OSError, ValueError, KeyError, TypeError):
+            base = Path(out.name) if out.local else Path.cwd()
+    return LoadedRecipe(recipe, base)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}..."

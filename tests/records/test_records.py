@@ -1,0 +1,82 @@
+"""Records and their Parquet tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matting_data.errors import DamageError
+from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite, Sample
+from matting_data.records.tables import from_table, read_table, schema, to_table, write_table
+from tests.support.synthetic import write
+
+KINDS = [Foreground, Background, PlannedComposite, Sample, LedgerRow]
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "str": st.text(max_size=8),
+    "int": st.integers(-(2**63), 2**63 - 1),
+    "float": st.floats(allow_nan=False),
+    "list[str]": st.lists(st.text(max_size=4), max_size=3),
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[type, list[Any]]:
+    kind: Any = draw(st.sampled_from(KINDS))
+    row = st.builds(kind, **{field.name: VALUES[str(field.type)] for field in dataclasses.fields(kind)})
+    return kind, draw(st.lists(row, max_size=3))
+
+
+@given(tables())
+@settings(deadline=None, max_examples=60)
+def test_records_come_back_equal_from_their_table(table: tuple[type, list[Any]]) -> None:
+    kind, rows = table
+    made = to_table(rows, kind)
+    assert made.columns == [field.name for field in dataclasses.fields(kind)]
+    assert made.height == len(rows)
+    assert from_table(made, kind) == rows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_table_has_all_columns_with_their_types(tmp_path: Path, kind: Any) -> None:
+    write_table(tmp_path / "t.parquet", [], kind)
+    table = pl.read_parquet(tmp_path / "t.parquet")
+    assert dict(table.schema) == schema(kind)
+    assert read_table(tmp_path / "t.parquet", kind) == []
+
+
+def test_a_file_is_written_with_its_hash_the_same_each_time_and_with_its_metadata(tmp_path: Path) -> None:
+    rows = [LedgerRow("a", "s", "p", "rejected", "too_small", "é", ["w"]), LedgerRow("b", "s", "p", "written")]
+    one = write_table(tmp_path / "a" / "1.parquet", rows, LedgerRow, {"key": "wert"})
+    two = write_table(tmp_path / "2.parquet", iter(rows), LedgerRow, {"key": "wert"})
+    assert one == two == hashlib.sha256((tmp_path / "2.parquet").read_bytes()).hexdigest()
+    assert read_table(tmp_path / "2.parquet", LedgerRow) == rows
+    assert pl.read_parquet_metadata(tmp_path / "2.parquet")["key"] == "wert"
+    assert write_table(tmp_path / "3.parquet", rows[::-1], LedgerRow) != one
+
+
+def test_further_columns_are_ignored_and_their_order_does_not_matter() -> None:
+    rows = [LedgerRow("a", "s", "p", "written")]
+    table = to_table(rows, LedgerRow).with_columns(pl.lit(1).alias("new"))
+    assert from_table(table.select(table.columns[::-1]), LedgerRow) == rows
+
+
+def test_a_missing_damaged_or_foreign_file_is_damage_in_one_sentence(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.parquet"
+    pl.DataFrame({"id": ["a"]}).write_parquet(foreign)
+    text, cut = write(tmp_path / "text.parquet", b"no parquet"), tmp_path / "cut.parquet"
+    write_table(cut, [LedgerRow("a", "s", "p", "written")], LedgerRow)
+    cut.write_bytes(cut.read_bytes()[:-20])
+    for path in (tmp_path / "missing.parquet", text, cut, foreign):
+        with pytest.raises(DamageError) as caught:
+            read_table(path, LedgerRow)
+        message = str(caught.value)
+        assert message.startswith(f"{path} cannot be read (")
+        assert message.endswith("): run 'mattingdata build' again")
+        assert "\n" not in message

@@ -1,0 +1,192 @@
+"""Checks: complete records, or the reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from matting_data.detectors.detector import Box, Detection, Thresholds
+from matting_data.errors import RejectedInput
+from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
+from matting_data.records.records import Background, Foreground
+from matting_data.scanning.checks import (
+    check_background,
+    check_foreground,
+    is_binary,
+    require_side,
+    require_usable_matte,
+    with_detection,
+)
+from matting_data.sources.find_backgrounds import FoundBackground
+from matting_data.sources.find_foregrounds import FoundForeground
+from matting_data.sources.inputs import InputFile
+from matting_data.workspace.colour_cache import ColourCache
+from tests.support.synthetic import encoded, exif, jpeg_with_exif, person, photo, png_file, soft_matte, write
+
+IMAGE, ALPHA = person(60, 80)
+
+
+def found(root: Path, image: bytes, alpha: bytes | None = None, **fields: object) -> FoundForeground:
+    record = Foreground(id="s-a", source="s", image="a.png", alpha="a.png" if alpha else "", colour="as_is")
+    alpha_path = write(root / "alpha.png", alpha) if alpha is not None else None
+    return FoundForeground(replace(record, **fields), write(root / "image.png", image), alpha_path)
+
+
+def checked(root: Path, image: bytes, alpha: bytes | None = None, min_side: int = 32) -> Foreground:
+    return check_foreground(found(root, image, alpha), min_side, ColourCache(root / "colours"))
+
+
+def test_a_sound_foreground_is_described_completely(tmp_path: Path) -> None:
+    record = checked(tmp_path, png_file(IMAGE), png_file(ALPHA))
+    rows, columns = np.nonzero(ALPHA)
+    assert (record.state, record.reason, record.warnings) == ("ok", "", [])
+    assert (record.width, record.height) == (60, 80)
+    assert (record.x0, record.y0, record.x1, record.y1) == (
+        columns.min(),
+        rows.min(),
+        columns.max() + 1,
+        rows.max() + 1,
+    )
+    assert record.coverage == pytest.approx(float(ALPHA.astype(float).mean() / 255))
+    assert record.soft == pytest.approx(float(((ALPHA > 0) & (ALPHA < 255)).mean()))
+    assert record.fingerprint == foreground_fingerprint(IMAGE, ALPHA)
+    assert record.image_sha256 == hashlib.sha256(png_file(IMAGE)).hexdigest()
+    assert record.alpha_sha256 == hashlib.sha256(png_file(ALPHA)).hexdigest()
+
+
+def test_a_cutout_has_no_hash_of_a_matte(tmp_path: Path) -> None:
+    record = checked(tmp_path, png_file(np.dstack([IMAGE, ALPHA])))
+    assert (record.state, record.alpha_sha256) == ("ok", "")
+
+
+def test_what_was_rejected_when_found_is_not_opened(tmp_path: Path) -> None:
+    lost = FoundForeground(
+        Foreground("s-a", "s", "a.png", state="rejected", reason="no_matte"), tmp_path / "gone.png", None
+    )
+    assert check_foreground(lost, 32, ColourCache(tmp_path)) == lost.record
+
+
+@pytest.mark.parametrize(
+    ("image", "alpha", "min_side", "reason", "detail"),
+    [
+        (b"text", png_file(ALPHA), 32, "unreadable", "the content is of no known image format"),
+        (png_file(IMAGE), png_file(ALPHA[1:]), 32, "size_mismatch", "the image is 60×80, its matte 60×79"),
+        (png_file(IMAGE), None, 32, "no_alpha_channel", "a PNG of mode RGB holds no alpha channel"),
+        (png_file(IMAGE), png_file(ALPHA), 61, "too_small", "60×80 has a side below 61 pixels"),
+        (png_file(IMAGE), png_file(ALPHA // 2), 32, "alpha_empty",
+         "no pixel is person: the largest alpha is 127 of 255"),
+        (png_file(IMAGE), png_file(ALPHA * 0 + 200), 32, "alpha_full",
+         "every pixel is person: the smallest alpha is 200 of 255"),
+    ],
+)  # fmt: skip
+def test_an_unsound_foreground_says_why(
+    tmp_path: Path, image: bytes, alpha: bytes | None, min_side: int, reason: str, detail: str
+) -> None:
+    record = checked(tmp_path, image, alpha, min_side)
+    assert (record.state, record.reason, record.detail) == ("rejected", reason, detail)
+    assert record.image_sha256 == hashlib.sha256(image).hexdigest()
+
+
+def test_a_file_that_vanished_is_unreadable(tmp_path: Path) -> None:
+    gone = found(tmp_path, png_file(IMAGE), png_file(ALPHA))
+    assert gone.alpha_path is not None
+    gone.alpha_path.unlink()
+    record = check_foreground(gone, 32, ColourCache(tmp_path))
+    assert (record.state, record.reason, record.detail) == ("rejected", "unreadable", "No such file or directory")
+
+
+def test_a_mere_mask_is_usable_with_a_warning(tmp_path: Path) -> None:
+    mask = np.where(ALPHA >= 128, np.uint8(255), np.uint8(0))
+    record = checked(tmp_path, png_file(IMAGE), png_file(mask))
+    assert (record.state, record.warnings) == ("ok", ["alpha_binary"])
+
+
+def test_binary_means_next_to_no_soft_pixels_along_the_outline() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    mask[20:80, 30:70] = 255  # an outline of 200 steps
+    assert is_binary(mask)
+    noisy = np.where(mask == 255, np.uint8(250), np.uint8(5))  # a JPEG's noise is not softness
+    assert is_binary(noisy)
+    mask[20, 30:39] = 128
+    assert is_binary(mask)
+    mask[20, 30:40] = 128
+    assert not is_binary(mask)
+    assert not is_binary(soft_matte(60, 80))
+
+
+def test_limits_are_inclusive() -> None:
+    require_side(32, 900, 32)
+    with pytest.raises(RejectedInput):
+        require_side(900, 31, 32)
+    require_usable_matte(np.array([[127, 128]], np.uint8))
+    for levels in ([0, 127], [128, 255]):
+        with pytest.raises(RejectedInput):
+            require_usable_matte(np.array([levels], np.uint8))
+
+
+@dataclass(frozen=True)
+class BrightnessDetector:
+    """Calls bright pictures people."""
+
+    name: str = "brightness"
+    version: str = "3"
+    thresholds: Thresholds = field(default_factory=lambda: Thresholds(0.6, 0.4))
+
+    def detect(self, image: NDArray[np.uint8]) -> Detection:
+        height, width = image.shape[:2]
+        return Detection(float(image.mean() / 255), (Box(0, 0.26, width, height, 0.98765, "person"),))
+
+
+def background(root: Path, data: bytes, min_side: int = 40, max_pixels: int = 10**6) -> Background:
+    item = FoundBackground(Background("s-a", "s", "a.jpg", "CC0"), InputFile(write(root / "a.jpg", data)))
+    return check_background(item, min_side, max_pixels)[0]
+
+
+def test_a_sound_background_is_described_as_it_is_displayed(tmp_path: Path) -> None:
+    image = photo(90, 70)
+    record = background(tmp_path, png_file(image))
+    assert (record.state, record.format, record.mode, record.orientation) == ("ok", "PNG", "RGB", 1)
+    assert (record.width, record.height, record.license) == (90, 70, "CC0")
+    assert record.sha256 == hashlib.sha256(png_file(image)).hexdigest()
+    assert record.fingerprint == fingerprint(image)
+    assert (record.detector, record.score, record.boxes, record.verdict) == ("", 0.0, "[]", "")
+    turned = background(tmp_path, jpeg_with_exif(encoded(image, "JPEG"), exif(8)))
+    assert (turned.format, turned.orientation, turned.width, turned.height) == ("JPEG", 8, 70, 90)
+
+
+def test_a_detector_leaves_its_name_score_and_boxes(tmp_path: Path) -> None:
+    image = photo(90, 70)
+    item = FoundBackground(Background("s-a", "s", "a.png"), InputFile(write(tmp_path / "a.png", png_file(image))))
+    record, pixels = check_background(item, 40, 10**6)
+    assert pixels is not None
+    detector = BrightnessDetector()
+    record = with_detection(record, detector, detector.detect(pixels))
+    assert record.detector == "brightness 3"
+    assert record.score == pytest.approx(image.mean() / 255, abs=1e-4)
+    assert json.loads(record.boxes) == [[0.0, 0.3, 90.0, 70.0, 0.9877, "person"]]
+    assert (record.state, record.verdict) == ("ok", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "unreadable"),
+        (b"GIF89a but no more", "unreadable"),
+        (png_file(photo(90, 39)), "too_small"),
+        (png_file(photo(1001, 1000)), "too_large"),
+        (encoded(np.zeros((50, 50), np.float32), "TIFF"), "wrong_mode"),  # type: ignore[arg-type]
+    ],
+    ids=["empty", "damaged", "small", "large", "float"],
+)
+def test_an_unsound_background_says_why(tmp_path: Path, data: bytes, reason: str) -> None:
+    record = background(tmp_path, data)
+    assert (record.state, record.reason) == ("rejected", reason)
+    assert record.detail
+    assert record.sha256 == hashlib.sha256(data).hexdigest()
+    assert record.fingerprint == ""
