@@ -75,7 +75,7 @@ def browse(
     options = browsing.BrowseOptions(
         shows, predictions, split, base, cache, round(cache_gb * 1e9), side, default_workers()
     )
-    target = overrides or browsing.default_overrides(dataset, base)
+    target = overrides or browsing.default_decisions(dataset, base)
     name = who or getpass.getuser()
     if export_tags:
         found = browsing.imported_dataset(dataset, options)

@@ -19,7 +19,7 @@ from matting_data.browsing.picture_cache import MediaCache, default_cache
 from matting_data.browsing.prediction_entries import PredictionEntries
 from matting_data.browsing.tags import collect_tags
 from matting_data.errors import UsageError
-from matting_data.recipes.decisions import FILE_NAME, Override, append, overrides_path
+from matting_data.recipes.decisions import FILE_NAME, Decision, append, decisions_path
 from matting_data.records.records import Background
 from matting_data.records.tables import read_table
 from matting_data.shards.index import INDEX, read_index
@@ -167,15 +167,15 @@ def serve(dataset: Any, port: int, remote: bool, address: str | None) -> Any:
     return open_fiftyone().launch_app(dataset, port=port, remote=remote, address=address)
 
 
-def export_tags(dataset: Any, path: Path, who: str, why: str = "") -> tuple[list[Override], list[str]]:
+def export_tags(dataset: Any, path: Path, who: str, why: str = "") -> tuple[list[Decision], list[str]]:
     """Add the decisions that tags stand for to an ``overrides.csv``; return the new rows, and notes."""
     found = collect_tags(dataset, who, why)
     return append(path, found.rows), found.notes
 
 
-def default_overrides(root: Path, base: Path | None = None) -> Path:
+def default_decisions(root: Path, base: Path | None = None) -> Path:
     """Return where decisions about a dataset are written: where its recipe says, else beside it."""
-    named = overrides_path(saved_recipe(root, base))
+    named = decisions_path(saved_recipe(root, base))
     place = root.resolve()
     return named or place.with_name(f"{place.name}-{FILE_NAME}")
 

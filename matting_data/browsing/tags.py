@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from matting_data.recipes.decisions import SUBSET, Override
+from matting_data.recipes.decisions import SUBSET, Decision
 
 WHY = "why:"
 """Prefix of a tag that says why: ``why:a hand at the left edge``."""
@@ -21,7 +21,7 @@ Tagged = tuple[str, str, Sequence[str]]
 class Decisions:
     """Rows that tags stand for, and sentences about tags that say two things of one input."""
 
-    rows: list[Override]
+    rows: list[Decision]
     notes: list[str]
 
 
@@ -65,7 +65,7 @@ def decisions(samples: Iterable[Tagged], who: str, why: str, when: str) -> Decis
     for (kind, identity), found in said.items():
         if len(found) == 1:
             [(tag, reason)] = found.items()
-            rows.append(Override(kind, identity, tag, who, when, reason))
+            rows.append(Decision(kind, identity, tag, who, when, reason))
         else:
             notes.append(f"{kind} {identity} is tagged {' and '.join(sorted(found))}: keep one of the tags")
     return Decisions(rows, notes)

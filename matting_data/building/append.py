@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from matting_data.errors import UsageError
-from matting_data.planning.decided import MOVED, REASONS, REJECTED
+from matting_data.planning.apply_decisions import MOVED, REASONS, REJECTED
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe
@@ -21,7 +21,7 @@ from matting_data.shards.names import RECIPE
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
 from matting_data.workspace import work_folder as workspace
-from matting_data.workspace.plan_tables import APPENDED, PLAN, TABLES, read_seal, save_plan, saved_plan
+from matting_data.workspace.plan_tables import APPENDED, PLAN, TABLES, read_plan_metadata, save_plan, saved_plan
 
 _MAY_CHANGE = ("version", "foregrounds.sources", "foregrounds.expect", "backgrounds.sources", "overrides")
 """Keys of a recipe that decide nothing about composites that are there; sources are compared by what they hold."""
@@ -45,13 +45,13 @@ def earlier_state(out: Storage) -> Earlier | None:
     DamageError
         There is a plan, and one of its tables cannot be read.
     """
-    seal = read_seal(out)
+    seal = read_plan_metadata(out)
     return Earlier(parse_recipe(seal[RECIPE], out.label(RECIPE)), saved_plan(out)) if seal else None
 
 
 def appended_state(out: Storage) -> Earlier | None:
     """Return what :func:`earlier_state` does where it was appended to before; None elsewhere."""
-    return earlier_state(out) if APPENDED in read_seal(out) else None
+    return earlier_state(out) if APPENDED in read_plan_metadata(out) else None
 
 
 def refuse_alterations(out: Storage, before: Recipe, after: Recipe) -> None:
@@ -148,7 +148,7 @@ def settle(out: Storage) -> None:
     Without an index, those in place may be some old and some new: what was staged is whole.
     """
     staged = _staged(out)
-    seal = read_seal(staged)
+    seal = read_plan_metadata(staged)
     if not seal or out.exists(INDEX):
         return
     for name in TABLES:
@@ -160,8 +160,8 @@ def settle(out: Storage) -> None:
 def coming_plan(out: Storage) -> Storage:
     """Return where the plan lies that `out` is being built after: in itself, or where an append keeps its own."""
     staged = _staged(out)
-    seal = read_seal(staged)
-    return staged if seal and seal != read_seal(out) else out
+    seal = read_plan_metadata(staged)
+    return staged if seal and seal != read_plan_metadata(out) else out
 
 
 def _staged(out: Storage) -> Storage:

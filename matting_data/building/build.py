@@ -25,7 +25,7 @@ from matting_data.planning.extension import Fixed, extend_plan
 from matting_data.planning.plan import Plan, choose_foregrounds, make_plan, require_enough_found
 from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
-from matting_data.recipes.decisions import load_overrides
+from matting_data.recipes.decisions import load_decisions
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background, Foreground
 from matting_data.rendering.failures import FailureCount, FailurePolicy, failed_checks
@@ -40,7 +40,7 @@ from matting_data.sources.find_backgrounds import find_backgrounds
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
-from matting_data.workspace.plan_tables import WITHOUT_OVERRIDES, read_seal, save_plan, saved_plan
+from matting_data.workspace.plan_tables import WITHOUT_DECISIONS, read_plan_metadata, save_plan, saved_plan
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ def scan_and_plan(recipe: LoadedRecipe, out: Storage, workers: Workers, fixed: F
     foregrounds = scan_foregrounds(recipe, cache, workers, workspace.colour_store(out))
     if fixed is None:
         require_enough_found(choose_foregrounds(foregrounds, recipe.recipe), photos, recipe.recipe)
-    overrides = load_overrides(recipe)
-    scanned = scan_backgrounds(recipe, cache, workers, overrides)
-    inputs = foregrounds, scanned.records, recipe.recipe, scanned.thresholds, overrides
+    decisions = load_decisions(recipe)
+    scanned = scan_backgrounds(recipe, cache, workers, decisions)
+    inputs = foregrounds, scanned.records, recipe.recipe, scanned.thresholds, decisions
     plan = make_plan(*inputs) if fixed is None else extend_plan(fixed, *inputs)
     return replace(plan, notes=(*scanned.notes, *plan.notes))
 
@@ -167,8 +167,8 @@ def _refuse_other_plan(out: Storage, plan: Plan) -> None:
 
     Overrides may have changed: what they do not touch is as it was.
     """
-    before = read_seal(out).get(WITHOUT_OVERRIDES)
-    if before is None or before == (plan.without_overrides or plan.sha256):
+    before = read_plan_metadata(out).get(WITHOUT_DECISIONS)
+    if before is None or before == (plan.without_decisions or plan.sha256):
         return
     if not any(name.endswith(".parquet") for folder in (*SPLITS, STORED) for name in out.files(folder)):
         return

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from matting_data.building.ledger import summarise
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit_sample import stratum_of
-from matting_data.planning.decided import override_backgrounds
+from matting_data.planning.apply_decisions import decide_backgrounds
 from matting_data.planning.plan import choose_backgrounds
-from matting_data.recipes.decisions import effective, load_overrides
+from matting_data.recipes.decisions import effective, load_decisions
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background, LedgerRow
 from matting_data.records.tables import write_table
@@ -74,11 +74,11 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
     with workspace.locked(out):
         if (out / PLAN).exists():
             raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
-        overrides = load_overrides(recipe)
-        scanned = scan_backgrounds(recipe, workspace.work_folder(out), workers, overrides)
+        decisions = load_decisions(recipe)
+        scanned = scan_backgrounds(recipe, workspace.work_folder(out), workers, decisions)
         backgrounds = choose_backgrounds(scanned.records, recipe.recipe, scanned.thresholds)
         distance = recipe.recipe.backgrounds.duplicate_distance
-        backgrounds = override_backgrounds(backgrounds, effective(overrides), distance)
+        backgrounds = decide_backgrounds(backgrounds, effective(decisions), distance)
         rows = ledger_rows(backgrounds)
         result = FilterResult(
             backgrounds, {**summarise(rows), "tiers": tier_counts(backgrounds), "notes": scanned.notes}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from matting_data.planning.decided import REJECTED
+from matting_data.planning.apply_decisions import REJECTED
 from matting_data.planning.plan import Plan
 from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite
 from matting_data.records.tables import parquet_bytes, to_table

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from matting_data.imaging.geometry import Box, Placement, bounding_box, cut, is_enlarged
 from matting_data.imaging.kernels.resample import cubic_window
-from matting_data.imaging.kernels.row_spans import Front, Rows, premultiply_rows, put_before, row_spans
+from matting_data.imaging.kernels.row_spans import Rows, RowSpans, premultiply_rows, put_before, row_spans
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Premultiplied:
         Bounding box of alpha > 0 in the full frame.
     size : (int, int)
         Width and height of the full frame.
-    front : Front
+    front : RowSpans
         Its rows.
     """
 
     box: Box
     size: tuple[int, int]
-    front: Front
+    front: RowSpans
 
 
 def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Premultiplied:
@@ -50,7 +50,7 @@ def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Prem
     colour = np.empty(3 * int(mixed.sum()), np.uint16)
     transparency = np.empty(colour.shape, np.uint8)
     starts = premultiply_rows(alpha, foreground.reshape(height, -1), spans, colour, transparency)
-    return Premultiplied(box, (width, height), Front(spans, foreground, starts, colour, transparency))
+    return Premultiplied(box, (width, height), RowSpans(spans, foreground, starts, colour, transparency))
 
 
 def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np.uint8]:

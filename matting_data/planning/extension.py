@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from matting_data.detectors.detector import Thresholds
 from matting_data.errors import UsageError
-from matting_data.planning.decided import apply_overrides
+from matting_data.planning.apply_decisions import apply_decisions
 from matting_data.planning.pairing import pair_further
 from matting_data.planning.plan import (
     Plan,
@@ -25,7 +25,7 @@ from matting_data.planning.plan import (
 )
 from matting_data.planning.selection import reject_duplicates
 from matting_data.planning.splits import number_persons
-from matting_data.recipes.decisions import Override
+from matting_data.recipes.decisions import Decision
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.records import Background, Foreground, PlannedComposite
 from matting_data.seeds import derive_seed
@@ -60,7 +60,7 @@ def extend_plan(
     backgrounds: Sequence[Background],
     recipe: Recipe,
     recommended: Thresholds | None = None,
-    overrides: Sequence[Override] = (),
+    decisions: Sequence[Decision] = (),
 ) -> Plan:
     """Add to an earlier plan what a recipe and its checked inputs ask for beyond it.
 
@@ -78,8 +78,8 @@ def extend_plan(
         With ``composites.per_foreground`` at least what it was.
     recommended : Thresholds or None
         Those of the detector that scored the backgrounds.
-    overrides : sequence of Override
-        What people decided; applied to the earlier composites first, as :func:`apply_overrides` does.
+    decisions : sequence of Decision
+        What people decided; applied to the earlier composites first, as :func:`apply_decisions` does.
 
     Returns
     -------
@@ -95,9 +95,9 @@ def extend_plan(
     require_expected([record for record in people if record.state == "ok"], recipe.foregrounds.expect)
     photos = _photos(fixed, backgrounds, recipe, recommended)
     composites, notes = list(fixed.composites), tuple[str, ...]()
-    if overrides:
+    if decisions:
         distance = recipe.backgrounds.duplicate_distance
-        done = apply_overrides(people, photos, composites, overrides, recipe.seed, distance)
+        done = apply_decisions(people, photos, composites, decisions, recipe.seed, distance)
         people, photos, composites, notes = done.foregrounds, done.backgrounds, done.composites, done.notes
     first = 1 + max((c.shard for c in fixed.composites if c.split == "train"), default=-1)
     train = [composite for composite in composites if composite.split == "train"]

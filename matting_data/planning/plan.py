@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from matting_data.detectors.detector import Thresholds
 from matting_data.errors import UsageError
 from matting_data.humans.policy import HumanPolicy
-from matting_data.planning.decided import apply_overrides
+from matting_data.planning.apply_decisions import apply_decisions
 from matting_data.planning.pairing import pair
 from matting_data.planning.selection import judge_found, judge_humans, reject_duplicates
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
-from matting_data.recipes.decisions import Override
+from matting_data.recipes.decisions import Decision
 from matting_data.recipes.recipe import Expect, Recipe
 from matting_data.records.records import Background, Foreground, PlannedComposite, values
 from matting_data.seeds import derive_seed
@@ -32,8 +32,8 @@ class Plan:
         Ordered by split, shard and position in the shard.
     notes : tuple of str
         What a user should know of the evidence behind the verdicts.
-    without_overrides : str
-        Hash of the plan before the overrides; empty where there are none.
+    without_decisions : str
+        Hash of the plan before people decided; empty where there are none.
     appended : bool
         Whether it grew out of an earlier plan (:mod:`matting_data.planning.extension`), so that the recipe alone does
         not lead to it.
@@ -43,7 +43,7 @@ class Plan:
     backgrounds: list[Background]
     composites: list[PlannedComposite]
     notes: tuple[str, ...] = ()
-    without_overrides: str = ""
+    without_decisions: str = ""
     appended: bool = False
 
     @property
@@ -71,7 +71,7 @@ def make_plan(
     backgrounds: Sequence[Background],
     recipe: Recipe,
     recommended: Thresholds | None = None,
-    overrides: Sequence[Override] = (),
+    decisions: Sequence[Decision] = (),
 ) -> Plan:
     """Decide everything: duplicates, verdicts, splits, pairs, order and shards. A pure function.
 
@@ -83,8 +83,8 @@ def make_plan(
         What to build.
     recommended : Thresholds or None
         Those of the detector that scored the backgrounds, for a policy that says ``auto``.
-    overrides : sequence of Override
-        What people decided about single inputs; applied last (:mod:`matting_data.planning.decided`), so that
+    decisions : sequence of Decision
+        What people decided about single inputs; applied last (:mod:`matting_data.planning.apply_decisions`), so that
         everything they do not touch, also ``expect``, is as without them.
 
     Raises
@@ -108,10 +108,10 @@ def make_plan(
         shards = shard_numbers([per_foreground] * len(ids), recipe.store.samples_per_shard)
         composites += composites_of(split, {i: dict(enumerate(pairs[i])) for i in ids}, shards, recipe)
     plan = Plan(people, photos, composites)
-    if not overrides:
+    if not decisions:
         return plan
     distance = recipe.backgrounds.duplicate_distance
-    done = apply_overrides(people, photos, composites, overrides, recipe.seed, distance)
+    done = apply_decisions(people, photos, composites, decisions, recipe.seed, distance)
     return Plan(done.foregrounds, done.backgrounds, done.composites, done.notes, plan.sha256)
 
 

@@ -27,7 +27,7 @@ TAGS = {"background": ("human", "reject", "clean"), "foreground": ("reject", "cl
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class Decision:
     """One decision about one input.
 
     Attributes
@@ -57,10 +57,10 @@ class Override:
         return f"{self.tag} by {self.who} on {self.when}" + (f": {self.why}" if self.why else "")
 
 
-COLUMNS = tuple(field.name for field in fields(Override))
+COLUMNS = tuple(field.name for field in fields(Decision))
 
 
-def parse(text: str, name: str) -> list[Override]:
+def parse(text: str, name: str) -> list[Decision]:
     """Read the rows of an ``overrides.csv``.
 
     Parameters
@@ -76,8 +76,8 @@ def parse(text: str, name: str) -> list[Override]:
         A column is missing or unknown, a row has an unknown kind or tag, no id, no name, no time, or is there twice.
     """
     reader = csv.DictReader(io.StringIO(text), strict=True)
-    rows: list[Override] = []
-    seen: dict[Override, int] = {}
+    rows: list[Decision] = []
+    seen: dict[Decision, int] = {}
     try:
         header = reader.fieldnames
         if header is None:
@@ -87,7 +87,7 @@ def parse(text: str, name: str) -> list[Override]:
             raise UsageError(f"{name} has no column {missing[0]!r}: its first line names {','.join(COLUMNS)}")
         for cells in reader:
             where = f"{name} line {reader.line_num}"
-            row = Override(**{column: (cells.get(column) or "").strip() for column in COLUMNS})
+            row = Decision(**{column: (cells.get(column) or "").strip() for column in COLUMNS})
             _require_valid(row, where)
             if row in seen:
                 raise UsageError(f"{where} repeats line {seen[row]}: remove one of the two")
@@ -98,7 +98,7 @@ def parse(text: str, name: str) -> list[Override]:
     return rows
 
 
-def to_csv(rows: Iterable[Override]) -> bytes:
+def to_csv(rows: Iterable[Decision]) -> bytes:
     """Return the file that :func:`parse` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -107,16 +107,16 @@ def to_csv(rows: Iterable[Override]) -> bytes:
     return text.getvalue().encode()
 
 
-def effective(rows: Iterable[Override]) -> list[Override]:
+def effective(rows: Iterable[Decision]) -> list[Decision]:
     """Return the last row about each input, in the order of those rows."""
-    last: dict[tuple[str, str], Override] = {}
+    last: dict[tuple[str, str], Decision] = {}
     for row in rows:
         last.pop((row.kind, row.id), None)
         last[row.kind, row.id] = row
     return list(last.values())
 
 
-def news(rows: Iterable[Override], decisions: Iterable[Override]) -> list[Override]:
+def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decision]:
     """Return the decisions that `rows` do not hold yet: those whose tag differs from the last row's of their input."""
     current = {(row.kind, row.id): row.tag for row in rows}
     fresh = []
@@ -127,7 +127,7 @@ def news(rows: Iterable[Override], decisions: Iterable[Override]) -> list[Overri
     return fresh
 
 
-def read(path: Path) -> list[Override]:
+def read(path: Path) -> list[Decision]:
     """Read a file of overrides; none where there is no file yet. UsageError where it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -138,7 +138,7 @@ def read(path: Path) -> list[Override]:
     return parse(text, str(path))
 
 
-def append(path: Path, decisions: Sequence[Override]) -> list[Override]:
+def append(path: Path, decisions: Sequence[Decision]) -> list[Decision]:
     """Add to a file the decisions it does not hold yet; return those. Its earlier rows stay, as history."""
     rows = read(path)
     fresh = news(rows, decisions)
@@ -147,19 +147,19 @@ def append(path: Path, decisions: Sequence[Override]) -> list[Override]:
     return fresh
 
 
-def overrides_path(recipe: LoadedRecipe) -> Path | None:
+def decisions_path(recipe: LoadedRecipe) -> Path | None:
     """Return the file that a recipe names, or None."""
     named = recipe.recipe.overrides
     return recipe.resolve(named) if named else None
 
 
-def load_overrides(recipe: LoadedRecipe) -> list[Override]:
+def load_decisions(recipe: LoadedRecipe) -> list[Decision]:
     """Return the rows that a recipe's overrides hold now; none where it names no file, or one that is not there yet."""
-    path = overrides_path(recipe)
+    path = decisions_path(recipe)
     return read(path) if path else []
 
 
-def _require_valid(row: Override, where: str) -> None:
+def _require_valid(row: Decision, where: str) -> None:
     if row.kind not in TAGS:
         raise UsageError(f"{where}: the kind is {row.kind!r}; write 'background' or 'foreground'")
     if not row.id:

@@ -23,13 +23,13 @@ _SEAL = re.compile(rb"seal-sha256:[0-9a-f]{64}")
 _OPEN = b"seal-sha256:" + b"0" * 64
 
 
-def sealed_parquet(table: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
-    """Return a table as a Parquet file that :func:`unsealed` can check; the same bytes for the same arguments."""
+def hashed_parquet(table: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
+    """Encode a table as Parquet that :func:`checked_metadata` can check; equal arguments give equal bytes."""
     content = parquet_bytes(table, {**metadata, _FIELD: _OPEN.decode()})
     return _SEAL.sub(_closed(content), content)
 
 
-def unsealed(content: bytes) -> dict[str, str] | None:
+def checked_metadata(content: bytes) -> dict[str, str] | None:
     """Return the metadata of a sealed Parquet file, or None where any of its bytes is not as it was written."""
     found = _SEAL.findall(content)
     if len(found) != 1 or found[0] != _closed(_SEAL.sub(_OPEN, content)):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit_sample import Rate, draw_sample, estimate, stratum_of
-from matting_data.planning.decided import REASONS
+from matting_data.planning.apply_decisions import REASONS
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background
 from matting_data.records.tables import read_table

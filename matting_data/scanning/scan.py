@@ -15,7 +15,7 @@ from matting_data.detectors import registry
 from matting_data.detectors.detector import Detector, Thresholds
 from matting_data.detectors.spec import resolved
 from matting_data.planning.selection import judge_found
-from matting_data.recipes.decisions import Override, effective
+from matting_data.recipes.decisions import Decision, effective
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background, Foreground
 from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
@@ -67,7 +67,7 @@ class ScannedBackgrounds:
 
 
 def scan_backgrounds(
-    recipe: LoadedRecipe, cache: Path, workers: Workers, overrides: Sequence[Override] = ()
+    recipe: LoadedRecipe, cache: Path, workers: Workers, decisions: Sequence[Decision] = ()
 ) -> ScannedBackgrounds:
     """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
@@ -79,7 +79,7 @@ def scan_backgrounds(
         Folder for check results.
     workers : int or Executor
         Processes, or where else to run.
-    overrides : sequence of Override
+    decisions : sequence of Decision
         Backgrounds that people called clean are looked at, whatever their labels say.
     """
     detector = load_detector(recipe)
@@ -90,7 +90,7 @@ def scan_backgrounds(
     labelled = add_label_evidence(recipe, find_backgrounds(recipe, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
     judged = judge_found([found.record for found in labelled.found], options)
-    clean = {row.id for row in effective(overrides) if row.kind == "background" and row.tag == "clean"}
+    clean = {row.id for row in effective(decisions) if row.kind == "background" and row.tag == "clean"}
     items = [
         Item(
             found,

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import polars as pl
 
 from matting_data.errors import DamageError
-from matting_data.records.self_hashed import sealed_parquet, unsealed
+from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import PARQUET_ERRORS, from_table, require_safe_names, to_table
 from matting_data.shards.names import manifest_name, tar_name
 from matting_data.storage import MissingFileError, Storage
@@ -70,7 +70,7 @@ def commit(
         "tar_bytes": str(tar_bytes),
         "failed": json.dumps(failed),
     }
-    sha256 = out.write(manifest_name(shard), sealed_parquet(to_table(rows, record), metadata))
+    sha256 = out.write(manifest_name(shard), hashed_parquet(to_table(rows, record), metadata))
     return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
 
 
@@ -114,7 +114,7 @@ class _Manifest:
 def _read(out: Storage, shard: str) -> _Manifest | None:
     try:
         content = out.read(manifest_name(shard))
-        metadata = unsealed(content)
+        metadata = checked_metadata(content)
         if metadata is None:
             return None
         failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))

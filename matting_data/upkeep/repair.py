@@ -45,7 +45,7 @@ from matting_data.workspace.plan_tables import (
     PLAN,
     TABLES,
     plan_files,
-    read_seal,
+    read_plan_metadata,
     saved_plan,
 )
 
@@ -151,7 +151,7 @@ class _Repairer:
         """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
         if self.index is not None:
             return dict(self.index["files"])
-        seal = read_seal(self.out)
+        seal = read_plan_metadata(self.out)
         if not seal:
             return {}
         known = {FOREGROUNDS: seal[FOREGROUNDS], BACKGROUNDS: seal[BACKGROUNDS], RECIPE: _sha256(seal[RECIPE].encode())}
@@ -167,7 +167,7 @@ class _Repairer:
                 why = "cannot be restored, since the plan, which holds a copy, is damaged too: put the recipe back"
                 self.done.cannot(RECIPE, why)
                 return None
-            self._write(RECIPE, read_seal(self.out)[RECIPE].encode())
+            self._write(RECIPE, read_plan_metadata(self.out)[RECIPE].encode())
         try:
             return workspace.saved_recipe(self.out, self.base)
         except MattingDataError as error:
@@ -180,7 +180,7 @@ class _Repairer:
         if not damaged:
             return saved_plan(self.out), {}
         try:
-            appended = APPENDED in (self.index or {}) or APPENDED in read_seal(self.out)
+            appended = APPENDED in (self.index or {}) or APPENDED in read_plan_metadata(self.out)
             fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
             plan = scan_and_plan(recipe, self.out, self.workers, fixed)
         except MattingDataError as error:

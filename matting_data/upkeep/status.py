@@ -18,7 +18,7 @@ from matting_data.shards.index import INDEX
 from matting_data.shards.names import BACKGROUNDS as STORED
 from matting_data.shards.names import SPLITS, manifest_name, shard_name
 from matting_data.storage import Location, MissingFileError, Storage, open_storage
-from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_seal
+from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_plan_metadata
 from matting_data.workspace.work_folder import locked_since, saved_recipe
 
 _RECENT = 20
@@ -151,7 +151,7 @@ def watch(out: Location, interval: float) -> Iterator[Status]:
 
 def _planned(out: Storage) -> dict[tuple[str, int], int]:
     """Return the number of composites of each planned shard."""
-    if not read_seal(out):  # before it is parsed
+    if not read_plan_metadata(out):  # before it is parsed
         raise DamageError(f"{out.label(PLAN)} is damaged: run 'mattingdata repair {out}'")
     table = pl.read_parquet(io.BytesIO(out.read(PLAN)), columns=["split", "shard"])
     return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}

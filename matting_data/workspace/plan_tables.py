@@ -9,7 +9,7 @@ from matting_data.errors import DamageError
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe_file import LoadedRecipe, to_yaml
 from matting_data.records.records import Background, Foreground, PlannedComposite
-from matting_data.records.self_hashed import sealed_parquet, unsealed
+from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_stored, to_table
 from matting_data.shards.hashes import check_hash
 from matting_data.shards.names import RECIPE
@@ -17,7 +17,7 @@ from matting_data.storage import Location, MissingFileError, Storage, open_stora
 
 PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet", "backgrounds.parquet"
 
-WITHOUT_OVERRIDES = "plan_sha256_without_overrides"
+WITHOUT_DECISIONS = "plan_sha256_without_overrides"
 """In the metadata of the plan: what must not change between two builds into one folder."""
 
 APPENDED = "appended"
@@ -42,19 +42,19 @@ def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
     seal = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     seal |= {
         "plan_sha256": plan.sha256,
-        WITHOUT_OVERRIDES: plan.without_overrides or plan.sha256,
+        WITHOUT_DECISIONS: plan.without_decisions or plan.sha256,
         RECIPE: to_yaml(recipe.recipe),
         "notes": json.dumps(plan.notes),
     }
     if plan.appended:
         seal[APPENDED] = "yes"
-    return {**files, PLAN: sealed_parquet(to_table(plan.composites, PlannedComposite), seal)}
+    return {**files, PLAN: hashed_parquet(to_table(plan.composites, PlannedComposite), seal)}
 
 
 def saved_plan(out: Location) -> Plan:
     """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
     out = open_storage(out)
-    seal = read_seal(out)
+    seal = read_plan_metadata(out)
     for name in TABLES:
         if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
             raise DamageError(f"{out.label(name)} is damaged or missing: run 'mattingdata repair {out}'")
@@ -63,14 +63,14 @@ def saved_plan(out: Location) -> Plan:
         read_stored(out, BACKGROUNDS, Background),
         read_stored(out, PLAN, PlannedComposite),
         notes=tuple(json.loads(seal["notes"])),
-        without_overrides=seal.get(WITHOUT_OVERRIDES, ""),
+        without_decisions=seal.get(WITHOUT_DECISIONS, ""),
         appended=APPENDED in seal,
     )
 
 
-def read_seal(out: Storage) -> dict[str, str]:
+def read_plan_metadata(out: Storage) -> dict[str, str]:
     """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
     try:
-        return unsealed(out.read(PLAN)) or {}
+        return checked_metadata(out.read(PLAN)) or {}
     except MissingFileError:
         return {}

@@ -18,7 +18,7 @@ from typing import Any
 from matting_data.errors import StorageError, UsageError
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
-from matting_data.records.self_hashed import unsealed
+from matting_data.records.self_hashed import checked_metadata
 from matting_data.shards.index import INDEX
 from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
 from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
@@ -148,7 +148,7 @@ def is_ours(out: Storage) -> bool:
     with suppress(ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
         if str(json.loads(_content(out, INDEX))["format"]).startswith("mattingdata/"):
             return True
-    return "plan_sha256" in (unsealed(_content(out, "plan.parquet")) or ())
+    return "plan_sha256" in (checked_metadata(_content(out, "plan.parquet")) or ())
 
 
 def _content(out: Storage, name: str) -> bytes:

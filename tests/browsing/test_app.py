@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from matting_data.browsing.browse import BrowseOptions, default_overrides, imported_dataset, open_dataset, serve
+from matting_data.browsing.browse import BrowseOptions, default_decisions, imported_dataset, open_dataset, serve
 from matting_data.building.build import build
 from matting_data.errors import UsageError
 from matting_data.recipes.decisions import read
@@ -169,7 +169,7 @@ def test_ctrl_c_writes_what_was_tagged(fiftyone: Any, project: Project, tmp_path
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and "1 decisions added" in output
-    rows = read(default_overrides(project.out))
+    rows = read(default_decisions(project.out))
     assert [(row.kind, row.id, row.tag, row.who, row.why) for row in rows] == [
         ("background", sample.background, "human", "ann", "a hand")
     ]

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from matting_data.browsing.browse import BrowseOptions, default_overrides, export_tags, open_dataset
+from matting_data.browsing.browse import BrowseOptions, default_decisions, export_tags, open_dataset
 from matting_data.evaluation.test_sets import open_test_set
-from matting_data.recipes.decisions import Override, append, read
+from matting_data.recipes.decisions import Decision, append, read
 from matting_data.records.records import LedgerRow
 from matting_data.records.tables import read_table
 from matting_data.workspace.plan_tables import saved_plan
@@ -81,7 +81,7 @@ def test_tags_flow_back_into_the_next_build_and_only_that_is_imported(
     for sample in backgrounds.match(fiftyone.ViewField("background").is_in(chosen)):
         sample.tags += ["human", "why:a hand"]
         sample.save()
-    target = default_overrides(project.out)
+    target = default_decisions(project.out)
     assert target == project.root.resolve() / "overrides.csv"
     rows, notes = export_tags(backgrounds, target, "ann")
     assert notes == [] and {(row.id, row.tag, row.who, row.why) for row in rows} == {
@@ -119,7 +119,7 @@ def test_tags_of_composites_are_about_their_parts(fiftyone: Any, project: Projec
     one.tags, other.tags = ["human", "looked at"], ["subset:crowd"]
     one.save()
     other.save()
-    target = default_overrides(project.out)
+    target = default_decisions(project.out)
     assert target.name == "out-overrides.csv"
     rows, _ = export_tags(dataset, target, "ann", "seen")
     assert {(row.kind, row.id, row.tag, row.why) for row in rows} == {
@@ -145,7 +145,7 @@ def test_backgrounds_show_verdicts_and_evidence(fiftyone: Any, project: Project,
         (Path(skimage.data.__file__).parent / "astronaut.png").read_bytes()
     )
     (project.root / "photos" / "broken.jpg").write_bytes(b"no picture")
-    append(project.root / "o.csv", [Override("background", "photos-b00", "reject", "ann", "2025-01-01T00:00:00Z")])
+    append(project.root / "o.csv", [Decision("background", "photos-b00", "reject", "ann", "2025-01-01T00:00:00Z")])
     project.build("backgrounds.humans.detector=default", "overrides=o.csv", "backgrounds.humans.threshold=0.9")
     opened = open_dataset(project.out, BrowseOptions(shows="backgrounds", cache=cache))
     dataset = opened.dataset

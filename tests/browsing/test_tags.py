@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matting_data.browsing.tags import decisions
-from matting_data.recipes.decisions import Override
+from matting_data.recipes.decisions import Decision
 
 WHEN = "2025-03-01T12:00:00Z"
 
@@ -24,12 +24,12 @@ def test_tags_say_different_things_of_backgrounds_and_of_composites() -> None:
     )
     assert found.notes == []
     assert found.rows == [
-        Override("background", "b1", "human", "ann", WHEN, "a hand; at the edge"),
-        Override("background", "b2", "clean", "ann", WHEN, "by eye"),
-        Override("background", "b3", "reject", "ann", WHEN, "by eye"),
-        Override("background", "b4", "human", "ann", WHEN, "by eye"),
-        Override("foreground", "f1", "reject", "ann", WHEN, "by eye"),
-        Override("foreground", "f2", "subset:crowd", "ann", WHEN, "by eye"),
+        Decision("background", "b1", "human", "ann", WHEN, "a hand; at the edge"),
+        Decision("background", "b2", "clean", "ann", WHEN, "by eye"),
+        Decision("background", "b3", "reject", "ann", WHEN, "by eye"),
+        Decision("background", "b4", "human", "ann", WHEN, "by eye"),
+        Decision("foreground", "f1", "reject", "ann", WHEN, "by eye"),
+        Decision("foreground", "f2", "subset:crowd", "ann", WHEN, "by eye"),
     ]
 
 

@@ -18,7 +18,7 @@ import matting_data
 from matting_data.building import build as module
 from matting_data.building.build import BuildResult, build
 from matting_data.errors import UsageError
-from matting_data.recipes.decisions import Override
+from matting_data.recipes.decisions import Decision
 from matting_data.recipes.decisions import append as decide
 from matting_data.records.records import LedgerRow
 from matting_data.records.tables import read_table
@@ -189,7 +189,7 @@ def test_an_override_remakes_its_shards_alone(finished: Project) -> None:
     old, before = saved_plan(finished.out), shards(finished.out)
     hit = old.composites[0].background
     decide(
-        finished.root / "overrides.csv", [Override("background", hit, "human", "ann", "2025-03-01T12:00:00Z", "seen")]
+        finished.root / "overrides.csv", [Decision("background", hit, "human", "ann", "2025-03-01T12:00:00Z", "seen")]
     )
     finished.recipe["overrides"] = "overrides.csv"
     grow(finished)
@@ -284,7 +284,7 @@ def test_an_append_that_ends_at_any_write_continues(
     grow(finished)
     if decided:
         hit = saved_plan(before).composites[0].background
-        row = Override("background", hit, "human", "ann", "2025-03-01T12:00:00Z", "seen")
+        row = Decision("background", hit, "human", "ann", "2025-03-01T12:00:00Z", "seen")
         decide(finished.root / "overrides.csv", [row])
         finished.recipe["overrides"] = "overrides.csv"
     copy = Path(shutil.copytree(before, tmp_path / "copy"))

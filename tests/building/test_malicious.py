@@ -22,7 +22,7 @@ from matting_data.building.materialize import materialize
 from matting_data.errors import DamageError, MattingDataError, RejectedInput, UsageError
 from matting_data.recipes.recipe_file import load
 from matting_data.records.records import Background, Foreground, LedgerRow
-from matting_data.records.self_hashed import sealed_parquet, unsealed
+from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_table
 from matting_data.rendering.shard_job import SourceInputs
 from matting_data.shards.index import read_index, write_index
@@ -219,14 +219,14 @@ def test_records_cannot_read_outside_their_source(project: Project, tmp_path: Pa
 def forge(out: Path, name: str, column: str, value: str | int) -> None:
     """Change a column of a table, and every hash that speaks of it, as whoever hands on a dataset can."""
     path = out / name
-    table, metadata = pl.read_parquet(path), unsealed(path.read_bytes())
+    table, metadata = pl.read_parquet(path), checked_metadata(path.read_bytes())
     table = table.with_columns(pl.lit(value).alias(column).cast(table.schema[column]))
-    path.write_bytes(parquet_bytes(table) if metadata is None else sealed_parquet(table, metadata))
+    path.write_bytes(parquet_bytes(table) if metadata is None else hashed_parquet(table, metadata))
     sha256 = sha256_file(path)
     if name in ("foregrounds.parquet", "backgrounds.parquet"):
         plan = pl.read_parquet(out / "plan.parquet")
-        seal = unsealed((out / "plan.parquet").read_bytes())
-        (out / "plan.parquet").write_bytes(sealed_parquet(plan, {**(seal or {}), name: sha256}))
+        seal = checked_metadata((out / "plan.parquet").read_bytes())
+        (out / "plan.parquet").write_bytes(hashed_parquet(plan, {**(seal or {}), name: sha256}))
     index = read_index(out)
     index["files"]["plan.parquet"] = sha256_file(out / "plan.parquet")
     if name in index["files"]:

@@ -13,7 +13,7 @@ from matting_data.errors import UsageError
 from matting_data.planning.extension import TEST_SPLIT, Fixed, extend_plan
 from matting_data.planning.pairing import pair, pair_further
 from matting_data.planning.plan import Plan, make_plan
-from matting_data.recipes.decisions import Override
+from matting_data.recipes.decisions import Decision
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import validate
 from matting_data.records.records import Background, Foreground
@@ -171,8 +171,8 @@ def test_decisions_replace_what_they_touch_and_new_composites_draw_nothing_rejec
     hit = next(c.background for c in old.composites if c.split == "train")
     gone = next(c.foreground for c in old.composites if c.split == "train" and c.background != hit)
     rows = [
-        Override("background", hit, "human", "ann", "2025-03-01T12:00:00Z", ""),
-        Override("foreground", gone, "reject", "ann", "2025-03-01T12:00:00Z", ""),
+        Decision("background", hit, "human", "ann", "2025-03-01T12:00:00Z", ""),
+        Decision("foreground", gone, "reject", "ann", "2025-03-01T12:00:00Z", ""),
     ]
     plan = extend_plan(Fixed.by(old), people(9), photos(16), recipe(4), None, rows)
     now = {c.key: c for c in plan.composites}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from matting_data.errors import UsageError
 from matting_data.publishing.markdown import plain, table
-from matting_data.recipes.decisions import Override, append
+from matting_data.recipes.decisions import Decision, append
 from matting_data.reporting.charts import histogram
 from matting_data.reporting.contact_sheet import contact_sheet
 from matting_data.reporting.html import from_markdown
@@ -58,7 +58,7 @@ class Elements(HTMLParser):
 def test_a_report_is_one_whole_file(project: Project) -> None:
     project.recipe["backgrounds"]["sources"][0]["license"] = "CC BY 4.0 <b>*really*</b>"
     project.recipe["overrides"] = "o.csv"
-    note = Override(
+    note = Decision(
         "background", "photos-b01", "human", "ann & bob", "2025-01-01T00:00:00Z", "<script>alert(1)</script>"
     )
     append(project.root / "o.csv", [note])

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.kernels.row_spans import Front, Rows, nothing, put_before
+from matting_data.imaging.kernels.row_spans import Rows, RowSpans, nothing, put_before
 from matting_data.imaging.kernels.simd_mixing import PIXELS, VALUES, mix_pixels, mix_values
 
 _A = -0.75
@@ -36,7 +36,7 @@ def cubic_window(
     enlarged: tuple[int, int],
     offset: tuple[int, int],
     size: tuple[int, int],
-    front: Front | None = None,
+    front: RowSpans | None = None,
 ) -> NDArray[np.uint8]:
     """Return a window of `source` enlarged by cubic convolution, with what stands before it.
 
@@ -48,7 +48,7 @@ def cubic_window(
         Width and height the whole source would have; not smaller than its own.
     offset, size : (int, int)
         x, y of the window's top left corner in the enlarged image, and its width and height.
-    front : Front or None
+    front : RowSpans or None
         A foreground of the window's size to be composited on it; equal to the bit to mixing it in afterwards.
 
     Returns

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]]
-"""A :class:`Front` as kernels take it; what counts pixels along a row counts channel values, three a pixel."""
+"""A :class:`RowSpans` as kernels take it; what counts pixels along a row counts channel values, three a pixel."""
 
 
 @dataclass(frozen=True)
-class Front:
+class RowSpans:
     """A foreground ready to be put before rows of a background.
 
     Attributes
@@ -47,10 +47,11 @@ class Front:
         return 3 * self.spans, flat, self.starts, self.colour, self.transparency
 
 
-def nothing(height: int) -> Front:
-    """Return a front of `height` rows that hides nothing."""
+def nothing(height: int) -> RowSpans:
+    """Return empty row spans: a foreground of `height` rows that covers no pixel."""
     none, mixed = np.zeros((height, 4), np.int64), np.empty(0, np.uint8)
-    return Front(none, np.empty((height, 0, 3), np.uint8), np.zeros(height, np.int64), mixed.astype(np.uint16), mixed)
+    opaque = np.empty((height, 0, 3), np.uint8)
+    return RowSpans(none, opaque, np.zeros(height, np.int64), mixed.astype(np.uint16), mixed)
 
 
 @numba.njit(cache=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from matting_data.errors import UsageError
 from matting_data.planning.selection import reject_duplicates
-from matting_data.recipes.decisions import SUBSET, Override, effective
+from matting_data.recipes.decisions import SUBSET, Decision, effective
 from matting_data.records.records import Background, Foreground, PlannedComposite
 from matting_data.seeds import derive_seed, generator
 
@@ -29,7 +29,7 @@ MOVED = "override_subset"
 
 
 @dataclass(frozen=True)
-class Overridden:
+class Decided:
     """Inputs and composites after the decisions; `notes` are sentences about those that could not be applied."""
 
     foregrounds: list[Foreground]
@@ -38,21 +38,21 @@ class Overridden:
     notes: tuple[str, ...]
 
 
-def apply_overrides(
+def apply_decisions(
     foregrounds: Sequence[Foreground],
     backgrounds: Sequence[Background],
     composites: Sequence[PlannedComposite],
-    rows: Sequence[Override],
+    rows: Sequence[Decision],
     seed: int,
     duplicate_distance: int,
-) -> Overridden:
+) -> Decided:
     """Apply decisions to a plan.
 
     Parameters
     ----------
     foregrounds, backgrounds, composites : sequence
         The plan without them: inputs with verdicts and splits, and its rows in order.
-    rows : sequence of Override
+    rows : sequence of Decision
         The whole history; the last row about each input counts.
     seed : int
         The recipe's; decides which background replaces another.
@@ -65,8 +65,8 @@ def apply_overrides(
         A foreground would need a background that is not there, or no composite would be left.
     """
     decisions = effective(rows)
-    people = override_foregrounds(foregrounds, decisions)
-    photos = _with_splits(override_backgrounds(backgrounds, decisions, duplicate_distance), composites, seed)
+    people = decide_foregrounds(foregrounds, decisions)
+    photos = _with_splits(decide_backgrounds(backgrounds, decisions, duplicate_distance), composites, seed)
     made = _Composites(composites, backgrounds, seed)
     after = {record.id: record for record in photos}
     rejected = {record.id for record in people if record.state != "ok"}
@@ -82,17 +82,17 @@ def apply_overrides(
     if composites and not made.rows:
         raise UsageError("the overrides reject every foreground: take some of them back with the tag 'clean'")
     left = [row for row in made.rows if row is not None]
-    return Overridden(people, photos, left, _notes(people, photos, decisions))
+    return Decided(people, photos, left, _notes(people, photos, decisions))
 
 
-def override_foregrounds(records: Sequence[Foreground], decisions: Sequence[Override]) -> list[Foreground]:
+def decide_foregrounds(records: Sequence[Foreground], decisions: Sequence[Decision]) -> list[Foreground]:
     """Reject usable foregrounds, or move them to another subset, as decided."""
     tags = {decision.id: decision for decision in decisions if decision.kind == "foreground"}
     return [_decided(record, tags.get(record.id)) for record in records]
 
 
-def override_backgrounds(
-    records: Sequence[Background], decisions: Sequence[Override], duplicate_distance: int
+def decide_backgrounds(
+    records: Sequence[Background], decisions: Sequence[Decision], duplicate_distance: int
 ) -> list[Background]:
     """Reject kept backgrounds, and keep those that labels or the detector rejected, as decided.
 
@@ -165,7 +165,7 @@ class _Composites:
         return pool[int(draw)]
 
 
-def _decided(record: Foreground, decision: Override | None) -> Foreground:
+def _decided(record: Foreground, decision: Decision | None) -> Foreground:
     if decision is None or record.state != "ok" or decision.tag == "clean":
         return record
     if decision.tag == "reject":
@@ -193,7 +193,7 @@ def _with_splits(records: Sequence[Background], composites: Sequence[PlannedComp
 
 
 def _notes(
-    foregrounds: Sequence[Foreground], backgrounds: Sequence[Background], decisions: Sequence[Override]
+    foregrounds: Sequence[Foreground], backgrounds: Sequence[Background], decisions: Sequence[Decision]
 ) -> tuple[str, ...]:
     photos = {record.id: record for record in backgrounds}
     known = {"foreground": {record.id for record in foregrounds}, "background": photos.keys()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matting_data.building.filter import filter_backgrounds
 from matting_data.errors import UsageError
 from matting_data.planning.plan import Plan, make_plan
-from matting_data.recipes.decisions import Override, append, effective, parse, read, to_csv
+from matting_data.recipes.decisions import Decision, append, effective, parse, read, to_csv
 from matting_data.records.records import LedgerRow
 from matting_data.records.tables import read_table
 from matting_data.scanning.audit import removed_by_hand
@@ -27,11 +27,11 @@ WHEN = "2025-03-01T12:00:00Z"
 HEADER = "kind,id,tag,who,when,why\n"
 
 
-def override(tag: str, *ids: str, kind: str = "background") -> list[Override]:
-    return [Override(kind, identity, tag, "ann", WHEN, "seen") for identity in ids]
+def override(tag: str, *ids: str, kind: str = "background") -> list[Decision]:
+    return [Decision(kind, identity, tag, "ann", WHEN, "seen") for identity in ids]
 
 
-def plan(rows: list[Override], count: int = 8, available: int = 30, **changes: object) -> Plan:
+def plan(rows: list[Decision], count: int = 8, available: int = 30, **changes: object) -> Plan:
     return make_plan(people(count), photos(available), recipe(**changes), None, rows)
 
 
@@ -64,7 +64,7 @@ def test_only_what_a_decision_names_changes(
         tag = last.get(record.id, "")
         assert record.state == ("rejected" if tag == "reject" else "ok")
         assert record.subset == ("new" if tag == "subset:new" else was.subset)
-    assert after.without_overrides == (before.sha256 if rows else "")
+    assert after.without_decisions == (before.sha256 if rows else "")
 
 
 @given(st.lists(st.integers(0, 29), min_size=2, max_size=6, unique=True), st.integers(0, 2**32))
@@ -148,9 +148,9 @@ def test_a_mistake_in_the_file_is_one_sentence(text: str, says: str) -> None:
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\x85\u2028\u2029")).map(str.strip)
 
 
-@given(st.lists(st.builds(Override, st.just("background"), texts.filter(bool), st.sampled_from(["human", "clean"]),
+@given(st.lists(st.builds(Decision, st.just("background"), texts.filter(bool), st.sampled_from(["human", "clean"]),
                           texts.filter(bool), st.just(WHEN), texts), unique=True))  # fmt: skip
-def test_a_file_holds_what_was_written(rows: list[Override]) -> None:
+def test_a_file_holds_what_was_written(rows: list[Decision]) -> None:
     assert parse(to_csv(rows).decode(), "x") == rows
     assert len(effective(rows)) == len({row.id for row in rows})
 
