@@ -82,11 +82,12 @@ def test_all_planes_move_alike(width: int, height: int, epoch: int, size: int) -
         assert plane.shape[:2] == (size, size) and plane.flags.c_contiguous
     assert np.array_equal(made.layers.foreground, made.image) and np.array_equal(made.layers.alpha, made.alpha)
     assert np.array_equal(made.layers.background[..., ::-1], made.image)
-    inside = (made.image[..., 1] > 106) & (made.alpha > 106)
+    mixed = max(5, int(255 / (height - 1) * min(width, height) / size) + 2)  # levels that one pixel of the crop mixes
+    inside = (made.image[..., 1] > 101 + mixed) & (made.alpha > 101 + mixed)
     assert np.abs(made.alpha[inside].astype(int) - made.image[..., 1][inside]).max(initial=0) <= 1
-    assert np.all(made.alpha[made.image[..., 1] < 95] == 0)
+    assert np.all(made.alpha[made.image[..., 1] < 100 - mixed] == 0)
     known = made.trimap == 0
-    assert np.all(made.image[..., 1][known] <= 108) and set(np.unique(made.trimap)) <= {0, 128}
+    assert np.all(made.image[..., 1][known] <= 103 + mixed) and set(np.unique(made.trimap)) <= {0, 128}
 
 
 def test_flips_happen_half_of_the_time_and_mirror() -> None:

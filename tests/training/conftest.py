@@ -1,27 +1,6 @@
-"""A small dataset to train on."""
+"""A small dataset to train on, and one thread."""
 
-from __future__ import annotations
-
-import shutil
-from pathlib import Path
-
-import pytest
-
+from tests.support.datasets import damaged_copy, dataset
 from tests.support.one_thread import one_thread
-from tests.support.projects import Project
 
-__all__ = ["one_thread"]
-
-
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 training samples of 8 people and 6 test samples of 2, 96×128; not to be changed."""
-    project = Project(tmp_path_factory.mktemp("training") / "project", people=10)
-    project.build()
-    return project.out
-
-
-@pytest.fixture
-def damaged_copy(dataset: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
-    return Path(shutil.copytree(dataset, tmp_path / "dataset"))
+__all__ = ["damaged_copy", "dataset", "one_thread"]

@@ -170,8 +170,8 @@ def test_a_plan_of_other_inputs_replaces_nothing(sound: Project) -> None:
 
 def test_other_versions_of_the_tools_are_named(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from matting_data.rendering import background_job, shard_job
-    from matting_data.shards.index import tool_versions
     from matting_data.upkeep import repair_shards
+    from matting_data.version import tool_versions
 
     newer = {**tool_versions(), "numpy": "99.0"}
     for place in (background_job, repair_shards, shard_job):

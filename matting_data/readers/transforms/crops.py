@@ -31,7 +31,7 @@ def mapped(composite: Composite, move: Callable[[Plane], Plane], labels: Callabl
 def resized(plane: Plane, size: tuple[int, int]) -> Plane:
     """Bring a plane to width × height: bilinearly, averaging areas where it shrinks to less than half."""
     if (plane.shape[1], plane.shape[0]) == size:
-        return plane
+        return np.ascontiguousarray(plane)
     shrinks = plane.shape[1] > 2 * size[0] or plane.shape[0] > 2 * size[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(plane, size, interpolation=how), dtype=np.uint8)

@@ -1,0 +1,7 @@
+"""The command, a small dataset to train on, and one thread."""
+
+from tests.support.commands import command
+from tests.support.datasets import damaged_copy, dataset
+from tests.support.one_thread import one_thread
+
+__all__ = ["command", "damaged_copy", "dataset", "one_thread"]
