@@ -46,9 +46,8 @@ from matting_data.rendering.shard_job import BuildShard, SourceInputs
 from matting_data.running.executor import run
 from matting_data.shards.members import placement_of, radii_of, sample_json
 from matting_data.shards.writer import ShardWriter
-from matting_data.sources.find_backgrounds import background_file
-from matting_data.sources.find_foregrounds import foreground_files
 from matting_data.sources.inputs import read_input
+from matting_data.sources.opened import open_sources
 from matting_data.storage import open_storage
 from matting_data.storage.atomic import atomic_file
 from matting_data.workspace.colour_cache import ColourCache
@@ -135,33 +134,35 @@ class Timing:
 
 def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
     """Decode and encode what no builder can avoid, with no pixel work at all."""
+    sources = open_sources(recipe)
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     for identity, composites in _by_foreground(plan).items():
-        image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
+        image_path, alpha_path = sources.foreground_files(foregrounds[identity])
         assert alpha_path is not None
         image = simplejpeg.decode_jpeg(read_input(image_path))
         alpha = cv2.imdecode(np.frombuffer(read_input(alpha_path), np.uint8), cv2.IMREAD_UNCHANGED)
         encode.matte_png(np.asarray(alpha, dtype=np.uint8))
         for background in composites:
-            simplejpeg.decode_jpeg(read_input(background_file(recipe, backgrounds[background])))
+            simplejpeg.decode_jpeg(read_input(sources.background_file(backgrounds[background])))
             encode.jpeg(image)
 
 
 def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> float:
     """Composite as DIM's script does, vectorised with NumPy; return the seconds of processor time it took."""
     folder.mkdir()
+    sources = open_sources(recipe)
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     started = time.process_time()
     for identity, composites in _by_foreground(plan).items():
-        image_path, alpha_path = foreground_files(recipe, foregrounds[identity])
+        image_path, alpha_path = sources.foreground_files(foregrounds[identity])
         assert alpha_path is not None
         image = np.array(Image.open(str(image_path)).convert("RGB"))
         alpha = np.array(Image.open(str(alpha_path)).convert("L"))[..., None] / 255
         height, width = alpha.shape[:2]
         for number, background in enumerate(composites):
-            photo = Image.open(io.BytesIO(read_input(background_file(recipe, backgrounds[background])))).convert("RGB")
+            photo = Image.open(io.BytesIO(read_input(sources.background_file(backgrounds[background])))).convert("RGB")
             ratio = max(width / photo.width, height / photo.height)
             if ratio > 1:
                 size = (int(np.ceil(photo.width * ratio)), int(np.ceil(photo.height * ratio)))
@@ -175,7 +176,7 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
 
 def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, float]:
     """Time the build's stages one by one, on all composites."""
-    inputs = SourceInputs(recipe, ColourCache(out / ".work" / "colours"))
+    inputs = SourceInputs(open_sources(recipe), ColourCache(out / ".work" / "colours"))
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     seconds: dict[str, float] = {}
@@ -231,8 +232,8 @@ def workers_rate(recipe: LoadedRecipe, plan: Plan, out: Path, workers: int) -> f
             for shard in plan_shards(Plan(plan.foregrounds, plan.backgrounds, plan.composites[:PER_FOREGROUND]))
         )
     ]
-    inputs = SourceInputs(recipe, ColourCache(out / ".work" / "colours"))
-    task = BuildShard(recipe, open_storage(out / f"workers{workers}"), inputs)
+    inputs = SourceInputs(open_sources(recipe), ColourCache(out / ".work" / "colours"))
+    task = BuildShard(recipe.recipe, open_storage(out / f"workers{workers}"), inputs)
     ends = [time.perf_counter() for _ in run(task, shards, workers)]
     return (len(ends) - warm_up) / (ends[-1] - ends[warm_up - 1])
 
@@ -243,8 +244,8 @@ def _remove_shards(out: Path) -> None:
 
 
 def _rebuild(recipe: LoadedRecipe, plan: Plan, out: Path) -> None:
-    inputs = SourceInputs(recipe, ColourCache(out / ".work" / "colours"))
-    build_shards(recipe, open_storage(out), plan, inputs, 1)
+    inputs = SourceInputs(open_sources(recipe), ColourCache(out / ".work" / "colours"))
+    build_shards(recipe.recipe, open_storage(out), plan, inputs, 1)
 
 
 def _by_foreground(plan: Plan) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from matting_data.imaging.encode import jpeg, matte_png
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
 from matting_data.sources.find_backgrounds import BUNDLED_PHOTOS
 from matting_data.sources.find_files import image_tree
-from matting_data.sources.find_foregrounds import BUNDLED_PEOPLE
+from matting_data.sources.opened import BUNDLED_PEOPLE
 
 
 def shared_data() -> Path | None:

@@ -33,11 +33,13 @@ from numpy.typing import NDArray
 
 from benchmarks.composite import codec_floor
 from benchmarks.inputs import benchmark_recipe, foreground_pairs, write_backgrounds
-from matting_data.building.build import build, scan_and_plan
+from matting_data.building.build import build
+from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.imaging.encode import jpeg, matte_png
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.running.executor import default_workers, run
+from matting_data.sources.opened import open_sources
 from matting_data.storage import open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.plan_tables import saved_plan
@@ -132,7 +134,7 @@ def measure(work: Path, foregrounds: int, workers: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"foregrounds": foregrounds, "composites": foregrounds * PER_FOREGROUND}
     figures |= {"photographs": PHOTOS, "workers": workers}
     with _timed(figures, "check"), workspace.locked(out):
-        scan_and_plan(recipe, open_storage(out), workers)
+        scan_and_plan(recipe, open_sources(recipe), open_storage(out), workers)
     with Memory() as memory, _timed(figures, "build"):
         index = build(recipe, out, workers).index
     tars = sum(entry["bytes"] for split in index["splits"].values() for entry in split["shards"])

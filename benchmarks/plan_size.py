@@ -71,7 +71,7 @@ def measure(composites: int, same_person_distance: int) -> None:
     plan = _step("make_plan", lambda: make_plan(people, photos, recipe.recipe))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        _step("save its tables", lambda: save_plan(open_storage(out), plan, recipe))
+        _step("save its tables", lambda: save_plan(open_storage(out), plan, recipe.recipe))
         _step("read them back", lambda: saved_plan(out))
         _step("lay it into shards", lambda: plan_shards(plan))
         whole = time.perf_counter() - started

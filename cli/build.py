@@ -50,7 +50,7 @@ def build(
     from matting_data.building.build import build as run_build
     from matting_data.publishing.statistics import ledger_lines
     from matting_data.recipes.recipe_file import load
-    from matting_data.rendering.failures import FailurePolicy
+    from matting_data.rendering.failures import FailurePolicy, most_frequent
 
     loaded = load(recipe, overrides)
     out = out or Path("out") / loaded.recipe.name
@@ -71,6 +71,8 @@ def build(
         click.echo(f"{out}: {samples} composites in {shards} shards ({time.monotonic() - started:.1f} s)")
         for line in ledger_lines(index["ledger"]):
             click.echo(line)
+        for reason in most_frequent(result.failures):
+            click.echo(f"failed: {reason}")
         echo_notes(index["notes"])
         click.echo(f"content {index['content_sha256']}")
     return 1 if result.failed > max_errors else 0

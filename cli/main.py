@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import click
 
 from matting_data.errors import MattingDataError
 from matting_data.version import __version__
+
+from .logs import ENDS, with_log_options
 
 _VERBS = (
     "audit",
@@ -48,7 +51,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _VERBS:
             return None
         command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
-        return command if isinstance(command, click.Command) else None
+        return with_log_options(command) if isinstance(command, click.Command) else None
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,7 +61,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command; exit 0 done, 1 failures or damage, 2 unusable input, 130 interrupted."""
+    """Run the command; exit 0 done, 1 failures or damage, 2 unusable input, 70 an error of our own, 130 interrupted."""
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -69,13 +72,27 @@ def main() -> None:
         sys.exit(2)
     except MattingDataError as error:
         click.echo(f"mattingdata: {error}", err=True)
+        ENDS.error("%s", error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        continues = "; the same command continues where it stopped" if sys.argv[1:2] in _CONTINUING else ""
-        click.echo(f"\nmattingdata: interrupted{continues}", err=True)
+        click.echo(f"\nmattingdata: interrupted{_continues()}", err=True)
+        ENDS.error("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        click.echo(
+            "mattingdata: this is an error of mattingdata, not of your input: please report it with the lines above"
+            f"{_continues()}",
+            err=True,
+        )
+        ENDS.critical("an error of mattingdata", exc_info=True)
+        sys.exit(70)
+
+
+def _continues() -> str:
+    return "; the same command continues where it stopped" if sys.argv[1:2] in _CONTINUING else ""
 
 
 def echo_json(value: Any) -> None:

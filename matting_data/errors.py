@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MattingDataError(Exception):
@@ -68,6 +69,31 @@ class RejectedInput(Exception):
 
     def __reduce__(self) -> tuple[type[RejectedInput], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
+
+
+class OutOfMemoryError(MattingDataError):
+    """A worker asked for more memory than there is; what was finished before stays valid."""
+
+    exit_code = 1
+
+
+@contextmanager
+def at(key: str) -> Iterator[None]:
+    """Name what the block works on in errors of our own: a note with the key that their traceback ends with.
+
+    Errors raised on purpose pass as they are. For want of memory, OutOfMemoryError names the key in a sentence.
+    """
+    try:
+        yield
+    except (MattingDataError, RejectedInput):
+        raise
+    except MemoryError:
+        raise OutOfMemoryError(
+            f"not enough memory for {key}: run the same command again with fewer --workers"
+        ) from None
+    except Exception as error:
+        error.add_note(f"mattingdata was at {key}")
+        raise
 
 
 def shown(value: object) -> str:

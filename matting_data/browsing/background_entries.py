@@ -18,8 +18,8 @@ from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.sources.decoded import load_background
-from matting_data.sources.find_backgrounds import background_file
 from matting_data.sources.inputs import read_input
+from matting_data.sources.opened import open_backgrounds
 
 AUDIT_SIZE = 400
 """Backgrounds of the audit sample, as many as ``mattingdata audit`` draws."""
@@ -53,7 +53,7 @@ class BackgroundEntries:
         side: int,
         index: Mapping[str, Any] | None = None,
     ) -> None:
-        self._recipe, self._records, self._uses, self._side = recipe, records, uses, side
+        self._sources, self._records, self._uses, self._side = open_backgrounds(recipe), records, uses, side
         self._layers = LayerInputs(root) if index and index["store"] == "layers" else None
         kept = [record for record in records if record.state == "ok"]
         self._audit = {record.id for record in draw_sample(kept, AUDIT_SIZE, 0)}
@@ -80,7 +80,7 @@ class BackgroundEntries:
 
     def _photo(self, record: Background) -> NDArray[np.uint8]:
         try:
-            data = read_input(background_file(self._recipe, record))
+            data = read_input(self._sources[record.source].file(record))
             return load_background(data, rotation=record.rotation)
         except (RejectedInput, StopIteration, OSError):
             if self._layers is None or record.state != "ok":

@@ -8,17 +8,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from matting_data.building.build import scan_and_plan
 from matting_data.building.ledger import make_ledger, summarise
+from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.errors import RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.publishing.statistics import ledger_lines
+from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.shard_job import SourceInputs
 from matting_data.seeds import derive_seed
 from matting_data.shards.writer import MemorySink, ShardWriter
-from matting_data.storage import Location, Storage, open_storage
+from matting_data.sources.opened import open_sources
+from matting_data.storage import Location, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
 
@@ -81,8 +83,10 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
     """Check the inputs, make the plan, and measure a few composites; `out` gets check results only."""
     out = open_storage(out)
     with workspace.locked(out):
-        plan = scan_and_plan(recipe, out, workers)
-        size, seconds = _measure(recipe, plan, out)
+        sources = open_sources(recipe)
+        plan = scan_and_plan(recipe, sources, out, workers)
+        inputs = SourceInputs(sources, ColourCache(workspace.colour_store(out)))
+        size, seconds = _measure(recipe.recipe, plan, inputs)
     count = len(plan.composites)
     ledger = make_ledger(plan, [])
     return Estimate(
@@ -99,9 +103,8 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
     )
 
 
-def _measure(recipe: LoadedRecipe, plan: Plan, out: Storage) -> tuple[float, float]:
+def _measure(recipe: Recipe, plan: Plan, inputs: SourceInputs) -> tuple[float, float]:
     """Return bytes and seconds of one composite, averaged over all of some foregrounds."""
-    inputs = SourceInputs(recipe, ColourCache(workspace.colour_store(out)))
     foregrounds = {record.id: record for record in plan.foregrounds}
     backgrounds = {record.id: record for record in plan.backgrounds}
     chosen = sorted({c.foreground for c in plan.composites}, key=lambda identity: derive_seed("estimate", identity))
@@ -110,7 +113,7 @@ def _measure(recipe: LoadedRecipe, plan: Plan, out: Storage) -> tuple[float, flo
     for identity in chosen[:_PROBES]:
         record = foregrounds[identity]
         with suppress(RejectedInput, OSError):  # what cannot be made is the build's to report
-            renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe.recipe)
+            renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe)
             for composite in (c for c in plan.composites if c.foreground == identity):
                 rendered = renderer.render(composite, inputs.background(backgrounds[composite.background]))
                 writer.add(composite.key, rendered.members)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from matting_data.reporting.contact_sheet import grid, tile, write_sheet
 from matting_data.scanning.scan import scan_backgrounds
 from matting_data.seeds import derive_seed
 from matting_data.sources.decoded import load_background
-from matting_data.sources.find_backgrounds import background_file
 from matting_data.sources.inputs import read_input
+from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
 from matting_data.storage import open_storage
 from matting_data.storage.atomic import write_bytes
 from matting_data.workspace import work_folder as workspace
@@ -75,7 +75,8 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
         if (out / PLAN).exists():
             raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
         decisions = load_decisions(recipe)
-        scanned = scan_backgrounds(recipe, workspace.work_folder(out), workers, decisions)
+        sources = open_backgrounds(recipe)
+        scanned = scan_backgrounds(recipe, sources, workspace.work_folder(out), workers, decisions)
         backgrounds = choose_backgrounds(scanned.records, recipe.recipe, scanned.thresholds)
         distance = recipe.recipe.backgrounds.duplicate_distance
         backgrounds = decide_backgrounds(backgrounds, effective(decisions), distance)
@@ -87,13 +88,15 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
         write_table(out / BACKGROUNDS, backgrounds, Background)
         write_table(out / LEDGER, rows, LedgerRow)
         write_bytes(out / SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())
-        sheet = reasons_sheet(recipe, backgrounds, examples)
+        sheet = reasons_sheet(sources, backgrounds, examples)
         if sheet is not None:
             write_sheet(out / SHEET, sheet)
     return result
 
 
-def reasons_sheet(recipe: LoadedRecipe, backgrounds: Sequence[Background], examples: int) -> NDArray[np.uint8] | None:
+def reasons_sheet(
+    sources: Mapping[str, OpenedBackgrounds], backgrounds: Sequence[Background], examples: int
+) -> NDArray[np.uint8] | None:
     """Draw up to `examples` backgrounds for each reason, one reason below the other; None where none can be read.
 
     Those nearest to the other side of the threshold come first: they are the ones worth a look.
@@ -108,7 +111,7 @@ def reasons_sheet(recipe: LoadedRecipe, backgrounds: Sequence[Background], examp
         tiles = []
         for record in records[:examples]:
             try:
-                picture = load_background(read_input(background_file(recipe, record)), rotation=record.rotation)
+                picture = load_background(read_input(sources[record.source].file(record)), rotation=record.rotation)
             except RejectedInput:
                 continue
             tiles.append(tile([picture], f"{reason} {record.score:.3f} {record.id}"))

@@ -13,6 +13,7 @@ from matting_data.building.finish import finish, used_backgrounds
 from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.rendering.failures import require_samples
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.rendering.make_shards import build_shards
 from matting_data.running.executor import Workers
@@ -67,13 +68,14 @@ def materialize(source: Location, out: Location, workers: Workers) -> BuildResul
         plan = saved_plan(source)
         out.remove(INDEX)
         workspace.save_recipe(out, recipe)
-        tables = save_plan(out, plan, recipe)
-        built = build_shards(recipe, out, plan, LayerInputs(source), workers)
+        tables = save_plan(out, plan, recipe.recipe)
+        built = build_shards(recipe.recipe, out, plan, LayerInputs(source), workers)
+        require_samples(built.failed, len(plan.composites))
         used = {record.id for record in used_backgrounds(plan, built)}
         held()
         attribution = _only(whole, used)
         result = finish(recipe, out, plan, built, tables, attribution, index["notes"])
-    return BuildResult.of(out, result)
+    return BuildResult(out, result, built.failed)
 
 
 def _is_same(source: Storage, out: Storage) -> bool:

@@ -22,6 +22,7 @@ from matting_data.rendering.shard_job import Inputs, SourceInputs
 from matting_data.shards.index import read_index
 from matting_data.shards.members import MEMBERS, member_of, placement_of
 from matting_data.shards.reader import read_members, shard_entries
+from matting_data.sources.opened import open_sources
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.work_folder import colour_store, saved_recipe
 
@@ -118,7 +119,7 @@ class Source:
         if self.facts.layers:
             return LayerInputs(self.root)
         recipe = saved_recipe(self.root, self.base)
-        return SourceInputs(recipe, ColourCache(colour_store(self.root), keep=False))
+        return SourceInputs(open_sources(recipe), ColourCache(colour_store(self.root), keep=False))
 
     def _named(self, row: Sample) -> Sample:
         """Return a row whose members are called as in a store of composites."""

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from matting_data.fetching.fetch_ledger import Fetched, read_ledger
 from matting_data.publishing.attribution import AttributionRow, UsedBackground, attribute
-from matting_data.recipes.recipe import source_name
-from matting_data.recipes.recipe_backgrounds import BackgroundSource
-from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background
 from matting_data.records.tables import schema
 from matting_data.sources.find_backgrounds import openimages_id
+from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages import image_rows, recognise
-from matting_data.sources.source_paths import source_path
 
 
-def attribution_of(recipe: LoadedRecipe, used: Sequence[Background]) -> tuple[list[AttributionRow], list[str]]:
+def attribution_of(
+    sources: Mapping[str, OpenedBackgrounds], used: Sequence[Background]
+) -> tuple[list[AttributionRow], list[str]]:
     """Return a row for each background used, and a note for each source whose rows lack something.
 
     Parameters
     ----------
-    recipe : LoadedRecipe
-        Names the sources with their tables; the ledger of ``mattingdata fetch`` is looked for beside the images.
+    sources : mapping
+        Of :func:`matting_data.sources.opened.open_backgrounds`; beside the images, the ledger of ``mattingdata fetch``
+        is looked for.
     used : sequence of Background
         Those of the composites.
     """
     rows: list[AttributionRow] = []
     notes = []
-    for source in recipe.recipe.backgrounds.sources:
-        name = source_name(source)
+    for name, opened in sources.items():
         own = [record for record in used if record.source == name]
-        if source.layout != "openimages":
+        if opened.source.layout != "openimages":
             rows += attribute((_used(record, record.path) for record in own), ()).rows
             continue
-        rows_of_source, lacking = _openimages(recipe, source, own)
+        rows_of_source, lacking = _openimages(opened, own)
         rows += rows_of_source
         if lacking:
             notes.append(
@@ -47,12 +46,10 @@ def attribution_of(recipe: LoadedRecipe, used: Sequence[Background]) -> tuple[li
     return sorted(rows, key=lambda row: (row.source, row.id)), notes
 
 
-def _openimages(
-    recipe: LoadedRecipe, source: BackgroundSource, own: Sequence[Background]
-) -> tuple[list[AttributionRow], int]:
+def _openimages(opened: OpenedBackgrounds, own: Sequence[Background]) -> tuple[list[AttributionRow], int]:
     ids = {record.id: openimages_id(record.path) or record.path for record in own}
-    listed = image_rows(recognise(recipe.resolve(source.metadata)), ids.values()) if source.metadata else None
-    folder = source_path(recipe, source.images or "")
+    listed = image_rows(recognise(opened.metadata), ids.values()) if opened.metadata else None
+    folder = opened.images
     # 'fetch openimages' writes into folders: there is no ledger below a URL
     ledger = read_ledger(folder) if isinstance(folder, Path) else pl.DataFrame(schema=schema(Fetched))
     retrieved = dict(ledger.filter(outcome="written").select("id", "retrieved").iter_rows())

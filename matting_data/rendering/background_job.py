@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matting_data.errors import RejectedInput, at
 from matting_data.records.records import Background, StoredBackground
-from matting_data.rendering.shard_job import SourceInputs, failure
+from matting_data.rendering.shard_job import SourceInputs
 from matting_data.shards.commit import Commit, commit, committed
 from matting_data.shards.names import BACKGROUNDS, manifest_name, shard_name, tar_name
 from matting_data.shards.writer import ShardWriter
@@ -55,9 +56,10 @@ class StoreBackgrounds:
             writer = ShardWriter(file)
             for record in shard.backgrounds:
                 try:
-                    content = self.inputs.background_bytes(record)
-                except Exception as error:
-                    failed.append((record.id, *failure(error)))
+                    with at(record.id):
+                        content = self.inputs.background_bytes(record)
+                except RejectedInput as error:
+                    failed.append((record.id, error.reason, error.detail))
                     continue
                 member = f"background.{_SUFFIX.get(record.format, record.format.lower())}"
                 name, offset, size = writer.add(record.id, {member: content})[member]

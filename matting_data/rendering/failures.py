@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
 from dataclasses import dataclass, field
 
 from matting_data.errors import MattingDataError
-from matting_data.records.records import Background, Foreground
 from matting_data.shards.commit import Failures
+
+_LOG = logging.getLogger(__package__)
 
 
 class TooManyFailures(MattingDataError):
@@ -45,6 +47,8 @@ class FailureCount:
     def add(self, failed: Failures) -> None:
         """Count (key, reason, detail) of composites or stored backgrounds; TooManyFailures where it is to stop."""
         self.seen += failed
+        for key, reason, detail in failed:
+            _LOG.info("%s failed: %s (%s)", key, reason, detail)
         if not self.policy.stop or len(self.seen) <= self.policy.max_errors:
             return
         key, reason, detail = self.seen[-1]
@@ -54,6 +58,17 @@ class FailureCount:
         )
 
 
-def failed_checks(inputs: Sequence[Foreground | Background]) -> Failures:
-    """Return the inputs whose check failed for an unforeseen reason, as (id, reason, detail)."""
-    return tuple((record.id, record.reason, record.detail) for record in inputs if record.state == "failed")
+def require_samples(failed: Failures, planned: int) -> None:
+    """Raise TooManyFailures where not one of `planned` composites could be made: there is no dataset without any."""
+    if len(failed) == planned:
+        raise TooManyFailures(
+            f"none of the {planned} composites could be made ({'; '.join(most_frequent(failed))}): "
+            "see to the inputs and run the same command again"
+        )
+
+
+def most_frequent(failed: Failures, most: int = 3) -> list[str]:
+    """Say the most frequent reasons of failure with an example each: ``12 × changed, such as KEY (DETAIL)``."""
+    examples = {reason: (key, detail) for key, reason, detail in reversed(failed)}
+    counts = Counter(reason for _, reason, _ in failed).most_common(most)
+    return [f"{n} × {reason}, such as {examples[reason][0]} ({examples[reason][1]})" for reason, n in counts]

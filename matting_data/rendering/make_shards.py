@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from matting_data.planning.plan import Plan
-from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe import Recipe
 from matting_data.records.records import StoredBackground
 from matting_data.rendering.background_job import (
     BackgroundShard,
@@ -21,9 +22,11 @@ from matting_data.rendering.failures import FailureCount, FailurePolicy
 from matting_data.rendering.shard_job import BuildShard, Inputs, Shard, ShardResult, SourceInputs, committed
 from matting_data.running.executor import Workers, at_most, run
 from matting_data.running.progress import bar
-from matting_data.shards.commit import Commit
+from matting_data.shards.commit import Commit, Failures
 from matting_data.shards.names import BACKGROUNDS, SPLITS, shard_name
 from matting_data.storage import Storage
+
+_LOG = logging.getLogger(__package__)
 
 _SKIP = FailurePolicy()
 
@@ -37,6 +40,11 @@ class BuiltShards:
 
     samples: list[ShardResult]
     backgrounds: list[Commit[StoredBackground]] | None = None
+
+    @property
+    def failed(self) -> Failures:
+        """What could not be made, as (key, reason, detail)."""
+        return tuple(row for result in self.samples for row in result.failed)
 
     @property
     def stored(self) -> set[str]:
@@ -61,7 +69,7 @@ def plan_shards(plan: Plan) -> list[Shard]:
 
 
 def build_shards(
-    recipe: LoadedRecipe,
+    recipe: Recipe,
     out: Storage,
     plan: Plan,
     inputs: Inputs,
@@ -77,7 +85,7 @@ def build_shards(
     """
     backgrounds = None
     shards = plan_shards(plan)
-    if isinstance(inputs, SourceInputs) and recipe.recipe.store.kind == "layers":
+    if isinstance(inputs, SourceInputs) and recipe.store.kind == "layers":
         backgrounds = store_backgrounds(recipe, out, plan, inputs, workers, failures)
         shards = without_lost(shards, backgrounds)
     count = FailureCount(failures)
@@ -91,6 +99,7 @@ def build_shards(
                 results[found.split, found.number] = found
                 count.add(found.failed)
     missing = [shard for shard in shards if (shard.split, shard.number) not in results]
+    _LOG.info("%d of %d shards are there already", len(results), len(shards))
     done = sum(result.num_samples + len(result.failed) for result in results.values())
     task = BuildShard(recipe, out, inputs)
     made = run(task, missing, at_most(workers, len(missing)))
@@ -98,6 +107,7 @@ def build_shards(
         for result in made:
             results[result.split, result.number] = result
             progress.update(result.num_samples + len(result.failed))
+            _LOG.debug("%s: %d samples", shard_name(result.split, result.number), result.num_samples)
             count.add(result.failed)
     return BuiltShards([results[shard.split, shard.number] for shard in shards], backgrounds)
 
@@ -125,16 +135,16 @@ def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBac
     return [replace(s, lost={i: lost[i] for i in s.backgrounds.keys() & lost.keys()}) for s in shards]
 
 
-def plan_background_shards(recipe: LoadedRecipe, plan: Plan) -> list[BackgroundShard]:
+def plan_background_shards(recipe: Recipe, plan: Plan) -> list[BackgroundShard]:
     """Return the tars of backgrounds that a store of layers holds."""
-    store = recipe.recipe.store
+    store = recipe.store
     used = {composite.background for composite in plan.composites}
     wanted = [b for b in plan.backgrounds if b.state == "ok" and (store.epoch_backgrounds or b.id in used)]
     return background_shards(wanted, store.samples_per_shard)
 
 
 def store_backgrounds(
-    recipe: LoadedRecipe,
+    recipe: Recipe,
     out: Storage,
     plan: Plan,
     inputs: SourceInputs,
@@ -164,7 +174,7 @@ def store_backgrounds(
     return [results[shard.number] for shard in shards]
 
 
-def _finished(out: Storage, recipe: LoadedRecipe, keep_failed: bool, shard: Shard) -> ShardResult | None:
+def _finished(out: Storage, recipe: Recipe, keep_failed: bool, shard: Shard) -> ShardResult | None:
     return committed(out, recipe, shard, keep_failed)
 
 

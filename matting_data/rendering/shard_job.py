@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import MattingDataError, RejectedInput
+from matting_data.errors import RejectedInput, at
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
 from matting_data.recipes.recipe import Recipe
-from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping
+from matting_data.recipes.recipe_file import as_mapping
 from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, values
 from matting_data.rendering.composites import ForegroundRenderer, sample_row
 from matting_data.running.freed_memory import keep_freed_memory
@@ -28,9 +28,8 @@ from matting_data.shards.members import foreground_json, with_places
 from matting_data.shards.names import manifest_name, shard_name, tar_name
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.decoded import load_background, load_foreground
-from matting_data.sources.find_backgrounds import background_file
-from matting_data.sources.find_foregrounds import foreground_files
 from matting_data.sources.inputs import InputFile, local_files, read_input
+from matting_data.sources.opened import Sources
 from matting_data.sources.source_paths import SourcePath
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
@@ -93,18 +92,18 @@ class SourceInputs:
 
     Parameters
     ----------
-    recipe : LoadedRecipe
-        Knows where sources lie.
+    sources : Sources
+        Know where files lie.
     colours : ColourCache
         Estimated foreground colours.
     """
 
-    def __init__(self, recipe: LoadedRecipe, colours: ColourCache) -> None:
-        self._recipe, self._colours = recipe, colours
+    def __init__(self, sources: Sources, colours: ColourCache) -> None:
+        self._sources, self._colours = sources, colours
 
     def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours and alpha."""
-        image_path, alpha_path = foreground_files(self._recipe, record)
+        image_path, alpha_path = self._sources.foreground_files(record)
         image_bytes = _read_unchanged(image_path, record.image_sha256)
         alpha_bytes = _read_unchanged(alpha_path, record.alpha_sha256) if alpha_path else None
         image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
@@ -119,14 +118,14 @@ class SourceInputs:
         """Yield the files that records point to, but for paths that are refused when they are read."""
         for foreground in foregrounds:
             with suppress(RejectedInput):
-                yield from local_files(foreground_files(self._recipe, foreground))
+                yield from local_files(self._sources.foreground_files(foreground))
         for background in backgrounds:
             with suppress(RejectedInput):
-                yield from local_files([background_file(self._recipe, background)])
+                yield from local_files([self._sources.background_file(background)])
 
     def background_bytes(self, record: Background) -> bytes:
         """Return the photograph's file."""
-        return _read_unchanged(background_file(self._recipe, record), record.sha256)
+        return _read_unchanged(self._sources.background_file(record), record.sha256)
 
 
 @dataclass
@@ -135,7 +134,7 @@ class BuildShard:
 
     Parameters
     ----------
-    recipe : LoadedRecipe
+    recipe : Recipe
         What to build, and into which kind of store.
     out : Storage
         The dataset.
@@ -143,7 +142,7 @@ class BuildShard:
         Where pixels come from: the recipe's sources, or the layers of another dataset.
     """
 
-    recipe: LoadedRecipe
+    recipe: Recipe
     out: Storage
     inputs: Inputs
 
@@ -159,16 +158,17 @@ class BuildShard:
         failed: list[tuple[str, str, str]] = []
         name = shard_name(shard.split, shard.number)
         self.out.remove(manifest_name(name))  # what is replaced must not count while it is
-        add = self._add_layers if self.recipe.recipe.store.kind == "layers" else self._add_composites
+        add = self._add_layers if self.recipe.store.kind == "layers" else self._add_composites
         with self.out.writing(tar_name(name)) as file:
             writer = ShardWriter(file)
             for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
                 composites = list(group)
+                record = shard.foregrounds[identity]
                 try:
-                    record = shard.foregrounds[identity]
-                    image, alpha = self.inputs.foreground(record)
-                except Exception as error:
-                    failed += [(composite.key, *failure(error)) for composite in composites]
+                    with at(identity):
+                        image, alpha = self.inputs.foreground(record)
+                except RejectedInput as error:
+                    failed += [(composite.key, error.reason, error.detail) for composite in composites]
                     continue
                 add(writer, shard, composites, (record, image, alpha), rows, failed)
             writer.close()
@@ -186,17 +186,15 @@ class BuildShard:
         failed: list[tuple[str, str, str]],
     ) -> None:
         """Append a sample for each composite of a foreground."""
-        try:
-            renderer = ForegroundRenderer(*foreground, self.recipe.recipe)
-        except Exception as error:
-            failed += [(composite.key, *failure(error)) for composite in composites]
-            return
+        with at(foreground[0].id):
+            renderer = ForegroundRenderer(*foreground, self.recipe)
         for composite in composites:
             try:
-                background = self.inputs.background(shard.backgrounds[composite.background])
-                rendered = renderer.render(composite, background)
-            except Exception as error:
-                failed.append((composite.key, *failure(error)))
+                with at(composite.key):
+                    background = self.inputs.background(shard.backgrounds[composite.background])
+                    rendered = renderer.render(composite, background)
+            except RejectedInput as error:
+                failed.append((composite.key, error.reason, error.detail))
                 continue
             rows.append(with_places(rendered.row, writer.add(composite.key, rendered.members)))
 
@@ -225,11 +223,11 @@ class BuildShard:
         extent = person_extent(alpha)
         for composite in made:
             background = shard.backgrounds[composite.background]
-            row = sample_row(composite, record, extent, (background.width, background.height), self.recipe.recipe)
+            row = sample_row(composite, record, extent, (background.width, background.height), self.recipe)
             rows.append(with_places(row, places))
 
 
-def committed(out: Storage, recipe: LoadedRecipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
+def committed(out: Storage, recipe: Recipe, shard: Shard, keep_failed: bool = False) -> ShardResult | None:
     """Return the result of a shard that an earlier run finished, or None where it has to be built (again)."""
     done = committed_shard(
         out, shard_name(shard.split, shard.number), Sample, inputs_sha256(recipe, shard), keep_failed
@@ -245,9 +243,9 @@ def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
     return shard.backgrounds.keys() - {c.background for c in shard.composites if c.key in made}
 
 
-def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
+def inputs_sha256(recipe: Recipe, shard: Shard) -> str:
     """Hash all that decides a shard's bytes: how it is made, by which tools, its composites, and what they use."""
-    digest = hashlib.sha256(f"{_manner(recipe.recipe)} {sorted(tool_versions().items())}".encode())
+    digest = hashlib.sha256(f"{_manner(recipe)} {sorted(tool_versions().items())}".encode())
     for composite in shard.composites:
         digest.update(repr(values(composite)).encode())
     records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
@@ -271,12 +269,3 @@ def _read_unchanged(file: SourcePath | InputFile, sha256: str) -> bytes:
         path = file.path if isinstance(file, InputFile) else file
         raise RejectedInput("changed", f"{path.name} is no longer the file that was checked")
     return data
-
-
-def failure(error: Exception) -> tuple[str, str]:
-    """Return reason and detail for the ledger; errors that concern the whole build are raised again."""
-    if isinstance(error, RejectedInput):
-        return error.reason, error.detail
-    if isinstance(error, MattingDataError):
-        raise error
-    return "error", f"{type(error).__name__}: {error}"

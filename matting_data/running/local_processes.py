@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import cv2
 
 from matting_data.errors import MattingDataError
+from matting_data.running.raised import portable, reraise
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,7 +59,7 @@ def _in_processes(task: Callable[[Item], Result], items: Iterable[Item], workers
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(task,))
     others = set(multiprocessing.active_children())
-    pending: set[Future[Result]] = set()
+    pending: set[Future[tuple[Any, tuple[Exception, str] | None]]] = set()
     source = iter(items)
     try:
         exhausted = False
@@ -74,7 +75,10 @@ def _in_processes(task: Callable[[Item], Result], items: Iterable[Item], workers
                 break
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                yield future.result()
+                result, raised = future.result()
+                if raised is not None:
+                    reraise(*raised)
+                yield result
     except BrokenProcessPool:
         raise MattingDataError(
             "a worker process was killed, most often for want of memory: "
@@ -121,6 +125,10 @@ def _follow(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _run_task(item: Any) -> Any:
+def _run_task(item: Any) -> tuple[Any, tuple[Exception, str] | None]:
+    """Return a result, or what to raise: an error that cannot be pickled would end the pool."""
     assert _task is not None
-    return _task(item)
+    try:
+        return _task(item), None
+    except Exception as error:
+        return None, portable(error)

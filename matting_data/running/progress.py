@@ -1,13 +1,22 @@
-"""One line of progress with rate and time left, on a terminal only."""
+"""Progress with rate and time left: one line on a terminal, elsewhere a line a minute in the log."""
 
 from __future__ import annotations
 
+import io
+import logging
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+
+LOG = logging.getLogger(__package__)
+"""Where progress goes without a terminal."""
+
+_EVERY = 60.0
+"""Seconds between lines of the log."""
 
 
 def track(items: Iterable[Item], total: int, label: str, unit: str, done: int = 0) -> Iterator[Item]:
@@ -29,7 +38,19 @@ def track(items: Iterable[Item], total: int, label: str, unit: str, done: int = 
 
 
 def bar(total: int, label: str, unit: str, done: int = 0) -> tqdm:
-    """Return a progress bar on standard error that is silent when that is no terminal."""
-    return tqdm(
-        total=total, initial=done, desc=label, unit=f" {unit}", disable=None, dynamic_ncols=True, smoothing=0.05
-    )
+    """Make a progress bar on standard error, or one that logs at level INFO where that is not a terminal."""
+    about = {"total": total, "initial": done, "desc": label, "unit": f" {unit}", "smoothing": 0.05}
+    if sys.stderr is not None and sys.stderr.isatty():
+        return tqdm(**about, dynamic_ncols=True)
+    form = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
+    return tqdm(**about, file=_Log(), bar_format=form, ncols=0, mininterval=_EVERY, maxinterval=_EVERY, miniters=1,
+                delay=_EVERY)  # fmt: skip
+
+
+class _Log(io.StringIO):
+    """What tqdm writes to: each line becomes a record of the log."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            LOG.info("%s", text.strip())
+        return len(text)

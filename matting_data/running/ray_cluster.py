@@ -19,6 +19,7 @@ from typing import Any, Literal
 from matting_data.errors import MattingDataError, MissingExtraError, UsageError
 from matting_data.running.executor import Item, ReadsFiles, Result
 from matting_data.running.local_processes import settle_opencv
+from matting_data.running.raised import portable, reraise
 from matting_data.version import tool_versions
 
 _AHEAD = 2
@@ -146,7 +147,7 @@ def _accepted(answer: _Answer) -> Any:
     if answer.state == "done":
         return answer.value
     if answer.state == "raised":
-        raise answer.value
+        reraise(*answer.value)
     if answer.state == "other_tools":
         raise UsageError(
             f"the node {answer.node} would make other bytes ({answer.value}): install the same versions everywhere"
@@ -183,7 +184,7 @@ def _unit(shared: list[Any], item: Any, tools: dict[str, str], look: bool) -> _A
     try:
         return _Answer("done", task(item))
     except Exception as error:
-        return _Answer("raised", error)
+        return _Answer("raised", portable(error))
 
 
 def _require_listener(address: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit_sample import Rate, draw_sample, estimate, stratum_of
 from matting_data.planning.apply_decisions import REASONS
-from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background
 from matting_data.records.tables import read_table
 from matting_data.reporting.contact_sheet import grid, tile, write_sheet
 from matting_data.sources.decoded import load_background
-from matting_data.sources.find_backgrounds import background_file
 from matting_data.sources.inputs import read_input
+from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
 from matting_data.storage.atomic import write_bytes
 from matting_data.workspace.work_folder import saved_recipe
 
@@ -63,9 +62,9 @@ def write_sample(out: Path, folder: Path, count: int, seed: int, base: Path | No
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows((b.id, stratum_of(b), b.path, f"{b.score:.4f}", "") for b in sample)
-    recipe = saved_recipe(out, base)
+    sources = open_backgrounds(saved_recipe(out, base))
     for page in range(0, len(sample), _PAGE):
-        tiles = [_tile(recipe, record, page + n + 2) for n, record in enumerate(sample[page : page + _PAGE])]
+        tiles = [_tile(sources, record, page + n + 2) for n, record in enumerate(sample[page : page + _PAGE])]
         write_sheet(folder / f"audit-{page // _PAGE:03d}.png", grid(tiles, columns=8))
     write_bytes(table, text.getvalue().encode())
     return sample
@@ -126,9 +125,9 @@ def rate_lines(found: Sequence[Rate]) -> list[str]:
     ]
 
 
-def _tile(recipe: LoadedRecipe, record: Background, line: int) -> NDArray[np.uint8]:
+def _tile(sources: Mapping[str, OpenedBackgrounds], record: Background, line: int) -> NDArray[np.uint8]:
     try:
-        picture = load_background(read_input(background_file(recipe, record)), rotation=record.rotation)
+        picture = load_background(read_input(sources[record.source].file(record)), rotation=record.rotation)
     except RejectedInput as problem:
         raise UsageError(
             f"{record.path} cannot be shown ({problem.detail}): restore the sources, or name --base"

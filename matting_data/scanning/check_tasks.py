@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.detectors.detector import BatchDetector, Detection, Detector, detect_all
-from matting_data.errors import MattingDataError
+from matting_data.detectors.detector import BatchDetector, Detector, detect_all
+from matting_data.errors import at
 from matting_data.records.records import Background, Foreground
 from matting_data.scanning.checks import check_background, check_foreground, with_detection
 from matting_data.sources.find_backgrounds import FoundBackground
@@ -41,7 +41,7 @@ class Item(Generic[Input]):
 
 @dataclass
 class CheckForegrounds:
-    """Checks foregrounds; what is unforeseen becomes a failed record instead of the end of the build."""
+    """Checks foregrounds; an error of our own names the foreground it was at."""
 
     min_side: int
     colours: ColourCache
@@ -55,16 +55,12 @@ class CheckForegrounds:
 
     def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
         """Check some foregrounds."""
-        return [(item.stamp, self._checked(item)) for item in items]
-
-    def _checked(self, item: Item[Foreground]) -> Foreground:
-        assert isinstance(item.found, FoundForeground)
-        try:
-            return check_foreground(item.found, self.min_side, self.colours)
-        except MattingDataError:
-            raise
-        except Exception as error:
-            return _failed(item.record, error)
+        answers = []
+        for item in items:
+            assert isinstance(item.found, FoundForeground)
+            with at(item.record.id):
+                answers.append((item.stamp, check_foreground(item.found, self.min_side, self.colours)))
+        return answers
 
 
 @dataclass
@@ -103,27 +99,15 @@ class CheckBackgrounds:
 
     def _decoded(self, item: Item[Background]) -> _Decoded:
         assert isinstance(item.found, FoundBackground)
-        try:
-            record, image = check_background(item.found, self.min_side, self.max_pixels)
-        except MattingDataError:
-            raise
-        except Exception as error:
-            record, image = _failed(item.record, error), None
-        return _Decoded(item.stamp, record, image)
+        with at(item.record.id):
+            return _Decoded(item.stamp, *check_background(item.found, self.min_side, self.max_pixels))
 
     def _scored(self, detector: Detector, waiting: Sequence[_Decoded]) -> Iterator[Answer[Background]]:
         images = [entry.image for entry in waiting if entry.image is not None]
-        try:
-            detections: list[Detection | Exception] = list(detect_all(detector, images))
-        except MattingDataError:
-            raise
-        except Exception:
-            detections = [_detected(detector, image) for image in images]  # one of them is to blame, not all
+        with at(" or ".join(entry.record.id for entry in waiting)):
+            detections = list(detect_all(detector, images))
         for entry, detection in zip(waiting, detections, strict=True):
-            if isinstance(detection, Exception):
-                yield entry.stamp, _failed(entry.record, detection)
-            else:
-                yield entry.stamp, with_detection(entry.record, detector, detection)
+            yield entry.stamp, with_detection(entry.record, detector, detection)
 
 
 @dataclass(frozen=True)
@@ -131,16 +115,3 @@ class _Decoded:
     stamp: str
     record: Background
     image: NDArray[np.uint8] | None
-
-
-def _detected(detector: Detector, image: NDArray[np.uint8]) -> Detection | Exception:
-    try:
-        return detector.detect(image)
-    except MattingDataError:
-        raise
-    except Exception as error:
-        return error
-
-
-def _failed(record: Input, error: Exception) -> Input:
-    return replace(record, state="failed", reason="error", detail=f"{type(error).__name__}: {error}")

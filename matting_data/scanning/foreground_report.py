@@ -10,6 +10,7 @@ from matting_data.planning.selection import reject_duplicates
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Foreground
 from matting_data.scanning.scan import scan_foregrounds
+from matting_data.sources.opened import open_foregrounds
 from matting_data.storage import Location
 from matting_data.workspace import work_folder as workspace
 
@@ -66,5 +67,7 @@ def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> Fore
     """Check every foreground of a recipe; results are kept in `out` for the build."""
     with workspace.locked(out):
         cache = workspace.work_folder(out)
-        records = scan_foregrounds(recipe, cache, workers, workspace.colour_store(out))
+        records = scan_foregrounds(
+            recipe.recipe.foregrounds, open_foregrounds(recipe), cache, workers, workspace.colour_store(out)
+        )
     return ForegroundReport(reject_duplicates(records, recipe.recipe.foregrounds.duplicate_distance))

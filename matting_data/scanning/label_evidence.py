@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -16,12 +16,12 @@ from matting_data.humans.evidence import EvidencePolicy, judge
 from matting_data.humans.labels import load_label_set
 from matting_data.humans.polygon_evidence import judge_polygons
 from matting_data.recipes.recipe import source_name
-from matting_data.recipes.recipe_backgrounds import BackgroundSource
-from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_backgrounds import Humans, OpenImagesRules, SunRules
 from matting_data.records.tables import read_table, write_table
 from matting_data.running.progress import bar, track
 from matting_data.sources.find_backgrounds import FoundBackground, openimages_id
 from matting_data.sources.inputs import read_input
+from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
 from matting_data.sources.openimages.findings import MetadataReport
 from matting_data.sources.sun import parse_annotation, parse_path, standing_names
@@ -39,15 +39,19 @@ class Labelled:
     notes: list[str]
 
 
-def add_label_evidence(recipe: LoadedRecipe, found: Sequence[FoundBackground], cache: Path) -> Labelled:
+def add_label_evidence(
+    humans: Humans, sources: Mapping[str, OpenedBackgrounds], found: Sequence[FoundBackground], cache: Path
+) -> Labelled:
     """Judge found backgrounds by what their own sources' annotators said of them.
 
     Parameters
     ----------
-    recipe : LoadedRecipe
-        Its sources name the tables, ``backgrounds.humans`` the policies.
+    humans : Humans
+        Holds the policies.
+    sources : mapping
+        Of :func:`matting_data.sources.opened.open_backgrounds`; they name the tables.
     found : sequence of FoundBackground
-        All backgrounds of the recipe.
+        All backgrounds of the sources.
     cache : Path
         Folder where verdicts are kept until the tables, the policy or the lists of labels change.
 
@@ -60,33 +64,31 @@ def add_label_evidence(recipe: LoadedRecipe, found: Sequence[FoundBackground], c
     for entry in found:
         by_source.setdefault(entry.record.source, []).append(entry)
     result, notes = [], list[str]()
-    for source in recipe.recipe.backgrounds.sources:
-        name = source_name(source)
+    for name, opened in sources.items():
         entries = by_source.get(name, [])
-        if source.layout == "openimages":
-            entries = _openimages(recipe, source, entries, cache / f"openimages-{name}", notes)
-        elif source.layout == "sun":
-            entries = _sun(recipe, source, entries, cache / f"polygons-{name}.parquet", notes)
+        if opened.source.layout == "openimages":
+            entries = _openimages(humans.openimages, opened, entries, cache / f"openimages-{name}", notes)
+        elif opened.source.layout == "sun":
+            entries = _sun(humans.sun, opened, entries, cache / f"polygons-{name}.parquet", notes)
         result += entries
     return Labelled(result, notes)
 
 
 def _openimages(
-    recipe: LoadedRecipe, source: BackgroundSource, entries: list[FoundBackground], folder: Path, notes: list[str]
+    policy: OpenImagesRules, opened: OpenedBackgrounds, entries: list[FoundBackground], folder: Path, notes: list[str]
 ) -> list[FoundBackground]:
-    policy = recipe.recipe.backgrounds.humans.openimages
     ids = {entry.record.id: openimages_id(entry.record.path) for entry in entries}
-    name = source_name(source)
+    name = source_name(opened.source)
     nameless = sum(not identity for identity in ids.values())
     if not entries:
-        notes.append(f"{name}: the folder {source.images} holds no image")
+        notes.append(f"{name}: the folder {opened.source.images} holds no image")
     if nameless:
         notes.append(f"{name}: {nameless} files are not called by an OpenImages id: no label tells of them")
     rows: dict[str, dict[str, Any]] = {}
-    if source.metadata is None:
+    if opened.metadata is None:
         notes.append(f"{name}: no 'metadata' is given: the labels say nothing, the detector alone decides")
     else:
-        metadata = recognise(recipe.resolve(source.metadata))
+        metadata = recognise(opened.metadata)
         report = judged(metadata, policy, folder, f"reading the tables of {name}")
         notes += [f"{name}: {sentence}" for sentence in report.sentences()]
         wanted = [identity for identity in ids.values() if identity]
@@ -172,20 +174,20 @@ class _Annotation:
 
 
 def _sun(
-    recipe: LoadedRecipe, source: BackgroundSource, entries: list[FoundBackground], kept: Path, notes: list[str]
+    policy: SunRules, opened: OpenedBackgrounds, entries: list[FoundBackground], kept: Path, notes: list[str]
 ) -> list[FoundBackground]:
-    policy = recipe.recipe.backgrounds.humans.sun
+    name = source_name(opened.source)
     annotations: dict[str, _Annotation] = {}
-    if source.annotations is None:
-        notes.append(f"{source_name(source)}: no 'annotations' are given: the detector alone decides")
+    if opened.annotations is None:
+        notes.append(f"{name}: no 'annotations' are given: the detector alone decides")
     else:
         wanted = [image.annotation for entry in entries if (image := parse_path(entry.record.path)) is not None]
-        annotations = _read_annotations(recipe.resolve(source.annotations), wanted, kept, source_name(source))
-        notes.append(f"{source_name(source)}: {len(annotations)} of {len(entries)} photographs have an annotation")
+        annotations = _read_annotations(opened.annotations, wanted, kept, name)
+        notes.append(f"{name}: {len(annotations)} of {len(entries)} photographs have an annotation")
     bad = [annotation for annotation in annotations.values() if annotation.problem]
     if bad:
         notes.append(
-            f"{source_name(source)}: {len(bad)} annotations cannot be read, such as {bad[0].path} "
+            f"{name}: {len(bad)} annotations cannot be read, such as {bad[0].path} "
             f"({bad[0].problem}): those photographs count as having none"
         )
     result = []

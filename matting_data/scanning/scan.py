@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,7 @@ from matting_data.detectors.detector import Detector, Thresholds
 from matting_data.detectors.spec import resolved
 from matting_data.planning.selection import judge_found
 from matting_data.recipes.decisions import Decision, effective
+from matting_data.recipes.recipe import Foregrounds
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background, Foreground
 from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
@@ -26,10 +28,13 @@ from matting_data.scanning.label_evidence import add_label_evidence
 from matting_data.sources.find_backgrounds import find_backgrounds
 from matting_data.sources.find_foregrounds import find_foregrounds
 from matting_data.sources.inputs import InputFile, state_of
+from matting_data.sources.opened import OpenedBackgrounds, OpenedForegrounds
 from matting_data.sources.source_paths import SourcePath
 from matting_data.storage import Storage
 from matting_data.version import __version__
 from matting_data.workspace.colour_cache import ColourCache
+
+_LOG = logging.getLogger(__package__)
 
 _CHECKS = f"checks of {__version__}"
 """What a check finds may change with the code that checks."""
@@ -67,14 +72,20 @@ class ScannedBackgrounds:
 
 
 def scan_backgrounds(
-    recipe: LoadedRecipe, cache: Path, workers: Workers, decisions: Sequence[Decision] = ()
+    recipe: LoadedRecipe,
+    sources: Mapping[str, OpenedBackgrounds],
+    cache: Path,
+    workers: Workers,
+    decisions: Sequence[Decision] = (),
 ) -> ScannedBackgrounds:
     """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
     Parameters
     ----------
     recipe : LoadedRecipe
-        What to look for.
+        Says how they are judged.
+    sources : mapping
+        Of :func:`matting_data.sources.opened.open_backgrounds`.
     cache : Path
         Folder for check results.
     workers : int or Executor
@@ -87,7 +98,7 @@ def scan_backgrounds(
     max_pixels = round(options.max_megapixels * 1e6)
     check = CheckBackgrounds(options.min_side, max_pixels, detector)
     identity = f"{detector.name} {detector.version}" if detector else "none"
-    labelled = add_label_evidence(recipe, find_backgrounds(recipe, cache), cache)
+    labelled = add_label_evidence(options.humans, sources, find_backgrounds(sources, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
     judged = judge_found([found.record for found in labelled.found], options)
     clean = {row.id for row in effective(decisions) if row.kind == "background" and row.tag == "clean"}
@@ -105,20 +116,28 @@ def scan_backgrounds(
 
 
 def scan_foregrounds(
-    recipe: LoadedRecipe, cache: Path, workers: Workers, colours: Storage | None = None
+    rules: Foregrounds,
+    sources: Mapping[str, OpenedForegrounds],
+    cache: Path,
+    workers: Workers,
+    colours: Storage | None = None,
 ) -> list[Foreground]:
-    """Find and check the foregrounds of a recipe; estimate clean colours where it asks for them.
+    """Find and check foregrounds; estimate clean colours where their source asks for that.
 
     Parameters
     ----------
+    rules : Foregrounds
+        A recipe's section.
+    sources : mapping
+        Of :func:`matting_data.sources.opened.open_foregrounds`.
     cache : Path
         Folder for check results.
     colours : Storage, optional
         Where to keep the estimates, by default in `cache`.
     """
-    found = find_foregrounds(recipe)
-    min_side = recipe.recipe.foregrounds.min_side
-    if any(source.estimates_colour for source in recipe.recipe.foregrounds.sources):
+    found = find_foregrounds(sources, rules.split.from_metadata)
+    min_side = rules.min_side
+    if any(opened.source.estimates_colour for opened in sources.values()):
         _warm_up_pymatting()
     items = [
         Item(
@@ -173,10 +192,10 @@ class _Scan(Generic[Input]):
         results = chain.from_iterable(run(self.check, batches, self.workers))
         try:
             done = len(examined) - len(missing)
+            _LOG.info("%s: %d found, %d of them checked before", self.label, len(items), done)
             for stamp, result in track(results, len(examined), self.label, "images", done):
                 known[result.id] = (stamp, result)
-                if result.state != "failed":
-                    batch.append((stamp, result))
+                batch.append((stamp, result))
                 if time.monotonic() - saved > _SAVE_EVERY:
                     self._save(batch)
                     batch, saved = [], time.monotonic()

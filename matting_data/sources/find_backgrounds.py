@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path, PurePosixPath
 
-from matting_data.recipes.recipe import source_name
-from matting_data.recipes.recipe_backgrounds import BackgroundSource
-from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background
-from matting_data.sources.find_files import below, image_tree, leads_out, require_distinct_ids, unique_ids
+from matting_data.sources.find_files import image_tree, leads_out, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import InputFile
-from matting_data.sources.source_paths import SourcePath, source_path
+from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.sun import find_images, find_tar_images, parse_path, read_class_names, read_partitions
 
 BUNDLED_PHOTOS = {
@@ -52,13 +48,13 @@ class _Place:
     size: int = 0
 
 
-def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[FoundBackground]:
+def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None) -> list[FoundBackground]:
     """List the backgrounds of all sources, in the order of the recipe, then by path.
 
     Parameters
     ----------
-    recipe : LoadedRecipe
-        What to look for.
+    sources : mapping
+        Of :func:`matting_data.sources.opened.open_backgrounds`.
     cache : Path, optional
         Folder that keeps where the images of a tar lie.
 
@@ -74,35 +70,24 @@ def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[Fo
         A folder or list is missing, or inputs of two sources get the same id.
     """
     found: list[FoundBackground] = []
-    for number, source in enumerate(recipe.recipe.backgrounds.sources):
-        name = source_name(source)
-        places = list(_places(recipe, source, f"backgrounds.sources[{number}]", cache))
+    for name, opened in sources.items():
+        source = opened.source
+        places = list(_places(name, opened, cache))
         identities = unique_ids(name, [place.called for place in places])
         records = []
         for identity, place in zip(identities, places, strict=True):
             license_ = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license
             records.append(Background(identity, name, place.path, license_, place.offset, place.size))
         if source.layout == "sun":
-            records = list(_listed(recipe, source, records))
+            records = list(_listed(opened, records))
         for record in records:
             if leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
                 outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
-                found.append(FoundBackground(outside, InputFile(_root(recipe, source))))
+                found.append(FoundBackground(outside, InputFile(opened.images)))
             else:
-                found.append(FoundBackground(record, background_file(recipe, record)))
+                found.append(FoundBackground(record, opened.file(record)))
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
-
-
-def background_file(recipe: LoadedRecipe, record: Background) -> InputFile:
-    """Return where the bytes of a record of this recipe lie."""
-    root = _root(recipe, source_of(recipe, record))
-    return InputFile(root, record.offset, record.bytes) if record.bytes else InputFile(below(root, record.path))
-
-
-def source_of(recipe: LoadedRecipe, record: Background) -> BackgroundSource:
-    """Return the source that a record of this recipe comes from."""
-    return next(s for s in recipe.recipe.backgrounds.sources if source_name(s) == record.source)
 
 
 def openimages_id(path: str) -> str:
@@ -111,14 +96,8 @@ def openimages_id(path: str) -> str:
     return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
 
 
-def _root(recipe: LoadedRecipe, source: BackgroundSource) -> SourcePath:
-    if source.layout == "bundled":
-        return Path(str(resources.files("skimage") / "data"))
-    return source_path(recipe, source.images or source.root or "")
-
-
-def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Path | None) -> Iterator[_Place]:
-    root = _root(recipe, source)
+def _places(name: str, opened: OpenedBackgrounds, cache: Path | None) -> Iterator[_Place]:
+    source, key, root = opened.source, opened.key, opened.images
     if source.layout == "bundled":
         yield from (_Place(path, path) for path in BUNDLED_PHOTOS if (root / path).is_file())
     elif source.layout == "folder":
@@ -130,18 +109,19 @@ def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Pat
             identity = openimages_id(path)
             yield _Place(path, identity if identity and count[identity] == 1 else path)
     elif isinstance(root, Path) and root.is_file():
-        index = cache / f"tar-{source_name(source)}.parquet" if cache else None
+        index = cache / f"tar-{name}.parquet" if cache else None
         yield from (_Place(m.path, m.path, m.offset, m.size) for m in find_tar_images(root, index))
     else:
         yield from (_Place(path, path) for path in find_images(root))
 
 
-def _listed(recipe: LoadedRecipe, source: BackgroundSource, records: list[Background]) -> Iterator[Background]:
+def _listed(opened: OpenedBackgrounds, records: list[Background]) -> Iterator[Background]:
     """Apply SUN's own lists: damaged files, categories, and the official partition."""
-    classes = set(read_class_names(recipe.resolve(source.classes))) if source.classes else None
+    source = opened.source
+    classes = set(read_class_names(opened.classes)) if opened.classes else None
     sides: dict[str, str] | None = None
-    if source.partitions:
-        partition = read_partitions(recipe.resolve(source.partitions), source.partition or 1)
+    if opened.partitions:
+        partition = read_partitions(opened.partitions, source.partition or 1)
         sides = {image.path: side for side, images in partition.items() for image in images}
     for record in records:
         image = parse_path(record.path)  # None for other photographs that lie in the tree

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from matting_data.errors import UsageError
-from matting_data.recipes.recipe import ForegroundSource, source_name
-from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Foreground
-from matting_data.sources.find_files import below, image_tree, read_metadata, require_distinct_ids, unique_ids
-from matting_data.sources.source_paths import SourcePath, source_path
-
-BUNDLED_PEOPLE = Path(__file__).parent / "bundled" / "people"
-"""The rendered people that come with mattingdata."""
+from matting_data.sources.find_files import image_tree, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.opened import OpenedForegrounds
+from matting_data.sources.source_paths import SourcePath
 
 
 @dataclass(frozen=True)
@@ -30,10 +26,17 @@ class FoundForeground:
     alpha_path: SourcePath | None
 
 
-def find_foregrounds(recipe: LoadedRecipe) -> list[FoundForeground]:
+def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool = False) -> list[FoundForeground]:
     """List the foregrounds of all sources, in the order of the recipe, then by path.
 
     Images without a matte and mattes without an image are listed too, already rejected.
+
+    Parameters
+    ----------
+    sources : mapping
+        Of :func:`matting_data.sources.opened.open_foregrounds`.
+    with_split : bool
+        Take the split from the sources' metadata.
 
     Raises
     ------
@@ -41,39 +44,22 @@ def find_foregrounds(recipe: LoadedRecipe) -> list[FoundForeground]:
         A folder or metadata file is missing, or inputs of two sources get the same id.
     """
     found: list[FoundForeground] = []
-    for number, source in enumerate(recipe.recipe.foregrounds.sources):
-        found += _find(recipe, source, f"foregrounds.sources[{number}]")
+    for name, opened in sources.items():
+        found += _find(name, opened, with_split)
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 
-def foreground_files(recipe: LoadedRecipe, record: Foreground) -> tuple[SourcePath, SourcePath | None]:
-    """Return the image file and the matte file (None for cut-outs) of a record of this recipe."""
-    source = next(s for s in recipe.recipe.foregrounds.sources if source_name(s) == record.source)
-    root, alpha_root = _roots(recipe, source)
-    return below(root, record.image), below(alpha_root, record.alpha) if record.alpha and alpha_root else None
-
-
-def _roots(recipe: LoadedRecipe, source: ForegroundSource) -> tuple[SourcePath, SourcePath | None]:
-    if source.layout == "pairs":
-        return source_path(recipe, source.image or ""), source_path(recipe, source.alpha or "")
-    if source.layout == "bundled":
-        return BUNDLED_PEOPLE, None
-    return source_path(recipe, source.root or ""), None
-
-
-def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[FoundForeground]:
-    name, (root, alpha_root) = source_name(source), _roots(recipe, source)
+def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[FoundForeground]:
+    source, key, root, alpha_root = opened.source, opened.key, opened.images, opened.alphas
     images = image_tree(root, f"{key}.{'image' if alpha_root else 'root'}")
     if alpha_root is None:
         files = [(image, "", "", "") for image in images]
     else:
         files = _pair(images, image_tree(alpha_root, f"{key}.alpha"))
-    metadata_file = BUNDLED_PEOPLE / "people.csv" if source.layout == "bundled" else None
-    if source.metadata:
-        metadata_file = recipe.resolve(source.metadata)
-    metadata = _by_path(read_metadata(metadata_file), images, metadata_file) if metadata_file else {}
-    if recipe.recipe.foregrounds.split.from_metadata and not any(row["split"] for row in metadata.values()):
+    table = opened.metadata
+    metadata = _by_path(read_metadata(table), images, table) if table else {}
+    if with_split and not any(row["split"] for row in metadata.values()):
         raise UsageError(
             f"{key}: split.from_metadata asks for a split, and its metadata gives none: add a column 'split'"
         )
@@ -88,7 +74,7 @@ def _find(recipe: LoadedRecipe, source: ForegroundSource, key: str) -> list[Foun
             source=name,
             image=image,
             alpha=alpha,
-            split=values.get("split", "") if recipe.recipe.foregrounds.split.from_metadata else "",
+            split=values.get("split", "") if with_split else "",
             subset=values.get("subset") or source.subset,
             person=values.get("person", ""),
             license=values.get("license") or source.license,

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matting_data.building.build import scan_and_plan
 from matting_data.building.finish import describe, used_backgrounds
 from matting_data.building.ledger import ledger_files, make_ledger
+from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.errors import DamageError, MattingDataError, UsageError
 from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
@@ -31,6 +31,7 @@ from matting_data.rendering.shard_job import SourceInputs
 from matting_data.shards.hashes import Problem, check_hash
 from matting_data.shards.index import INDEX, read_index, write_index
 from matting_data.shards.names import RECIPE
+from matting_data.sources.opened import open_backgrounds, open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.upkeep.dataset_checks import check_tables
 from matting_data.upkeep.known_plan import known_plan
@@ -134,9 +135,10 @@ class _Repairer:
                 self.done.cannot(INDEX, "cannot be written anew without the recipe and the plan")
             return
         plan, tables = found
-        inputs = SourceInputs(recipe, ColourCache(workspace.colour_store(self.out)))
+        sources = open_sources(recipe)
+        inputs = SourceInputs(sources, ColourCache(workspace.colour_store(self.out)))
         with self._staging():
-            shards = restore_shards(recipe, self.out, _STAGING, plan, inputs, self.index, self.workers)
+            shards = restore_shards(recipe.recipe, self.out, _STAGING, plan, inputs, self.index, self.workers)
         self.done.repaired += shards.repaired
         self.done.problems += shards.problems
         for name, content in tables.items():
@@ -182,12 +184,12 @@ class _Repairer:
         try:
             appended = APPENDED in (self.index or {}) or APPENDED in read_plan_metadata(self.out)
             fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
-            plan = scan_and_plan(recipe, self.out, self.workers, fixed)
+            plan = scan_and_plan(recipe, open_sources(recipe), self.out, self.workers, fixed)
         except MattingDataError as error:
             for name in damaged:
                 self.done.cannot(name, f"cannot be made again from the inputs: {error}")
             return None
-        made = {name: content for name, content in plan_files(plan, recipe).items() if name in damaged}
+        made = {name: content for name, content in plan_files(plan, recipe.recipe).items() if name in damaged}
         others = [name for name, content in made.items() if name in known and _sha256(content) != known[name]]
         for name in others:
             self.done.cannot(name, "the inputs are no longer those it was made of: restore them")
@@ -208,7 +210,7 @@ class _Repairer:
         ledger = make_ledger(plan, built.samples, built.stored)
         content = ledger_files(ledger)
         try:
-            attribution, missing = attribution_of(recipe, used_backgrounds(plan, built))
+            attribution, missing = attribution_of(open_backgrounds(recipe), used_backgrounds(plan, built))
             content[ATTRIBUTION] = to_csv(attribution)
         except (MattingDataError, OSError) as error:
             missing = []
@@ -220,7 +222,7 @@ class _Repairer:
             self._publication(dict(self.index), known)
         elif not self.done.problems:
             index = describe(recipe, plan, built, ledger, [*plan.notes, *missing])
-            names = [RECIPE, *plan_files(plan, recipe), *content]
+            names = [RECIPE, *plan_files(plan, recipe.recipe), *content]
             index["files"] = {name: self.out.sha256(name) for name in names}
             index["files"] |= self._publication(index, {})
             self.held()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from matting_data.planning.plan import Plan
-from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe import Recipe
 from matting_data.records.records import Sample, StoredBackground
 from matting_data.rendering.background_job import BackgroundShard, StoreBackgrounds
 from matting_data.rendering.make_shards import BuiltShards, plan_background_shards, plan_shards, without_lost
@@ -35,7 +35,7 @@ class RestoredShards:
 
 
 def restore_shards(
-    recipe: LoadedRecipe,
+    recipe: Recipe,
     out: Storage,
     staging: str,
     plan: Plan,
@@ -55,7 +55,7 @@ def restore_shards(
     work = _Restorer(out, staging, index, workers)
     backgrounds: list[Commit[StoredBackground]] | None = None
     shards = plan_shards(plan)
-    if recipe.recipe.store.kind == "layers":
+    if recipe.store.kind == "layers":
         tars = {shard_name(BACKGROUNDS, s.number): s for s in plan_background_shards(recipe, plan)}
         task = StoreBackgrounds(out.below(staging), inputs)
         stored = work.restore(

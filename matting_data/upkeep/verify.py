@@ -22,6 +22,7 @@ from matting_data.shards.index import content_sha256, read_index
 from matting_data.shards.members import MEMBERS, member_of
 from matting_data.shards.names import BACKGROUNDS
 from matting_data.shards.reader import background_entries, cut_members, read_manifest, shard_entries, span
+from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.upkeep.dataset_checks import VerifyBackgrounds, VerifyShard, check_keys, check_tables
 from matting_data.workspace.colour_cache import ColourCache
@@ -112,7 +113,7 @@ def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path |
     recipe, plan = saved_recipe(out, base), saved_plan(out)
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
-    inputs = SourceInputs(recipe, ColourCache(colour_store(out), keep=False))
+    inputs = SourceInputs(open_sources(recipe), ColourCache(colour_store(out), keep=False))
     layers = LayerInputs(out) if index["store"] == "layers" else None
     problems: list[Problem] = []
     done, skipped = 0, ""

@@ -7,7 +7,8 @@ import json
 
 from matting_data.errors import DamageError
 from matting_data.planning.plan import Plan
-from matting_data.recipes.recipe_file import LoadedRecipe, to_yaml
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import to_yaml
 from matting_data.records.records import Background, Foreground, PlannedComposite
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_stored, to_table
@@ -24,12 +25,12 @@ APPENDED = "appended"
 """In the metadata of a plan that grew out of an earlier one, and in the index."""
 
 
-def save_plan(out: Storage, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
+def save_plan(out: Storage, plan: Plan, recipe: Recipe) -> dict[str, str]:
     """Write the three input tables, the plan last; return file name → SHA-256."""
     return {name: out.write(name, content) for name, content in plan_files(plan, recipe).items()}
 
 
-def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
+def plan_files(plan: Plan, recipe: Recipe) -> dict[str, bytes]:
     """Return the three input tables by file name.
 
     The metadata of the plan seals the others: it holds their hashes, the recipe and the notes, so that each can be
@@ -43,7 +44,7 @@ def plan_files(plan: Plan, recipe: LoadedRecipe) -> dict[str, bytes]:
     seal |= {
         "plan_sha256": plan.sha256,
         WITHOUT_DECISIONS: plan.without_decisions or plan.sha256,
-        RECIPE: to_yaml(recipe.recipe),
+        RECIPE: to_yaml(recipe),
         "notes": json.dumps(plan.notes),
     }
     if plan.appended:

@@ -16,6 +16,7 @@ import pytest
 
 import matting_data
 from matting_data.building import build as module
+from matting_data.building import strategies
 from matting_data.building.build import BuildResult, build
 from matting_data.errors import UsageError
 from matting_data.recipes.decisions import Decision
@@ -209,10 +210,10 @@ def test_an_override_remakes_its_shards_alone(finished: Project) -> None:
 def test_other_tools_are_named_before_anything_is_made_again(
     finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from matting_data.building import append as appending
+    from matting_data.building import refusals
 
-    newer = {**appending.tool_versions(), "numpy": "99.0"}
-    monkeypatch.setattr(appending, "tool_versions", lambda: newer)
+    newer = {**refusals.tool_versions(), "numpy": "99.0"}
+    monkeypatch.setattr(refusals, "tool_versions", lambda: newer)
     grow(finished)
     with pytest.raises(UsageError, match=r'numpy "[0-9.]+" → "99.0".*install these, or choose another --out'):
         append(finished)
@@ -245,7 +246,7 @@ class Interrupted(BaseException):
     """As sudden as a kill, but in this process."""
 
 
-STEPS = ["stage", "remove_other_shards", "build_shards", "_replace_plan", "save_plan", "finish", "unstage"]
+STEPS = ["stage", "remove_other_shards", "build_shards", "_put_tables", "save_plan", "finish", "unstage"]
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -256,14 +257,15 @@ def test_an_append_that_ends_at_any_step_continues(
     copy = Path(shutil.copytree(finished.out, tmp_path / "copy"))
     grow(finished)
     reference = append(finished, out=copy).index
-    real = getattr(module, step)
+    place = strategies if hasattr(strategies, step) and step != "unstage" else module
+    real = getattr(place, step)
 
     def ends(*arguments: Any, **more: Any) -> None:
         if after:
             real(*arguments, **more)
         raise Interrupted
 
-    monkeypatch.setattr(module, step, ends)
+    monkeypatch.setattr(place, step, ends)
     with pytest.raises(Interrupted):
         append(finished)
     monkeypatch.undo()
@@ -322,7 +324,7 @@ def test_an_append_that_is_given_up_leaves_the_dataset_of_before(
     def ends(*arguments: Any, **more: Any) -> None:
         raise Interrupted
 
-    monkeypatch.setattr(module, "_replace_plan", ends)
+    monkeypatch.setattr(strategies, "_put_tables", ends)
     with pytest.raises(Interrupted):
         append(finished)
     monkeypatch.undo()

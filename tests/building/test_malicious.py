@@ -26,6 +26,7 @@ from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_table
 from matting_data.rendering.shard_job import SourceInputs
 from matting_data.shards.index import read_index, write_index
+from matting_data.sources.opened import open_sources
 from matting_data.storage.atomic import sha256_file
 from matting_data.upkeep.repair import repair
 from matting_data.upkeep.verify import verify
@@ -208,7 +209,7 @@ def test_a_recipe_runs_nothing(project: Project, tag: str) -> None:
 
 def test_records_cannot_read_outside_their_source(project: Project, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes((project.root / "people" / "p00.png").read_bytes())
-    inputs = SourceInputs(project.load(), ColourCache(tmp_path / "colours"))
+    inputs = SourceInputs(open_sources(project.load()), ColourCache(tmp_path / "colours"))
     for path in ("../../secret.png", str(tmp_path / "secret.png")):
         with pytest.raises(RejectedInput, match="leads out of its source"):
             inputs.foreground(Foreground("x", "people", path))

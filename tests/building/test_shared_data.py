@@ -34,9 +34,10 @@ def test_people_labelled_in_the_backgrounds_do_not_end_up_behind_people(shared_d
     from matting_data.planning.plan import human_policy
     from matting_data.planning.selection import judge_humans
     from matting_data.scanning.scan import scan_backgrounds
+    from matting_data.sources.opened import open_backgrounds
 
     recipe = load(RECIPE)
-    scanned = scan_backgrounds(recipe, tmp_path, 2)
+    scanned = scan_backgrounds(recipe, open_backgrounds(recipe), tmp_path, 2)
     judged = judge_humans(scanned.records, human_policy(recipe.recipe), scanned.thresholds)
     labels = pl.read_csv(shared_data / "person_filter" / "labels.csv").filter(pl.col("person") == 1)
     with_person = {path.rpartition("/")[2] for path in labels["path"] if path.startswith("backgrounds/")}

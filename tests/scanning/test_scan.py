@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 import pytest
 from numpy.typing import NDArray
 
 from matting_data.detectors.detector import Detection, Thresholds
-from matting_data.errors import StorageError, UsageError
+from matting_data.errors import OutOfMemoryError, StorageError, UsageError
 from matting_data.imaging.fingerprint import fingerprint
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
 from matting_data.records.records import Background, Foreground
 from matting_data.scanning.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.sources.decoded import load_background
+from matting_data.sources.opened import open_backgrounds, open_foregrounds
 from tests.support.projects import Project
 from tests.support.synthetic import person, photo, png_file, save_cutouts, save_pairs, save_photos, write
 
@@ -31,8 +31,12 @@ class ScanResult(NamedTuple):
 
 
 def scan(loaded: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
-    scanned = scan_backgrounds(loaded, cache, workers)
-    return ScanResult(scan_foregrounds(loaded, cache, workers), scanned.records, scanned.thresholds)
+    scanned = scan_backgrounds(loaded, open_backgrounds(loaded), cache, workers)
+    return ScanResult(people_of(loaded, cache, workers), scanned.records, scanned.thresholds)
+
+
+def people_of(loaded: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
+    return scan_foregrounds(loaded.recipe.foregrounds, open_foregrounds(loaded), cache, workers)
 
 
 def recipe(base: Path, **changes: Any) -> LoadedRecipe:
@@ -152,10 +156,10 @@ def test_another_limit_checks_again_and_another_licence_does_not(base: Path) -> 
 def test_metadata_that_changed_counts_without_a_check(base: Path) -> None:
     sources = [{"layout": "rgba", "root": "people", "metadata": "m.csv"}]
     write(base / "m.csv", b"file,person\np0.png,ann\n")
-    scan_foregrounds(recipe(base, foregrounds={"sources": sources}), base / "cache", 1)
+    people_of(recipe(base, foregrounds={"sources": sources}), base / "cache", 1)
     files = cache_files(base / "cache")
     write(base / "m.csv", b"file,person\np0.png,bob\n")
-    records = scan_foregrounds(recipe(base, foregrounds={"sources": sources}), base / "cache", 1)
+    records = people_of(recipe(base, foregrounds={"sources": sources}), base / "cache", 1)
     assert [r.person for r in records] == ["", "bob", "", "", ""]
     assert cache_files(base / "cache") == files
 
@@ -167,11 +171,11 @@ def test_a_matte_that_arrives_later_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "alpha" / "p1.png").unlink()
     sources = [{"layout": "pairs", "image": "image", "alpha": "alpha", "name": "p", "colour": "as_is"}]
     pairs = recipe(tmp_path, foregrounds={"sources": sources})
-    assert [r.reason for r in scan_foregrounds(pairs, tmp_path / "cache", 1)] == ["", "no_matte"]
+    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["", "no_matte"]
     write(tmp_path / "alpha" / "p1.png", matte)
-    assert [r.reason for r in scan_foregrounds(pairs, tmp_path / "cache", 1)] == ["", ""]
+    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["", ""]
     write(tmp_path / "alpha" / "p0.png", png_file(np.zeros((80, 64), np.uint8)))
-    assert [r.reason for r in scan_foregrounds(pairs, tmp_path / "cache", 1)] == ["alpha_empty", ""]
+    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["alpha_empty", ""]
 
 
 def test_results_that_cannot_be_read_are_made_again(base: Path) -> None:
@@ -192,11 +196,10 @@ def test_an_input_that_cannot_be_opened_is_rejected_and_taken_when_it_can(base: 
     assert scan(recipe(base), base / "cache", 1).backgrounds[0].state == "ok"
 
 
-def test_an_unforeseen_error_is_a_failed_row_of_its_input_alone_and_is_not_kept(
+def test_an_error_of_our_own_ends_the_scan_at_its_input_and_the_next_run_continues(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = scan(recipe(base), base / "cache", 1)
-    path = write(base / "photos" / "a-odd.png", png_file(photo(91, 73, 60)))
+    write(base / "photos" / "m-odd.png", png_file(photo(91, 73, 60)))
 
     def fail_on_odd(image: np.ndarray) -> str:
         if image.shape == (73, 91, 3):
@@ -205,19 +208,19 @@ def test_an_unforeseen_error_is_a_failed_row_of_its_input_alone_and_is_not_kept(
 
     with monkeypatch.context() as patched:
         patched.setattr("matting_data.scanning.checks.fingerprint", fail_on_odd)
-        result = scan(recipe(base), base / "fresh", 1)
-    row, *others = result.backgrounds
-    assert (row.id, row.state, row.reason, row.detail) == (
-        "photos-a-odd",
-        "failed",
-        "error",
-        "ArithmeticError: unforeseen",
-    )
-    assert (result.foregrounds, others) == (sound.foregrounds, sound.backgrounds)
-    kept = pl.read_parquet(base / "fresh" / "backgrounds" / "*.parquet")["id"].to_list()
-    assert sorted(kept) == sorted(r.id for r in sound.backgrounds)
-    assert path.exists()
-    assert scan(recipe(base), base / "fresh", 1).backgrounds[0].state == "ok"
+        with pytest.raises(ArithmeticError, match="unforeseen") as caught:
+            scan(recipe(base), base / "fresh", 1)
+    assert caught.value.__notes__ == ["mattingdata was at photos-m-odd"]
+    assert scan(recipe(base), base / "fresh", 1) == scan(recipe(base), base / "cache", 1)
+
+
+def test_too_little_memory_is_a_sentence_with_the_input_it_was_at(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(image: np.ndarray) -> str:
+        return str(np.empty(1 << 60, np.uint8))
+
+    monkeypatch.setattr("matting_data.scanning.checks.fingerprint", greedy)
+    with pytest.raises(OutOfMemoryError, match=r"^not enough memory for photos-.*fewer --workers$"):
+        scan(recipe(base), base / "cache", 1)
 
 
 def test_two_workers_find_what_one_finds(base: Path) -> None:
@@ -243,21 +246,22 @@ def test_estimated_colours_are_kept_for_the_build(tmp_path: Path) -> None:
     write(tmp_path / "people" / "p.png", png_file(np.dstack([image, alpha])))
     save_photos(tmp_path / "photos", 1)
     sources = [{"layout": "rgba", "root": "people", "colour": "estimate"}]
-    records = scan_foregrounds(recipe(tmp_path, foregrounds={"sources": sources}), tmp_path / "cache", 1)
+    records = people_of(recipe(tmp_path, foregrounds={"sources": sources}), tmp_path / "cache", 1)
     assert [(r.state, r.colour) for r in records] == [("ok", "estimated")]
     assert len(list((tmp_path / "cache" / "colours").rglob("*.rgb"))) == 1
 
 
-def test_a_detector_gets_its_batches_and_one_bad_photograph_fails_alone(
+def test_a_detector_gets_its_batches_and_an_error_of_it_names_the_photographs(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
+    bad: list[NDArray[np.uint8]] = []
 
     class Batching:
         name, version, thresholds, batch_size = "batching", "1", Thresholds(0.5, 0.4), 5
 
         def detect(self, image: NDArray[np.uint8]) -> Detection:
-            if image.shape[:2] == (60, 70) and image[0, 0, 0] == bad[0, 0, 0]:
+            if any(np.array_equal(image, other) for other in bad):
                 raise RuntimeError("no such luck")
             return Detection(float(image.mean() / 255))
 
@@ -266,17 +270,19 @@ def test_a_detector_gets_its_batches_and_one_bad_photograph_fails_alone(
             return [self.detect(image) for image in images]
 
     loaded = project.load("backgrounds.humans.detector=batching")
-    bad = load_background((project.root / "photos" / "b01.jpg").read_bytes())
     monkeypatch.setattr("matting_data.detectors.registry.load", lambda _: Batching())
-    records = scan_backgrounds(loaded, tmp_path / "cache", 1).records
-    assert sizes == [5, 5, 2]
-    failed = [record for record in records if record.state == "failed"]
-    assert [(record.path, record.detail) for record in failed] == [("b01.jpg", "RuntimeError: no such luck")]
-    alone = {record.id: record.score for record in records if record.state == "ok"}
-    assert len(alone) == 11 and all(0 < score < 1 for score in alone.values())
+    bad.append(load_background((project.root / "photos" / "b06.jpg").read_bytes()))
+    with pytest.raises(RuntimeError, match="no such luck") as caught:
+        scan_backgrounds(loaded, open_backgrounds(loaded), tmp_path / "cache", 1)
+    assert "photos-b06 or photos-b07" in caught.value.__notes__[0] and "photos-b01" not in caught.value.__notes__[0]
+    bad.clear()
+    records = scan_backgrounds(loaded, open_backgrounds(loaded), tmp_path / "cache", 1).records
+    assert sizes == [5, 5, 5, 2]  # what was scored before the error is kept
+    batched = {record.id: record.score for record in records}
+    assert len(batched) == 12 and all(0 < score < 1 for score in batched.values())
     monkeypatch.setattr(Batching, "batch_size", 1)
-    again = scan_backgrounds(loaded, tmp_path / "other", 1).records
-    assert {record.id: record.score for record in again if record.state == "ok"} == alone
+    again = scan_backgrounds(loaded, open_backgrounds(loaded), tmp_path / "other", 1).records
+    assert {record.id: record.score for record in again} == batched
 
 
 def test_a_recipe_may_name_a_detector_by_keys_or_several(project: Project) -> None:

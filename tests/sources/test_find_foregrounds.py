@@ -9,7 +9,8 @@ import pytest
 
 from matting_data.errors import UsageError
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
-from matting_data.sources.find_foregrounds import BUNDLED_PEOPLE, FoundForeground, find_foregrounds, foreground_files
+from matting_data.sources.find_foregrounds import FoundForeground, find_foregrounds
+from matting_data.sources.opened import BUNDLED_PEOPLE, open_foregrounds, open_sources
 from tests.support.synthetic import save_cutouts, write
 
 
@@ -20,6 +21,10 @@ def loaded(base: Path, *sources: dict[str, Any], split: dict[str, Any] | None = 
         "backgrounds": {"sources": [{"layout": "folder", "root": "photos"}]},
     }
     return LoadedRecipe(validate(document), base)
+
+
+def found_in(recipe: LoadedRecipe) -> list[FoundForeground]:
+    return find_foregrounds(open_foregrounds(recipe), recipe.recipe.foregrounds.split.from_metadata)
 
 
 def touch(root: Path, *names: str) -> None:
@@ -37,7 +42,7 @@ def matched(found: list[FoundForeground]) -> list[tuple[str, str, str]]:
 def test_pairs_are_matched_by_path_whatever_their_suffix(tmp_path: Path) -> None:
     touch(tmp_path / "image", "a.jpg", "x/a.jpg", "b.PNG")
     touch(tmp_path / "alpha", "a.png", "x/a.png", "b.png")
-    found = find_foregrounds(loaded(tmp_path, PAIRS))
+    found = found_in(loaded(tmp_path, PAIRS))
     assert matched(found) == [("a.jpg", "a.png", ""), ("b.PNG", "b.png", ""), ("x/a.jpg", "x/a.png", "")]
     assert found[0].image_path == tmp_path / "image" / "a.jpg"
     assert found[0].alpha_path == tmp_path / "alpha" / "a.png"
@@ -47,7 +52,7 @@ def test_pairs_are_matched_by_path_whatever_their_suffix(tmp_path: Path) -> None
 def test_pairs_in_other_folders_are_matched_by_a_stem_that_is_unique_on_both_sides(tmp_path: Path) -> None:
     touch(tmp_path / "image", "clip_01/a.jpg", "one/same.jpg", "two/same.jpg")
     touch(tmp_path / "alpha", "matting_01/a.png", "three/same.png")
-    assert matched(find_foregrounds(loaded(tmp_path, PAIRS))) == [
+    assert matched(found_in(loaded(tmp_path, PAIRS))) == [
         ("clip_01/a.jpg", "matting_01/a.png", ""),
         ("one/same.jpg", "", "no_matte"),
         ("two/same.jpg", "", "no_matte"),
@@ -58,7 +63,7 @@ def test_pairs_in_other_folders_are_matched_by_a_stem_that_is_unique_on_both_sid
 def test_what_has_no_partner_is_rejected_with_the_name_that_is_missing(tmp_path: Path) -> None:
     touch(tmp_path / "image", "a.jpg", "b.jpg")
     touch(tmp_path / "alpha", "b.png", "c.png")
-    found = [f.record for f in find_foregrounds(loaded(tmp_path, PAIRS))]
+    found = [f.record for f in found_in(loaded(tmp_path, PAIRS))]
     assert [(r.id, r.state, r.reason, r.detail) for r in found] == [
         ("p-a", "rejected", "no_matte", "no matte, or more than one, is called 'a'"),
         ("p-b", "ok", "", ""),
@@ -68,7 +73,7 @@ def test_what_has_no_partner_is_rejected_with_the_name_that_is_missing(tmp_path:
 
 def test_cutouts_are_a_tree_of_their_own_mattes(tmp_path: Path) -> None:
     save_cutouts(tmp_path / "people" / "x", 2)
-    found = find_foregrounds(loaded(tmp_path, {"layout": "rgba", "root": "people"}))
+    found = found_in(loaded(tmp_path, {"layout": "rgba", "root": "people"}))
     assert matched(found) == [("x/p0.png", "", ""), ("x/p1.png", "", "")]
     assert {f.record.source for f in found} == {"people"}
     assert all(f.alpha_path is None for f in found)
@@ -82,7 +87,7 @@ def test_colours_are_estimated_for_photographs_and_trusted_in_cutouts_unless_sai
     for layout, ways in expected.items():
         source = PAIRS if layout == "pairs" else {"layout": "rgba", "root": "image"}
         for way, colour in ways.items():
-            found = find_foregrounds(loaded(tmp_path, {**source, "colour": way, "opaque_from": 250}))
+            found = found_in(loaded(tmp_path, {**source, "colour": way, "opaque_from": 250}))
             assert (found[0].record.colour, found[0].record.opaque_from) == (colour, 250)
 
 
@@ -94,7 +99,7 @@ def test_metadata_fills_the_record_and_the_source_fills_the_rest(tmp_path: Path)
     )
     source = {"layout": "rgba", "root": "people", "metadata": "m.csv", "subset": "rest", "license": "MIT"}
     a, b, c = sorted(
-        (f.record for f in find_foregrounds(loaded(tmp_path, source, split={"from_metadata": True}))),
+        (f.record for f in found_in(loaded(tmp_path, source, split={"from_metadata": True}))),
         key=lambda record: record.image[-5],
     )
     assert (a.subset, a.split, a.person, a.license, a.author, a.url) == ("solo", "test", "ann", "CC0", "me", "http://x")
@@ -105,7 +110,7 @@ def test_metadata_fills_the_record_and_the_source_fills_the_rest(tmp_path: Path)
 def test_metadata_may_name_files_without_their_folder(tmp_path: Path) -> None:
     touch(tmp_path / "people", "x/a.png")
     write(tmp_path / "m.csv", b"file,person\na.png,ann\n")
-    found = find_foregrounds(loaded(tmp_path, {"layout": "rgba", "root": "people", "metadata": "m.csv"}))
+    found = found_in(loaded(tmp_path, {"layout": "rgba", "root": "people", "metadata": "m.csv"}))
     assert found[0].record.person == "ann"
 
 
@@ -113,7 +118,7 @@ def test_the_split_of_the_metadata_counts_only_where_the_recipe_asks_for_it(tmp_
     touch(tmp_path / "people", "a.png")
     write(tmp_path / "m.csv", b"file,split\na.png,test\n")
     source = {"layout": "rgba", "root": "people", "metadata": "m.csv"}
-    assert find_foregrounds(loaded(tmp_path, source, split={"test": 0}))[0].record.split == ""
+    assert found_in(loaded(tmp_path, source, split={"test": 0}))[0].record.split == ""
 
 
 def test_sources_keep_the_order_of_the_recipe_and_files_find_their_way_back(tmp_path: Path) -> None:
@@ -121,35 +126,36 @@ def test_sources_keep_the_order_of_the_recipe_and_files_find_their_way_back(tmp_
     touch(tmp_path / "image", "a.jpg")
     touch(tmp_path / "alpha", "a.png")
     recipe = loaded(tmp_path, {"layout": "rgba", "root": "z"}, PAIRS)
-    found = find_foregrounds(recipe)
+    found = found_in(recipe)
     assert [f.record.id for f in found] == ["z-1", "z-2", "p-a"]
-    assert [foreground_files(recipe, f.record) for f in found] == [(f.image_path, f.alpha_path) for f in found]
+    files = [open_sources(recipe).foreground_files(f.record) for f in found]
+    assert files == [(f.image_path, f.alpha_path) for f in found]
 
 
 def test_two_sources_whose_ids_would_meet_are_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a", "b-c.png")
     touch(tmp_path / "a-b", "c.png")
     with pytest.raises(UsageError, match="two inputs, of the sources 'a' and 'a-b', would both be 'a-b-c'"):
-        find_foregrounds(loaded(tmp_path, {"layout": "rgba", "root": "a"}, {"layout": "rgba", "root": "a-b"}))
+        found_in(loaded(tmp_path, {"layout": "rgba", "root": "a"}, {"layout": "rgba", "root": "a-b"}))
 
 
 @pytest.mark.parametrize(("missing", "key"), [("image", "image"), ("alpha", "alpha")])
 def test_a_missing_folder_is_named_by_its_key(tmp_path: Path, missing: str, key: str) -> None:
     touch(tmp_path / ("alpha" if missing == "image" else "image"), "a.png")
     with pytest.raises(UsageError, match=rf"^foregrounds\.sources\[0\]\.{key}: there is no folder"):
-        find_foregrounds(loaded(tmp_path, PAIRS))
+        found_in(loaded(tmp_path, PAIRS))
 
 
 def test_a_missing_folder_of_a_later_source_is_named_by_its_position(tmp_path: Path) -> None:
     touch(tmp_path / "people", "a.png")
     with pytest.raises(UsageError, match=r"^foregrounds\.sources\[1\]\.root: there is no folder"):
-        find_foregrounds(loaded(tmp_path, {"layout": "rgba", "root": "people"}, {"layout": "rgba", "root": "gone"}))
+        found_in(loaded(tmp_path, {"layout": "rgba", "root": "people"}, {"layout": "rgba", "root": "gone"}))
 
 
 def test_the_bundled_people_are_all_there_with_their_metadata(tmp_path: Path) -> None:
     if not BUNDLED_PEOPLE.is_dir():
         pytest.skip("the bundled people are not built yet")
-    found = find_foregrounds(loaded(tmp_path, {"layout": "bundled"}, split={"from_metadata": True}))
+    found = found_in(loaded(tmp_path, {"layout": "bundled"}, split={"from_metadata": True}))
     assert len(found) == 12
     assert sum(f.record.split == "test" for f in found) == 2
     assert all(f.record.license and f.record.source == "bundled" for f in found)

@@ -105,9 +105,9 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     seen: list[Path] = []
     real = module.scan_and_plan
 
-    def noting(recipe, out, *others):  # type: ignore[no-untyped-def]
+    def noting(recipe, sources, out, *others):  # type: ignore[no-untyped-def]
         seen.append(Path(out.name))
-        return real(recipe, out, *others)
+        return real(recipe, sources, out, *others)
 
     monkeypatch.setattr(module, "scan_and_plan", noting)
     return iter([seen])

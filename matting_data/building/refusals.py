@@ -1,57 +1,26 @@
-"""Adding to a dataset that was built before: what may change, and how a kill in between is survived.
-
-New shards are made beside the old ones, under names that the old index does not list. Only when all are there, the
-index goes, tables and recipe are replaced, and the new index is written. What is about to replace them waits in
-``.work/append`` until then: the next run lets it, if a kill left some old and some new.
-"""
+"""What a build into a folder that holds something refuses to do, each in one sentence naming what has changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from matting_data.errors import UsageError
 from matting_data.planning.apply_decisions import MOVED, REASONS, REJECTED
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
-from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe
+from matting_data.recipes.recipe_file import as_mapping
 from matting_data.records.records import Background, Foreground
 from matting_data.shards.index import INDEX, read_index
-from matting_data.shards.names import RECIPE
+from matting_data.shards.names import BACKGROUNDS as STORED
+from matting_data.shards.names import SPLITS
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
 from matting_data.workspace import work_folder as workspace
-from matting_data.workspace.plan_tables import APPENDED, PLAN, TABLES, read_plan_metadata, save_plan, saved_plan
+from matting_data.workspace.plan_tables import WITHOUT_DECISIONS, read_plan_metadata, saved_plan
 
 _MAY_CHANGE = ("version", "foregrounds.sources", "foregrounds.expect", "backgrounds.sources", "overrides")
 """Keys of a recipe that decide nothing about composites that are there; sources are compared by what they hold."""
-
-_STAGED = f"{workspace.WORK}/append"
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What a folder holds before a build: the recipe and the plan that it was made of."""
-
-    recipe: Recipe
-    plan: Plan
-
-
-def earlier_state(out: Storage) -> Earlier | None:
-    """Return what `out` holds; None before there is a plan.
-
-    Raises
-    ------
-    DamageError
-        There is a plan, and one of its tables cannot be read.
-    """
-    seal = read_plan_metadata(out)
-    return Earlier(parse_recipe(seal[RECIPE], out.label(RECIPE)), saved_plan(out)) if seal else None
-
-
-def appended_state(out: Storage) -> Earlier | None:
-    """Return what :func:`earlier_state` does where it was appended to before; None elsewhere."""
-    return earlier_state(out) if APPENDED in read_plan_metadata(out) else None
 
 
 def refuse_alterations(out: Storage, before: Recipe, after: Recipe) -> None:
@@ -129,43 +98,35 @@ def alters_finished(out: Storage, before: Plan, after: Plan, retry: bool) -> boo
     )
 
 
-def stage(out: Storage, plan: Plan, recipe: LoadedRecipe) -> None:
-    """Keep what is about to replace the tables and the recipe of `out`, the plan last."""
-    staged = _staged(out)
-    staged.remove(PLAN)
-    save_plan(staged, plan, recipe)
+def refuse_other_plan(out: Storage, plan: Plan) -> None:
+    """Raise UsageError when the inputs are no longer those that finished shards of `out` were made of.
 
-
-def unstage(out: Storage) -> None:
-    """Remove what :func:`stage` kept, the plan first."""
-    _staged(out).remove(PLAN)
-    out.remove_folder(_STAGED)
-
-
-def settle(out: Storage) -> None:
-    """Let the tables that an interrupted append was replacing be replaced, if it came so far.
-
-    Without an index, those in place may be some old and some new: what was staged is whole.
+    Decisions of people may have changed: what they do not touch is as it was.
     """
-    staged = _staged(out)
-    seal = read_plan_metadata(staged)
-    if not seal or out.exists(INDEX):
+    before = read_plan_metadata(out).get(WITHOUT_DECISIONS)
+    if before is None or before == (plan.without_decisions or plan.sha256):
         return
-    for name in TABLES:
-        out.write(name, staged.read(name))
-    out.write(RECIPE, seal[RECIPE].encode())
-    unstage(out)
+    if not any(name.endswith(".parquet") for folder in (*SPLITS, STORED) for name in out.files(folder)):
+        return
+    old = saved_plan(out)
+    changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)
+    changes += _input_changes("backgrounds", old.backgrounds, plan.backgrounds)
+    raise UsageError(
+        f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
+        "restore them, choose another --out, or, if some were only added, add --append"
+    )
 
 
-def coming_plan(out: Storage) -> Storage:
-    """Return where the plan lies that `out` is being built after: in itself, or where an append keeps its own."""
-    staged = _staged(out)
-    seal = read_plan_metadata(staged)
-    return staged if seal and seal != read_plan_metadata(out) else out
-
-
-def _staged(out: Storage) -> Storage:
-    return out.below(_STAGED)
+def _input_changes(
+    kind: str, before: Sequence[Foreground] | Sequence[Background], after: Sequence[Foreground] | Sequence[Background]
+) -> list[str]:
+    old, new = ({record.id: record for record in records if record.state == "ok"} for records in (before, after))
+    counts = {
+        "new": len(new.keys() - old.keys()),
+        "gone": len(old.keys() - new.keys()),
+        "altered": sum(old[identity].decides != new[identity].decides for identity in old.keys() & new.keys()),
+    }
+    return [f"{count} {kind} {word}" for word, count in counts.items() if count]
 
 
 def _lost(
@@ -177,7 +138,7 @@ def _lost(
         if record.state != "ok":
             continue
         found = now.get(record.id)
-        if found is None or found.state == "failed":
+        if found is None:
             gone += 1
         elif found.state != "ok":
             rejected += found.reason not in (REJECTED, *REASONS.values())

@@ -1,0 +1,57 @@
+"""What is about to replace the tables of a dataset that is added to: kept aside until every new shard is there.
+
+New shards are made beside the old ones, under names that the old index does not list. Only when all are there, the
+index goes, tables and recipe are replaced, and the new index is written. What replaces them waits in ``.work/append``
+until then: if a kill left some old and some new, the next run completes the replacement.
+"""
+
+from __future__ import annotations
+
+from matting_data.planning.plan import Plan
+from matting_data.recipes.recipe import Recipe
+from matting_data.shards.index import INDEX
+from matting_data.shards.names import RECIPE
+from matting_data.storage import Storage
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.plan_tables import PLAN, TABLES, read_plan_metadata, save_plan
+
+_STAGED = f"{workspace.WORK}/append"
+
+
+def stage(out: Storage, plan: Plan, recipe: Recipe) -> None:
+    """Keep what is about to replace the tables and the recipe of `out`, the plan last."""
+    staged = _staged(out)
+    staged.remove(PLAN)
+    save_plan(staged, plan, recipe)
+
+
+def unstage(out: Storage) -> None:
+    """Remove what :func:`stage` kept, the plan first."""
+    _staged(out).remove(PLAN)
+    out.remove_folder(_STAGED)
+
+
+def settle(out: Storage) -> None:
+    """Let the tables that an interrupted append was replacing be replaced, if it came so far.
+
+    Without an index, those in place may be some old and some new: what was staged is whole.
+    """
+    staged = _staged(out)
+    seal = read_plan_metadata(staged)
+    if not seal or out.exists(INDEX):
+        return
+    for name in TABLES:
+        out.write(name, staged.read(name))
+    out.write(RECIPE, seal[RECIPE].encode())
+    unstage(out)
+
+
+def coming_plan(out: Storage) -> Storage:
+    """Return where the plan lies that `out` is being built after: in itself, or where an append keeps its own."""
+    staged = _staged(out)
+    seal = read_plan_metadata(staged)
+    return staged if seal and seal != read_plan_metadata(out) else out
+
+
+def _staged(out: Storage) -> Storage:
+    return out.below(_STAGED)

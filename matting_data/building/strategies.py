@@ -1,0 +1,146 @@
+"""The two ways of building into a folder: from nothing, or adding to what is there.
+
+A fresh build removes the index before anything else, since until the end nothing tells which files belong together.
+One that adds leaves the old dataset readable until all new shards are there (:mod:`matting_data.building.staging`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from matting_data.building.refusals import (
+    alters_finished,
+    refuse_additions,
+    refuse_alterations,
+    refuse_lost_inputs,
+    refuse_other_plan,
+    refuse_other_tools,
+)
+from matting_data.building.staging import stage, unstage
+from matting_data.planning.extension import Fixed
+from matting_data.planning.plan import Plan
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import LoadedRecipe, parse_recipe
+from matting_data.shards.index import INDEX
+from matting_data.shards.names import RECIPE
+from matting_data.storage import Storage
+from matting_data.workspace import work_folder as workspace
+from matting_data.workspace.plan_tables import APPENDED, read_plan_metadata, save_plan, saved_plan
+
+
+class Strategy(Protocol):
+    """What differs between a fresh build and one that adds; the calls come in this order."""
+
+    @property
+    def fixed(self) -> Fixed | None:
+        """What an earlier plan decided; None where the recipe decides everything."""
+
+    def accept(self, plan: Plan) -> None:
+        """Raise UsageError where `plan` contradicts what is there; nothing has been written yet."""
+
+    def begin(self, plan: Plan) -> None:
+        """Ready the folder: whatever is killed from here on is continued by the same command."""
+
+    def put_tables(self, plan: Plan) -> dict[str, str]:
+        """Put recipe and tables in their places once all shards are there; return file name → SHA-256."""
+
+
+@dataclass
+class Fresh:
+    """Builds what the recipe alone decides, or continues to."""
+
+    recipe: LoadedRecipe
+    out: Storage
+    fixed: None = None
+    _tables: dict[str, str] = field(default_factory=dict)
+
+    def accept(self, plan: Plan) -> None:
+        """Refuse inputs that are not those of finished shards."""
+        refuse_other_plan(self.out, plan)
+
+    def begin(self, plan: Plan) -> None:
+        """Write recipe and tables; while anything is replaced, the dataset must not count as whole."""
+        unstage(self.out)  # of an append that was given up
+        self.out.remove(INDEX)
+        self._tables = _put_tables(self.recipe, self.out, plan)
+
+    def put_tables(self, plan: Plan) -> dict[str, str]:
+        """Return the hashes of the tables, which are in their places already."""
+        return self._tables
+
+
+@dataclass
+class Append:
+    """Adds to a dataset, or continues one that was added to before, without altering what is there.
+
+    Attributes
+    ----------
+    before : Plan
+        Of what is there.
+    may_add : bool
+        Whether the user asked for additions, or a plain build only continues.
+    retry : bool
+        Whether composites that failed are made again.
+    """
+
+    recipe: LoadedRecipe
+    out: Storage
+    before: Plan
+    may_add: bool
+    retry: bool
+
+    @property
+    def fixed(self) -> Fixed:
+        """All that the earlier plan decided."""
+        return Fixed.by(self.before)
+
+    def accept(self, plan: Plan) -> None:
+        """Refuse inputs that are gone or altered, and additions that nobody asked for."""
+        refuse_lost_inputs(self.out, self.before, plan)
+        if not self.may_add:
+            refuse_additions(self.out, self.before, plan)
+
+    def begin(self, plan: Plan) -> None:
+        """Stage recipe and tables; the old index goes only where shards that it lists are made again."""
+        stage(self.out, plan, self.recipe.recipe)
+        if alters_finished(self.out, self.before, plan, self.retry):
+            self.out.remove(INDEX)
+
+    def put_tables(self, plan: Plan) -> dict[str, str]:
+        """Replace recipe and tables, the index first."""
+        self.out.remove(INDEX)
+        return _put_tables(self.recipe, self.out, plan)
+
+
+def choose_strategy(recipe: LoadedRecipe, out: Storage, append: bool, retry: bool) -> Strategy:
+    """Choose how to build into `out`.
+
+    Parameters
+    ----------
+    append : bool
+        The user asked to add to what is there. Where something was added before, plain builds continue as Append, too.
+    retry : bool
+        As of :class:`Append`.
+
+    Raises
+    ------
+    UsageError
+        `out` holds another dataset, or the recipe would alter what is there.
+    DamageError
+        A table of the earlier plan cannot be read.
+    """
+    metadata = read_plan_metadata(out)
+    before = saved_plan(out) if metadata and (append or APPENDED in metadata) else None
+    if before is None or not append:
+        workspace.refuse_other_recipe(out, recipe)
+    else:
+        earlier: Recipe = parse_recipe(metadata[RECIPE], out.label(RECIPE))
+        refuse_alterations(out, earlier, recipe.recipe)
+        refuse_other_tools(out)
+    return Fresh(recipe, out) if before is None else Append(recipe, out, before, append, retry)
+
+
+def _put_tables(recipe: LoadedRecipe, out: Storage, plan: Plan) -> dict[str, str]:
+    workspace.save_recipe(out, recipe)
+    return save_plan(out, plan, recipe.recipe)
