@@ -43,7 +43,7 @@ def bar(total: int, label: str, unit: str, done: int = 0) -> tqdm:
     if sys.stderr is not None and sys.stderr.isatty():
         return tqdm(**about, dynamic_ncols=True)
     form = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
-    return tqdm(**about, file=_Log(), bar_format=form, ncols=0, mininterval=_EVERY, maxinterval=_EVERY, miniters=1,
+    return tqdm(**about, file=_Log(), bar_format=form, ncols=120, mininterval=_EVERY, maxinterval=_EVERY, miniters=1,
                 delay=_EVERY)  # fmt: skip
 
 

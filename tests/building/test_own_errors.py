@@ -15,7 +15,7 @@ from matting_data.rendering.failures import TooManyFailures
 from tests.support.commands import COMMAND
 from tests.support.projects import Project
 
-KEY = "people-p04-1"
+KEY = "people-p04-01"
 
 PLANTED = f"""
 from matting_data.rendering.composites import ForegroundRenderer
