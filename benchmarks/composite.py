@@ -42,7 +42,8 @@ from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.composites import sample_row
 from matting_data.rendering.make_shards import build_shards, plan_shards
-from matting_data.rendering.shard_job import BuildShard, SourceInputs
+from matting_data.rendering.sample_shards import BuildShard
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import run
 from matting_data.shards.members import placement_of, radii_of, sample_json
 from matting_data.shards.writer import ShardWriter
@@ -233,7 +234,7 @@ def workers_rate(recipe: LoadedRecipe, plan: Plan, out: Path, workers: int) -> f
         )
     ]
     inputs = SourceInputs(open_sources(recipe), ColourCache(out / ".work" / "colours"))
-    task = BuildShard(recipe.recipe, open_storage(out / f"workers{workers}"), inputs)
+    task = BuildShard(open_storage(out / f"workers{workers}"), recipe.recipe, inputs)
     ends = [time.perf_counter() for _ in run(task, shards, workers)]
     return (len(ends) - warm_up) / (ends[-1] - ends[warm_up - 1])
 

@@ -16,7 +16,7 @@ from matting_data.publishing.attribution_rows import attribution_of
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.failures import FailurePolicy, require_samples
 from matting_data.rendering.make_shards import build_shards, remove_other_shards
-from matting_data.rendering.shard_job import SourceInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import Workers
 from matting_data.shards.commit import Failures
 from matting_data.shards.names import SPLITS, shard_name

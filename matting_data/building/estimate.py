@@ -16,7 +16,7 @@ from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.composites import ForegroundRenderer
-from matting_data.rendering.shard_job import SourceInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.seeds import derive_seed
 from matting_data.shards.writer import MemorySink, ShardWriter
 from matting_data.sources.opened import open_sources

@@ -13,9 +13,9 @@ from matting_data.publishing.publication import publication_files
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Background, LedgerRow
 from matting_data.rendering.make_shards import BuiltShards
-from matting_data.rendering.shard_job import ShardResult
+from matting_data.shards.commit import Commit
 from matting_data.shards.index import FORMAT, content_sha256, write_index
-from matting_data.shards.names import BACKGROUNDS, RECIPE, manifest_name, shard_name, tar_name
+from matting_data.shards.names import BACKGROUNDS, RECIPE, manifest_name, tar_name
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
 from matting_data.workspace.plan_tables import APPENDED
@@ -60,7 +60,7 @@ def describe(
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """Return the index of a dataset, but for its ``files``."""
-    splits = _split_entries(plan, built.samples)
+    splits = _split_entries(plan, built)
     shards = {split: entry["shards"] for split, entry in splits.items()}
     index: dict[str, Any] = {
         "format": FORMAT,
@@ -71,7 +71,7 @@ def describe(
         "splits": splits,
     }
     if built.backgrounds is not None:
-        entries = _background_entries(built)
+        entries = [_entry(done, "num_backgrounds") for done in built.backgrounds]
         index[BACKGROUNDS] = {"num_backgrounds": len(built.stored), "shards": entries}
         shards[BACKGROUNDS] = entries
     if plan.appended:
@@ -86,44 +86,17 @@ def describe(
 
 def used_backgrounds(plan: Plan, built: BuiltShards) -> list[Background]:
     """Return the backgrounds that the dataset holds, in composites or in layers."""
-    failed = {key for result in built.samples for key, _, _ in result.failed}
+    failed = {key for key, _, _ in built.failed}
     used = {composite.background for composite in plan.composites if composite.key not in failed} | built.stored
     return [record for record in plan.backgrounds if record.id in used]
 
 
-def _background_entries(built: BuiltShards) -> list[dict[str, Any]]:
-    entries = []
-    for number, done in enumerate(built.backgrounds or ()):
-        name = shard_name(BACKGROUNDS, number)
-        entries.append(
-            {
-                "tar": tar_name(name),
-                "manifest": manifest_name(name),
-                "num_backgrounds": len(done.rows),
-                "bytes": done.tar_bytes,
-                "sha256": done.tar_sha256,
-                "manifest_sha256": done.manifest_sha256,
-            }
-        )
-    return entries
-
-
-def _split_entries(plan: Plan, results: Sequence[ShardResult]) -> dict[str, Any]:
-    failed = {key for result in results for key, _, _ in result.failed}
+def _split_entries(plan: Plan, built: BuiltShards) -> dict[str, Any]:
+    failed = {key for key, _, _ in built.failed}
     made = [composite for composite in plan.composites if composite.key not in failed]
     shards: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for result in results:
-        name = shard_name(result.split, result.number)
-        shards[result.split].append(
-            {
-                "tar": tar_name(name),
-                "manifest": manifest_name(name),
-                "num_samples": result.num_samples,
-                "bytes": result.tar_bytes,
-                "sha256": result.tar_sha256,
-                "manifest_sha256": result.manifest_sha256,
-            }
-        )
+    for done in built.samples:
+        shards[done.shard.partition("/")[0]].append(_entry(done, "num_samples"))
     return {
         split: {
             "num_samples": sum(entry["num_samples"] for entry in entries),
@@ -132,4 +105,15 @@ def _split_entries(plan: Plan, results: Sequence[ShardResult]) -> dict[str, Any]
             "shards": entries,
         }
         for split, entries in shards.items()
+    }
+
+
+def _entry(done: Commit[Any], counted: str) -> dict[str, Any]:
+    return {
+        "tar": tar_name(done.shard),
+        "manifest": manifest_name(done.shard),
+        counted: done.num_rows,
+        "bytes": done.tar_bytes,
+        "sha256": done.tar_sha256,
+        "manifest_sha256": done.manifest_sha256,
     }

@@ -8,9 +8,9 @@ from typing import Any
 
 from matting_data.planning.apply_decisions import REJECTED
 from matting_data.planning.plan import Plan
-from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite, Sample
 from matting_data.records.tables import parquet_bytes, to_table
-from matting_data.rendering.shard_job import ShardResult
+from matting_data.shards.commit import Commit
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 
@@ -22,7 +22,7 @@ NO_COMPOSITE = "no_composite"
 
 
 def make_ledger(
-    plan: Plan, results: Iterable[ShardResult], stored: Set[str] = frozenset()
+    plan: Plan, results: Iterable[Commit[Sample]], stored: Set[str] = frozenset()
 ) -> dict[str, list[LedgerRow]]:
     """Return the rows of each ledger.
 
@@ -30,7 +30,7 @@ def make_ledger(
     ----------
     plan : Plan
         With all inputs, usable or not.
-    results : iterable of ShardResult
+    results : iterable of Commit
         Of all shards.
     stored : set of str
         Backgrounds that the dataset holds whether or not a composite needs them.

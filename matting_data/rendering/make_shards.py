@@ -11,19 +11,16 @@ from pathlib import PurePosixPath
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import StoredBackground
-from matting_data.rendering.background_job import (
-    BackgroundShard,
-    StoreBackgrounds,
-    background_shards,
-    committed_backgrounds,
-)
+from matting_data.records.records import Sample, StoredBackground
+from matting_data.rendering.background_shards import BackgroundShard, StoreBackgrounds, background_shards
 from matting_data.rendering.failures import FailureCount, FailurePolicy
-from matting_data.rendering.shard_job import BuildShard, Inputs, Shard, ShardResult, SourceInputs, committed
+from matting_data.rendering.sample_shards import BuildShard, Shard
+from matting_data.rendering.shard_task import Row, ShardTask, Work
+from matting_data.rendering.source_inputs import Inputs, SourceInputs
 from matting_data.running.executor import Workers, at_most, run
 from matting_data.running.progress import bar
 from matting_data.shards.commit import Commit, Failures
-from matting_data.shards.names import BACKGROUNDS, SPLITS, shard_name
+from matting_data.shards.names import BACKGROUNDS
 from matting_data.storage import Storage
 
 _LOG = logging.getLogger(__package__)
@@ -36,15 +33,18 @@ _FEW = 64
 
 @dataclass(frozen=True)
 class BuiltShards:
-    """All shards of a dataset, in the plan's order; `backgrounds` only in a store of layers."""
+    """All shards of a dataset, in the plan's order; `backgrounds` only in a store of layers.
 
-    samples: list[ShardResult]
+    The commits of samples are without rows.
+    """
+
+    samples: list[Commit[Sample]]
     backgrounds: list[Commit[StoredBackground]] | None = None
 
     @property
     def failed(self) -> Failures:
         """What could not be made, as (key, reason, detail)."""
-        return tuple(row for result in self.samples for row in result.failed)
+        return tuple(row for done in self.samples for row in done.failed)
 
     @property
     def stored(self) -> set[str]:
@@ -76,7 +76,7 @@ def build_shards(
     workers: Workers,
     failures: FailurePolicy = _SKIP,
 ) -> BuiltShards:
-    """Build the shards that are not there yet; return the results of all, in the plan's order.
+    """Build the shards that are not there yet; return all, in the plan's order.
 
     Raises
     ------
@@ -86,34 +86,17 @@ def build_shards(
     backgrounds = None
     shards = plan_shards(plan)
     if isinstance(inputs, SourceInputs) and recipe.store.kind == "layers":
-        backgrounds = store_backgrounds(recipe, out, plan, inputs, workers, failures)
+        stored = plan_background_shards(recipe, plan)
+        remove_other_shards(out, (BACKGROUNDS,), {shard.name for shard in stored})
+        task = StoreBackgrounds(out, inputs)
+        backgrounds = _complete(task, stored, workers, failures, ("storing backgrounds", "images"))
         shards = without_lost(shards, backgrounds)
-    count = FailureCount(failures)
-    results: dict[tuple[str, int], ShardResult] = {}
-    look = partial(_finished, out, recipe, not failures.retry)
-    there = _manifests(out, SPLITS)
-    begun = [shard for shard in shards if shard_name(shard.split, shard.number) in there]
-    with closing(run(look, begun, _readers(begun, workers))) as looked:
-        for found in looked:
-            if found is not None:
-                results[found.split, found.number] = found
-                count.add(found.failed)
-    missing = [shard for shard in shards if (shard.split, shard.number) not in results]
-    _LOG.info("%d of %d shards are there already", len(results), len(shards))
-    done = sum(result.num_samples + len(result.failed) for result in results.values())
-    task = BuildShard(recipe, out, inputs)
-    made = run(task, missing, at_most(workers, len(missing)))
-    with closing(made), bar(len(plan.composites), "compositing", "composites", done) as progress:
-        for result in made:
-            results[result.split, result.number] = result
-            progress.update(result.num_samples + len(result.failed))
-            _LOG.debug("%s: %d samples", shard_name(result.split, result.number), result.num_samples)
-            count.add(result.failed)
-    return BuiltShards([results[shard.split, shard.number] for shard in shards], backgrounds)
+    build = BuildShard(out, recipe, inputs)
+    return BuiltShards(_complete(build, shards, workers, failures, ("compositing", "composites")), backgrounds)
 
 
 def remove_other_shards(out: Storage, folders: Sequence[str], planned: Set[str]) -> None:
-    """Remove shards of an earlier build that the plan no longer has, since overrides took all that they held.
+    """Remove shards of an earlier build that the plan no longer has, since people decided against all that they held.
 
     Parameters
     ----------
@@ -137,58 +120,42 @@ def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBac
 
 def plan_background_shards(recipe: Recipe, plan: Plan) -> list[BackgroundShard]:
     """Return the tars of backgrounds that a store of layers holds."""
-    store = recipe.store
     used = {composite.background for composite in plan.composites}
-    wanted = [b for b in plan.backgrounds if b.state == "ok" and (store.epoch_backgrounds or b.id in used)]
-    return background_shards(wanted, store.samples_per_shard)
+    wanted = [b for b in plan.backgrounds if b.state == "ok" and (recipe.store.epoch_backgrounds or b.id in used)]
+    return background_shards(wanted, recipe.store.samples_per_shard)
 
 
-def store_backgrounds(
-    recipe: Recipe,
-    out: Storage,
-    plan: Plan,
-    inputs: SourceInputs,
+def _complete(
+    task: ShardTask[Work, Row],
+    shards: Sequence[Work],
     workers: Workers,
-    failures: FailurePolicy = _SKIP,
-) -> list[Commit[StoredBackground]]:
-    """Store the backgrounds of a plan that are not there yet; return all tars, in order."""
-    shards = plan_background_shards(recipe, plan)
-    remove_other_shards(out, (BACKGROUNDS,), {shard_name(BACKGROUNDS, shard.number) for shard in shards})
-    there = _manifests(out, (BACKGROUNDS,))
-    begun = [shard for shard in shards if shard_name(BACKGROUNDS, shard.number) in there]
-    look = partial(_finished_backgrounds, out, not failures.retry)
-    with closing(run(look, begun, _readers(begun, workers))) as looked:
-        results = {number: found for number, found in looked if found is not None}
+    failures: FailurePolicy,
+    shown: tuple[str, str],
+) -> list[Commit[Row]]:
+    """Make the shards that are not there yet; return all, in order. `shown` is what is done, and to what."""
     count = FailureCount(failures)
-    for found in results.values():
-        count.add(found.failed)
-    missing = [shard for shard in shards if shard.number not in results]
-    already = sum(len(done.rows) for done in results.values())
-    wanted = sum(len(shard.backgrounds) for shard in shards)
-    made = run(StoreBackgrounds(out, inputs), missing, at_most(workers, len(missing)))
-    with closing(made), bar(wanted, "storing backgrounds", "images", already) as progress:
-        for number, done in made:
-            results[number] = done
-            progress.update(len(done.rows) + len(done.failed))
-            count.add(done.failed)
-    return [results[shard.number] for shard in shards]
+    folders = dict.fromkeys(shard.name.rpartition("/")[0] for shard in shards)
+    there = {name for folder in folders for name in task.out.files(folder)}
+    begun = [shard for shard in shards if f"{shard.name}.parquet" in there]
+    look = partial(_finished, task, not failures.retry)
+    done: dict[str, Commit[Row]] = {}
+    with closing(run(look, begun, workers if len(begun) > _FEW else 1)) as looked:
+        for found in looked:
+            if found is not None:
+                done[found.shard] = found
+                count.add(found.failed)
+    missing = [shard for shard in shards if shard.name not in done]
+    _LOG.info("%s: %d of %d shards are there already", shown[0], len(done), len(shards))
+    made = run(task, missing, at_most(workers, len(missing)))
+    known = sum(commit.num_rows + len(commit.failed) for commit in done.values())
+    with closing(made), bar(sum(shard.size for shard in shards), *shown, known) as progress:
+        for commit in made:
+            done[commit.shard] = commit
+            progress.update(commit.num_rows + len(commit.failed))
+            _LOG.debug("%s: %d of it made", commit.shard, commit.num_rows)
+            count.add(commit.failed)
+    return [done[shard.name] for shard in shards]
 
 
-def _finished(out: Storage, recipe: Recipe, keep_failed: bool, shard: Shard) -> ShardResult | None:
-    return committed(out, recipe, shard, keep_failed)
-
-
-def _finished_backgrounds(
-    out: Storage, keep_failed: bool, shard: BackgroundShard
-) -> tuple[int, Commit[StoredBackground] | None]:
-    return shard.number, committed_backgrounds(out, shard, keep_failed)
-
-
-def _manifests(out: Storage, folders: Sequence[str]) -> set[str]:
-    """Return the names of the shards that have a manifest."""
-    names = (name for folder in folders for name in out.files(folder))
-    return {name.removesuffix(".parquet") for name in names if name.endswith(".parquet")}
-
-
-def _readers(begun: Sequence[object], workers: Workers) -> Workers:
-    return workers if len(begun) > _FEW else 1
+def _finished(task: ShardTask[Work, Row], keep_failed: bool, shard: Work) -> Commit[Row] | None:
+    return task.finished(shard, keep_failed)

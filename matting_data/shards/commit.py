@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import polars as pl
@@ -29,14 +29,20 @@ Failures = tuple[tuple[str, str, str], ...]
 
 @dataclass(frozen=True)
 class Commit(Generic[Row]):
-    """A committed shard."""
+    """A committed shard: its name, the rows of its manifest, and how many these are."""
 
+    shard: str
     rows: tuple[Row, ...]
+    num_rows: int
     tar_bytes: int
     tar_sha256: str
     manifest_sha256: str
     failed: Failures
     inputs_sha256: str
+
+    def without_rows(self) -> Commit[Row]:
+        """Forget the rows, but not how many they are."""
+        return replace(self, rows=())
 
 
 def commit(
@@ -71,7 +77,7 @@ def commit(
         "failed": json.dumps(failed),
     }
     sha256 = out.write(manifest_name(shard), hashed_parquet(to_table(rows, record), metadata))
-    return Commit(tuple(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
+    return Commit(shard, tuple(rows), len(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
 
 
 def committed(
@@ -135,4 +141,4 @@ def _checked(found: _Manifest, out: Storage, shard: str, record: type[Row]) -> C
     except (*PARQUET_ERRORS, DamageError, TypeError):
         return None
     sha256 = hashlib.sha256(found.content).hexdigest()
-    return Commit(rows, found.tar_bytes, found.tar_sha256, sha256, found.failed, found.inputs_sha256)
+    return Commit(shard, rows, len(rows), found.tar_bytes, found.tar_sha256, sha256, found.failed, found.inputs_sha256)

@@ -27,7 +27,7 @@ from matting_data.publishing.croissant import FILE_NAME as CROISSANT
 from matting_data.publishing.publication import publication_files, said_before
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.make_shards import BuiltShards
-from matting_data.rendering.shard_job import SourceInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.hashes import Problem, check_hash
 from matting_data.shards.index import INDEX, read_index, write_index
 from matting_data.shards.names import RECIPE

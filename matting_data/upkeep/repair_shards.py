@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import Sample, StoredBackground
-from matting_data.rendering.background_job import BackgroundShard, StoreBackgrounds
+from matting_data.records.records import StoredBackground
+from matting_data.rendering.background_shards import StoreBackgrounds
 from matting_data.rendering.make_shards import BuiltShards, plan_background_shards, plan_shards, without_lost
-from matting_data.rendering.shard_job import BuildShard, Shard, ShardResult, SourceInputs, inputs_sha256
-from matting_data.running.executor import run
+from matting_data.rendering.sample_shards import BuildShard
+from matting_data.rendering.shard_task import Row, ShardTask, Work
+from matting_data.rendering.source_inputs import SourceInputs
+from matting_data.running.executor import at_most, run
 from matting_data.running.progress import bar
 from matting_data.shards.commit import Commit, read_commit
 from matting_data.shards.hashes import Problem, check_hash
-from matting_data.shards.names import BACKGROUNDS, manifest_name, shard_name, tar_name
+from matting_data.shards.names import manifest_name, tar_name
 from matting_data.shards.reader import all_entries
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
-
-Row = TypeVar("Row", Sample, StoredBackground)
-AnyShard = TypeVar("AnyShard", Shard, BackgroundShard)
 
 
 @dataclass
@@ -56,28 +55,13 @@ def restore_shards(
     backgrounds: list[Commit[StoredBackground]] | None = None
     shards = plan_shards(plan)
     if recipe.store.kind == "layers":
-        tars = {shard_name(BACKGROUNDS, s.number): s for s in plan_background_shards(recipe, plan)}
-        task = StoreBackgrounds(out.below(staging), inputs)
-        stored = work.restore(
-            tars,
-            StoredBackground,
-            lambda shard: shard.inputs_sha256,
-            lambda some: (shard_name(BACKGROUNDS, number) for number, _ in run(task, some, min(workers, len(some)))),
-        )
-        if stored is None:
+        stored = plan_background_shards(recipe, plan)
+        backgrounds = work.restore(StoreBackgrounds(out.below(staging), inputs), stored)
+        if backgrounds is None:
             return work.result
-        backgrounds = list(stored.values())
         shards = without_lost(shards, backgrounds)
-    named = {shard_name(s.split, s.number): s for s in shards}
-    build = BuildShard(recipe, out.below(staging), inputs)
-    found = work.restore(
-        named,
-        Sample,
-        lambda shard: inputs_sha256(recipe, shard),
-        lambda some: (shard_name(r.split, r.number) for r in run(build, some, min(workers, len(some)))),
-    )
-    if found is not None:
-        samples = [ShardResult.of(named[name], done) for name, done in found.items()]
+    samples = work.restore(BuildShard(out.below(staging), recipe, inputs), shards)
+    if samples is not None:
         work.result.built = BuiltShards(samples, backgrounds)
     return work.result
 
@@ -94,51 +78,41 @@ class _Restorer:
         entries = all_entries(self.index) if self.index is not None else []
         self._entries = {entry["tar"].removesuffix(".tar"): entry for entry in entries}
 
-    def restore(
-        self,
-        shards: Mapping[str, AnyShard],
-        record: type[Row],
-        inputs: Callable[[AnyShard], str],
-        make: Callable[[list[AnyShard]], Iterable[str]],
-    ) -> dict[str, Commit[Row]] | None:
-        """Return the commits of all shards by name, in order, or None where one is damaged for good.
+    def restore(self, task: ShardTask[Work, Row], shards: Sequence[Work]) -> list[Commit[Row]] | None:
+        """Return the commits of all shards, in order, or None where one is damaged for good.
 
         Parameters
         ----------
-        shards : mapping
-            Name → shard.
-        record : type
-            Of the manifests' rows.
-        inputs : callable
-            Gives the hash of what decides a shard.
-        make : callable
-            Makes shards below the staging folder, and yields the name of each that is done.
+        task : ShardTask
+            Makes shards below the staging folder.
         """
-        found = {name: self._sound(name, record, inputs(shard)) for name, shard in shards.items()}
-        damaged = {name: shards[name] for name, done in found.items() if done is None}
+        found = {shard.name: self._sound(task, shard) for shard in shards}
+        damaged = [shard for shard in shards if found[shard.name] is None]
         with bar(len(damaged), "repairing", "shards") as progress:
-            for name in make(list(damaged.values())) if damaged else ():
-                found[name] = self._accepted(name, record)
+            for done in run(task, damaged, at_most(self.workers, len(damaged))):
+                found[done.shard] = self._accepted(done, task.record)
                 progress.update(1)
-        kept = {name: done for name, done in found.items() if done is not None}
+        kept = [done for done in found.values() if done is not None]
         return kept if len(kept) == len(found) else None
 
-    def _sound(self, name: str, record: type[Row], inputs_sha256: str) -> Commit[Row] | None:
-        done = read_commit(self.out, name, record)
-        if self.index is None:
-            return done if done is not None and done.inputs_sha256 == inputs_sha256 else None
-        return done if done is not None and self._as_listed(name, done) else None
+    def _sound(self, task: ShardTask[Work, Row], shard: Work) -> Commit[Row] | None:
+        done: Commit[Row] | None = read_commit(self.out, shard.name, task.record)
+        if done is None:
+            return None
+        sound = done.inputs_sha256 == task.inputs_sha256(shard) if self.index is None else self._as_listed(done)
+        return done if sound else None
 
-    def _as_listed(self, name: str, done: Commit[Any]) -> bool:
-        entry = self._entries.get(name, {})
+    def _as_listed(self, done: Commit[Any]) -> bool:
+        entry = self._entries.get(done.shard, {})
         return (entry.get("sha256"), entry.get("manifest_sha256")) == (done.tar_sha256, done.manifest_sha256)
 
-    def _accepted(self, name: str, record: type[Row]) -> Commit[Row] | None:
+    def _accepted(self, done: Commit[Row], record: type[Row]) -> Commit[Row] | None:
         """Move a shard that was made again into its place, if it is what it was."""
+        name = done.shard
         files = [tar_name(name), manifest_name(name)]
-        made = read_commit(self.out.below(self.staging), name, record)
-        before = read_commit(self.out, name, record)
-        if made is None or not (self._as_listed(name, made) if self.index is not None else not made.failed):
+        made: Commit[Row] | None = read_commit(self.out.below(self.staging), name, record)
+        before: Commit[Row] | None = read_commit(self.out, name, record)
+        if made is None or not (self._as_listed(made) if self.index is not None else not made.failed):
             self.result.problems += [Problem(file, self._why(made, before)) for file in self._damaged(name)]
             return None
         if before is not None and self.index is None:  # whole, but of other inputs or tools: not ours to replace

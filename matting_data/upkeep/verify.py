@@ -13,7 +13,7 @@ from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.records import Sample
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import LayerInputs
-from matting_data.rendering.shard_job import Inputs, SourceInputs
+from matting_data.rendering.source_inputs import Inputs, SourceInputs
 from matting_data.running.executor import Workers, at_most, run
 from matting_data.running.progress import bar
 from matting_data.seeds import derive_seed

@@ -43,7 +43,7 @@ def build_alone(recipe: Path, out: Path, started: str) -> None:
 def processes() -> ForkServerContext:
     """Starts processes in which everything is imported already, so that a kill meets a build and not an import."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["matting_data.building.build", "matting_data.rendering.shard_job"])
+    context.set_forkserver_preload(["matting_data.building.build", "matting_data.rendering.sample_shards"])
     return context
 
 

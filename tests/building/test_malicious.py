@@ -24,7 +24,7 @@ from matting_data.recipes.recipe_file import load
 from matting_data.records.records import Background, Foreground, LedgerRow
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_table
-from matting_data.rendering.shard_job import SourceInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.index import read_index, write_index
 from matting_data.sources.opened import open_sources
 from matting_data.storage.atomic import sha256_file

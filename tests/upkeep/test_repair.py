@@ -169,12 +169,12 @@ def test_a_plan_of_other_inputs_replaces_nothing(sound: Project) -> None:
 
 
 def test_other_versions_of_the_tools_are_named(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from matting_data.rendering import background_job, shard_job
+    from matting_data.rendering import background_shards, sample_shards
     from matting_data.upkeep import repair_shards
     from matting_data.version import tool_versions
 
     newer = {**tool_versions(), "numpy": "99.0"}
-    for place in (background_job, repair_shards, shard_job):
+    for place in (background_shards, repair_shards, sample_shards):
         monkeypatch.setattr(place, "tool_versions", lambda: newer)
     flip(sound.out / "train/000000.parquet", 2000)
     done = repair(sound.out, None, 1)

@@ -1,0 +1,84 @@
+"""Shards of backgrounds: each photograph once, as the file it is, for a store of layers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matting_data.errors import RejectedInput, at
+from matting_data.records.records import Background, StoredBackground
+from matting_data.rendering.shard_task import Failed, ShardTask
+from matting_data.rendering.source_inputs import SourceInputs
+from matting_data.shards.names import BACKGROUNDS, SPLITS, shard_name
+from matting_data.shards.writer import ShardWriter
+from matting_data.version import tool_versions
+from matting_data.workspace.work_folder import witness
+
+_SUFFIX = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
+
+
+@dataclass(frozen=True)
+class BackgroundShard:
+    """One tar of backgrounds to write."""
+
+    number: int
+    backgrounds: tuple[Background, ...]
+
+    @property
+    def name(self) -> str:
+        """Its path below the dataset, without suffix."""
+        return shard_name(BACKGROUNDS, self.number)
+
+    @property
+    def size(self) -> int:
+        """Number of backgrounds."""
+        return len(self.backgrounds)
+
+
+@dataclass
+class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
+    """Stores the backgrounds that `inputs` reads below `out`."""
+
+    inputs: SourceInputs
+    record = StoredBackground
+
+    def files(self, shard: BackgroundShard) -> Iterator[Path]:
+        """Yield the files that are stored, and one of the folder they go to."""
+        yield from witness(self.out)
+        yield from self.inputs.files((), shard.backgrounds)
+
+    def inputs_sha256(self, shard: BackgroundShard) -> str:
+        """Hash all that decides a tar's bytes."""
+        decides = [(record.decides, record.format, record.width, record.height) for record in shard.backgrounds]
+        return hashlib.sha256(repr((sorted(tool_versions().items()), decides)).encode()).hexdigest()
+
+    def fill(self, writer: ShardWriter, shard: BackgroundShard, failed: Failed) -> list[StoredBackground]:
+        """Write the files of all backgrounds."""
+        rows = []
+        for record in shard.backgrounds:
+            try:
+                with at(record.id):
+                    content = self.inputs.background_bytes(record)
+            except RejectedInput as error:
+                failed.append((record.id, error.reason, error.detail))
+                continue
+            member = f"background.{_SUFFIX.get(record.format, record.format.lower())}"
+            name, offset, size = writer.add(record.id, {member: content})[member]
+            rows.append(
+                StoredBackground(
+                    record.id, record.split, record.width, record.height, record.rotation, name, offset, size
+                )
+            )
+        return rows
+
+
+def background_shards(backgrounds: Sequence[Background], limit: int) -> list[BackgroundShard]:
+    """Lay backgrounds into tars of at most `limit`, those of a split together."""
+    shards: list[BackgroundShard] = []
+    for split in SPLITS:
+        own = [record for record in backgrounds if record.split == split]
+        for start in range(0, len(own), limit):
+            shards.append(BackgroundShard(len(shards), tuple(own[start : start + limit])))
+    return shards

@@ -1,0 +1,182 @@
+"""Shards of samples: composites ready made, or, in a store of layers, foregrounds with a row a composite."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.errors import RejectedInput, at
+from matting_data.imaging import encode
+from matting_data.imaging.trimap import person_extent
+from matting_data.recipes.recipe import Recipe
+from matting_data.recipes.recipe_file import as_mapping
+from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, values
+from matting_data.rendering.composites import ForegroundRenderer, sample_row
+from matting_data.rendering.shard_task import Failed, ShardTask
+from matting_data.rendering.source_inputs import Inputs
+from matting_data.running.freed_memory import keep_freed_memory
+from matting_data.shards.commit import Commit
+from matting_data.shards.members import foreground_json, with_places
+from matting_data.shards.names import shard_name
+from matting_data.shards.writer import ShardWriter
+from matting_data.version import tool_versions
+from matting_data.workspace.work_folder import witness
+
+Decoded = tuple[Foreground, NDArray[np.uint8], NDArray[np.uint8]]
+"""A foreground, its clean colours H×W×3 and its alpha H×W."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard to build, with the records its composites need.
+
+    `lost` says, in a store of layers, which backgrounds could not be stored: id → (reason, detail).
+    """
+
+    split: str
+    number: int
+    composites: tuple[PlannedComposite, ...]
+    foregrounds: Mapping[str, Foreground]
+    backgrounds: Mapping[str, Background]
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its path below the dataset, without suffix."""
+        return shard_name(self.split, self.number)
+
+    @property
+    def size(self) -> int:
+        """Number of composites."""
+        return len(self.composites)
+
+
+@dataclass
+class BuildShard(ShardTask[Shard, Sample]):
+    """Makes shards of samples; the commits it returns hold no rows, or a build would keep them all in memory.
+
+    Parameters
+    ----------
+    out : Storage
+        The dataset.
+    recipe : Recipe
+        What to build, and into which kind of store.
+    inputs : Inputs
+        Where pixels come from: the recipe's sources, or the layers of another dataset.
+    """
+
+    recipe: Recipe
+    inputs: Inputs
+    record = Sample
+
+    def files(self, shard: Shard) -> Iterator[Path]:
+        """Yield the files that a shard is made of, and one of the folder it goes to."""
+        yield from witness(self.out)
+        yield from self.inputs.files(shard.foregrounds.values(), shard.backgrounds.values())
+
+    def __call__(self, shard: Shard) -> Commit[Sample]:
+        """Write the tar, then the manifest that makes it count."""
+        keep_freed_memory()
+        return super().__call__(shard).without_rows()
+
+    def finished(self, shard: Shard, keep_failed: bool) -> Commit[Sample] | None:
+        """Return a finished shard, unless it has composites on backgrounds that are lost now."""
+        done = super().finished(shard, keep_failed)
+        if done is None or not shard.lost.keys() <= _lost(shard, done):
+            return None
+        return done.without_rows()
+
+    def fill(self, writer: ShardWriter, shard: Shard, failed: Failed) -> list[Sample]:
+        """Write all composites, those of a foreground together."""
+        rows: list[Sample] = []
+        add = self._add_layers if self.recipe.store.kind == "layers" else self._add_composites
+        for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
+            composites, record = list(group), shard.foregrounds[identity]
+            try:
+                with at(identity):
+                    decoded = record, *self.inputs.foreground(record)
+            except RejectedInput as error:
+                failed += [(composite.key, error.reason, error.detail) for composite in composites]
+                continue
+            rows += add(writer, shard, composites, decoded, failed)
+        return rows
+
+    def inputs_sha256(self, shard: Shard) -> str:
+        """Hash how it is made, by which tools, its composites, and what they use."""
+        digest = hashlib.sha256(f"{_manner(self.recipe)} {sorted(tool_versions().items())}".encode())
+        for composite in shard.composites:
+            digest.update(repr(values(composite)).encode())
+        records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
+        for record in sorted(records, key=lambda record: record.id):
+            digest.update(repr(record.decides).encode())
+        return digest.hexdigest()
+
+    def _add_composites(
+        self,
+        writer: ShardWriter,
+        shard: Shard,
+        composites: Sequence[PlannedComposite],
+        foreground: Decoded,
+        failed: Failed,
+    ) -> Iterator[Sample]:
+        """Append a sample for each composite of a foreground."""
+        with at(foreground[0].id):
+            renderer = ForegroundRenderer(*foreground, self.recipe)
+        for composite in composites:
+            try:
+                with at(composite.key):
+                    background = self.inputs.background(shard.backgrounds[composite.background])
+                    rendered = renderer.render(composite, background)
+            except RejectedInput as error:
+                failed.append((composite.key, error.reason, error.detail))
+                continue
+            yield with_places(rendered.row, writer.add(composite.key, rendered.members))
+
+    def _add_layers(
+        self,
+        writer: ShardWriter,
+        shard: Shard,
+        composites: Sequence[PlannedComposite],
+        foreground: Decoded,
+        failed: Failed,
+    ) -> Iterator[Sample]:
+        """Append a foreground once, and a row for each of its composites."""
+        record, image, alpha = foreground
+        made = [composite for composite in composites if composite.background not in shard.lost]
+        failed += [(c.key, *shard.lost[c.background]) for c in composites if c.background in shard.lost]
+        if not made:
+            return
+        suffix, content = encode.lossless(np.where(alpha[..., None] > 0, image, np.uint8(0)))
+        members = {
+            f"foreground.{suffix}": content,
+            "alpha.png": encode.matte_png(alpha),
+            "json": foreground_json(record),
+        }
+        places = writer.add(record.id, members)
+        extent = person_extent(alpha)
+        for composite in made:
+            background = shard.backgrounds[composite.background]
+            row = sample_row(composite, record, extent, (background.width, background.height), self.recipe)
+            yield with_places(row, places)
+
+
+def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
+    """Return the backgrounds of which every composite failed."""
+    made = {row.key for row in done.rows}
+    return shard.backgrounds.keys() - {c.background for c in shard.composites if c.key in made}
+
+
+def _manner(recipe: Recipe) -> str:
+    """Return what of a recipe decides the bytes of given composites; what it asks for besides may grow."""
+    document = as_mapping(recipe)
+    document["composites"].pop("per_foreground")
+    document["store"].pop("samples_per_shard")
+    document["store"].pop("epoch_backgrounds")
+    return json.dumps([document[key] for key in ("composites", "trimap", "store")], sort_keys=True)

@@ -1,0 +1,76 @@
+"""Making one shard: the unit of work of a build, the same for samples and for the backgrounds of a store of layers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from matting_data.shards.commit import Commit, commit, committed
+from matting_data.shards.names import manifest_name, tar_name
+from matting_data.shards.writer import ShardWriter
+from matting_data.storage import Storage
+
+
+class Planned(Protocol):
+    """A shard that is to be made."""
+
+    @property
+    def name(self) -> str:
+        """Its path below the dataset, without suffix, as of :func:`matting_data.shards.names.shard_name`."""
+
+    @property
+    def size(self) -> int:
+        """How many rows are planned for it."""
+
+
+Work = TypeVar("Work", bound=Planned)
+Row = TypeVar("Row")
+
+Failed = list[tuple[str, str, str]]
+"""(key, reason, detail) of what cannot be made, as it is met."""
+
+
+@dataclass
+class ShardTask(ABC, Generic[Work, Row]):
+    """The task of a build's workers: makes a shard below `out` and commits it.
+
+    Parameters
+    ----------
+    out : Storage
+        The dataset.
+    """
+
+    out: Storage
+
+    record: ClassVar[type]
+    """Class of the rows of its manifests."""
+
+    @abstractmethod
+    def fill(self, writer: ShardWriter, shard: Work, failed: Failed) -> list[Row]:
+        """Write the samples of a shard, returning the rows of its manifest."""
+
+    @abstractmethod
+    def inputs_sha256(self, shard: Work) -> str:
+        """Hash all that decides a shard's bytes."""
+
+    @abstractmethod
+    def files(self, shard: Work) -> Iterator[Path]:
+        """Yield the files that a shard is made of, and one of the folder it goes to."""
+
+    def __call__(self, shard: Work) -> Commit[Row]:
+        """Write the tar, then the manifest that makes it count."""
+        failed: Failed = []
+        self.out.remove(manifest_name(shard.name))  # what is replaced must not count while it is
+        with self.out.writing(tar_name(shard.name)) as file:
+            writer = ShardWriter(file)
+            rows = self.fill(writer, shard, failed)
+            writer.close()
+        tar = file.bytes_written, file.sha256
+        return commit(self.out, shard.name, rows, self.record, self.inputs_sha256(shard), tar, failed)
+
+    def finished(self, shard: Work, keep_failed: bool) -> Commit[Row] | None:
+        """Return a shard that an earlier run made of the same inputs, or None where it is to be made (again)."""
+        return committed(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)

@@ -1,0 +1,85 @@
+"""Where the pixels of a plan come from: the files of its sources, as they were when they were checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matting_data.errors import RejectedInput
+from matting_data.records.records import Background, Foreground
+from matting_data.sources.decoded import load_background, load_foreground
+from matting_data.sources.inputs import InputFile, local_files, read_input
+from matting_data.sources.opened import Sources
+from matting_data.sources.source_paths import SourcePath
+from matting_data.workspace.colour_cache import ColourCache
+
+
+class Inputs(Protocol):
+    """What reads the pixels that a plan's records stand for; raises RejectedInput where that is impossible."""
+
+    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return clean colours H×W×3 and alpha H×W, uint8."""
+        ...
+
+    def background(self, record: Background) -> NDArray[np.uint8]:
+        """Return the photograph, H×W×3 uint8."""
+        ...
+
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield the local files that hold them."""
+        ...
+
+
+class SourceInputs:
+    """Reads the files that records point to, refusing those that are not what was checked.
+
+    Parameters
+    ----------
+    sources : Sources
+        Know where files lie.
+    colours : ColourCache
+        Estimated foreground colours.
+    """
+
+    def __init__(self, sources: Sources, colours: ColourCache) -> None:
+        self._sources, self._colours = sources, colours
+
+    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return clean colours and alpha."""
+        image_path, alpha_path = self._sources.foreground_files(record)
+        image_bytes = _read_unchanged(image_path, record.image_sha256)
+        alpha_bytes = _read_unchanged(alpha_path, record.alpha_sha256) if alpha_path else None
+        image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
+        return self._colours.clean(record, image, alpha), alpha
+
+    def background(self, record: Background) -> NDArray[np.uint8]:
+        """Return the photograph."""
+        plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
+        return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
+
+    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+        """Yield the files that records point to, but for paths that are refused when they are read."""
+        for foreground in foregrounds:
+            with suppress(RejectedInput):
+                yield from local_files(self._sources.foreground_files(foreground))
+        for background in backgrounds:
+            with suppress(RejectedInput):
+                yield from local_files([self._sources.background_file(background)])
+
+    def background_bytes(self, record: Background) -> bytes:
+        """Return the photograph's file."""
+        return _read_unchanged(self._sources.background_file(record), record.sha256)
+
+
+def _read_unchanged(file: SourcePath | InputFile, sha256: str) -> bytes:
+    data = read_input(file)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        path = file.path if isinstance(file, InputFile) else file
+        raise RejectedInput("changed", f"{path.name} is no longer the file that was checked")
+    return data
