@@ -13,8 +13,8 @@ from .main import echo_json, echo_notes
 from .options import json_option
 
 if TYPE_CHECKING:
-    from matting_data.fetching.fetch import FetchOptions, FetchResult, Progress
-    from matting_data.fetching.request import Request
+    from matting_data.fetching.fetch import FetchOptions, FetchResult
+    from matting_data.fetching.wanted import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -68,7 +68,7 @@ def openimages(
     From the public bucket (longest side 1,024 pixels; boxable images only) or, with --originals, from where the
     photographs came; those are limited to 10 requests a second unless told otherwise.
     """
-    from matting_data.fetching.request import bucket_request, original_request
+    from matting_data.fetching.image_lists import bucket_request, original_request
 
     if recipe is not None or count is not None:
         images = _chosen(recipe, count, images, out, as_json)
@@ -109,7 +109,7 @@ def openimages_metadata(
     Files whose hash is known are checked against it. The train files are large: labels 2.7 GB, boxes 2.3 GB,
     machine_labels 7.3 GB, images 3.3 GB.
     """
-    from matting_data.fetching.request import metadata_request
+    from matting_data.fetching.metadata_files import metadata_request
 
     return _fetch(metadata_request(names, groups, splits, base_url), out, how, as_json, "files")
 
@@ -166,21 +166,21 @@ def _report_missing(request: Request, out: Path, as_json: bool) -> int:
 
 
 @contextmanager
-def _progress(request: Request, unit: str) -> Iterator[Progress]:
+def _progress(request: Request, unit: str) -> Iterator[Callable[[FetchResult], None]]:
     """Show a bar of files, or of megabytes where their total is known."""
     from matting_data.running.progress import bar
 
     megabytes = request.bytes // 1_000_000
     with bar(megabytes or len(request), "fetching", "MB" if megabytes else unit) as shown:
 
-        def update(files: int, before: int, received: int) -> None:
-            if shown.disable:
-                return
-            done = received // 1_000_000 if megabytes else files
+        def update(result: FetchResult) -> None:
+            done = result.bytes // 1_000_000 if megabytes else result.total
             if not megabytes:
-                settled = before - shown.initial  # by an earlier run: no measure of the rate
-                shown.initial, shown.n, shown.last_print_n = before, shown.n + settled, shown.last_print_n + settled
-                shown.set_postfix_str(f"{received / 1e6:,.0f} MB", refresh=False)
+                settled = result.settled - shown.initial  # by an earlier run: no measure of the rate
+                shown.initial += settled
+                shown.n += settled
+                shown.last_print_n += settled
+                shown.set_postfix_str(f"{result.bytes / 1e6:,.0f} MB", refresh=False)
             shown.update(done - shown.n)
 
-        yield update
+        yield (lambda result: None) if shown.disable else update

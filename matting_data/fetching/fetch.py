@@ -10,15 +10,11 @@ from typing import Any
 
 from matting_data.errors import UsageError
 from matting_data.fetching.client import Client
+from matting_data.fetching.download import download
 from matting_data.fetching.fetch_ledger import Fetched, Ledger, open_ledger, read_ledger
-from matting_data.fetching.pool import in_threads
+from matting_data.fetching.threads import in_threads
 from matting_data.fetching.throttle import Throttle
-from matting_data.fetching.transfer import Transfer
 from matting_data.fetching.wanted import Refused, Wanted
-
-Progress = Callable[[int, int, int], None]
-"""Called in the caller's thread with how many files have ended, how many of them an earlier run had settled, and how
-many bytes have come in this run."""
 
 _HOPELESS = 20
 
@@ -59,9 +55,11 @@ class FetchResult:
     Attributes
     ----------
     total, written : int
-        Files asked for, and those that are there now.
+        Files asked for that have ended, and those that are there now.
     kept : int
         Of those written, how many an earlier run had written.
+    settled : int
+        Of all, how many an earlier run had written or found cannot be had.
     rejected, failed : Counter
         Reason → files.
     bytes : int
@@ -73,23 +71,26 @@ class FetchResult:
     total: int = 0
     written: int = 0
     kept: int = 0
+    settled: int = 0
     rejected: Counter[str] = dataclasses.field(default_factory=Counter)
     failed: Counter[str] = dataclasses.field(default_factory=Counter)
     bytes: int = 0
     problems: list[Fetched] = dataclasses.field(default_factory=list)
 
-    def count(self, row: Fetched) -> None:
-        """Count a row."""
+    def count(self, row: Fetched, settled: bool = False) -> None:
+        """Count a row, which an earlier run may have settled."""
         self.total += 1
+        self.settled += settled
         if row.outcome == "written":
             self.written += 1
+            self.kept += settled
             return
         (self.rejected if row.outcome == "rejected" else self.failed)[row.reason] += 1
         if len(self.problems) < 100:
             self.problems.append(row)
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return the counts as plain values, reasons in alphabetical order."""
+        """Give the counts as plain values, reasons in alphabetical order."""
         return {
             "total": self.total,
             "written": self.written,
@@ -104,7 +105,7 @@ def fetch(
     asked: Iterable[Wanted | Refused],
     folder: Path,
     options: FetchOptions | None = None,
-    progress: Progress = lambda ended, before, received: None,
+    progress: Callable[[FetchResult], None] = lambda result: None,
 ) -> FetchResult:
     """Fetch files into `folder` and write its ledger.
 
@@ -115,9 +116,11 @@ def fetch(
     Parameters
     ----------
     asked : iterable of Wanted or Refused
-        Each id once; see :mod:`matting_data.fetching.wanted`.
+        Each id once; see :mod:`matting_data.fetching.image_lists`.
     folder : Path
         Created if need be; files lie in it side by side.
+    progress : callable
+        Called in the caller's thread with the counts so far, whenever a file ends and about twice a second.
 
     Raises
     ------
@@ -128,21 +131,23 @@ def fetch(
     """
     options = options or FetchOptions()
     throttle = Throttle(options.requests_per_second, options.bytes_per_second)
-    transfer = Transfer(
-        folder, Client(throttle, options.jobs, options.timeout), throttle, options.tries, options.first_wait
-    )
+    client = Client(throttle, options.jobs, options.timeout)
     result = FetchResult()
+
+    def work(item: Wanted) -> Fetched:
+        return download(item, folder, client, options.tries, options.first_wait)
+
+    def tick() -> None:
+        result.bytes = throttle.received
+        progress(result)
+
     with open_ledger(folder) as ledger:
         run = _Run(folder, ledger, options, result)
-
-        def tick() -> None:
-            progress(result.total, run.settled_before, throttle.received)
-
-        for row in in_threads(run.to_fetch(asked), transfer.fetch, options.jobs, throttle.stop, tick):
-            run.end(row)
+        for row in in_threads(run.to_fetch(asked), work, options.jobs, throttle.stop, tick):
+            run.failed_in_a_row = run.failed_in_a_row + 1 if row.outcome == "failed" else 0
+            run.record(row)
             tick()
         tick()
-        result.bytes = throttle.received
         ledger.close()
     return result
 
@@ -159,17 +164,15 @@ def missing(asked: Iterable[Wanted | Refused], folder: Path) -> Iterator[Wanted 
             yield item
 
 
+@dataclasses.dataclass
 class _Run:
     """One run's bookkeeping, all of it in the caller's thread."""
 
-    def __init__(self, folder: Path, ledger: Ledger, options: FetchOptions, result: FetchResult) -> None:
-        self._folder = folder
-        self._ledger = ledger
-        self._result = result
-        self._retry_rejected = options.retry_rejected
-        self._patience = max(_HOPELESS, 4 * options.jobs)
-        self._failed_in_a_row = 0
-        self.settled_before = 0
+    folder: Path
+    ledger: Ledger
+    options: FetchOptions
+    result: FetchResult
+    failed_in_a_row: int = 0
 
     def to_fetch(self, asked: Iterable[Wanted | Refused]) -> Iterator[Wanted]:
         """Yield what has to be fetched; record what need not or cannot be."""
@@ -179,34 +182,29 @@ class _Run:
                 raise UsageError(f"{item.id!r} is asked for twice: name each file once")
             seen.add(item.id)
             if isinstance(item, Refused):
-                self._record(Fetched(item.id, "rejected", item.reason, item.detail))
-                continue
-            length = self._ledger.written_bytes(item.id)
-            if length is not None and _is_there(self._folder, item, length):
-                self._result.kept += 1
-                self._settled(Fetched(item.id, "written"))
-                continue
-            before = None if self._retry_rejected else self._ledger.rejected(item.id, item.url)
-            if before is not None and not (self._folder / item.name).exists():
-                self._settled(before)
-            elif self._failed_in_a_row >= self._patience:
-                detail = f"not asked for: {self._failed_in_a_row} files before it failed in a row"
-                self._record(Fetched(item.id, "failed", "not_tried", detail, url=item.url))
+                self.record(Fetched(item.id, "rejected", item.reason, item.detail))
+            elif before := self._settled(item):
+                self.result.count(before, settled=True)
+            elif self.failed_in_a_row >= max(_HOPELESS, 4 * self.options.jobs):
+                detail = f"not asked for: {self.failed_in_a_row} files before it failed in a row"
+                self.record(Fetched(item.id, "failed", "not_tried", detail, url=item.url))
             else:
                 yield item
 
-    def end(self, row: Fetched) -> None:
-        """Record where a file that was asked for ended."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if row.outcome == "failed" else 0
-        self._record(row)
+    def record(self, row: Fetched) -> None:
+        """Record where a file ended."""
+        self.ledger.add(row)
+        self.result.count(row)
 
-    def _settled(self, row: Fetched) -> None:
-        self.settled_before += 1
-        self._result.count(row)
-
-    def _record(self, row: Fetched) -> None:
-        self._ledger.add(row)
-        self._result.count(row)
+    def _settled(self, item: Wanted) -> Fetched | None:
+        """Look up where an earlier run left a file, if it still holds."""
+        before = self.ledger.settled(item.id)
+        if before is None:
+            return None
+        if before.outcome == "written":
+            return before if _is_there(self.folder, item, before.bytes) else None
+        again = self.options.retry_rejected or before.url != item.url or (self.folder / item.name).exists()
+        return None if again else before
 
 
 def _is_there(folder: Path, item: Wanted, length: int) -> bool:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import urllib3
 
-from matting_data.fetching.client import Client, retry_after
+from matting_data.errors import RejectedInput
+from matting_data.fetching.client import Client, redirect_target, retry_after
 from matting_data.fetching.fetch import FetchOptions, fetch
-from matting_data.fetching.pool import in_threads
+from matting_data.fetching.threads import in_threads
 from matting_data.fetching.throttle import Stopped, Throttle
 from matting_data.fetching.wanted import Wanted
 from matting_data.storage.retries import back_off
@@ -172,15 +173,8 @@ def test_a_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, monk
 
 
 def test_https_to_http_is_refused_and_http_to_https_is_not() -> None:
-    from matting_data.errors import RejectedInput
-    from matting_data.fetching.client import Answer, _redirect
-
-    def target(url: str, location: str) -> str:
-        response = urllib3.HTTPResponse(b"", {"Location": location}, 302)
-        return _redirect(Answer(response, url, 1.0))
-
-    assert target("http://a/x", "https://b/y") == "https://b/y"
-    assert target("https://a/x/y", "z") == "https://a/x/z"
+    assert redirect_target("http://a/x", "https://b/y") == "https://b/y"
+    assert redirect_target("https://a/x/y", "z") == "https://a/x/z"
     with pytest.raises(RejectedInput) as refused:
-        target("https://a/x", "http://b/y")
+        redirect_target("https://a/x", "http://b/y")
     assert refused.value.reason == "refused_redirect"
