@@ -1,7 +1,11 @@
-"""One GET at a time: each redirect is checked before it is followed, stalls end, every mishap gets a reason."""
+"""HTTP with manners: limits on requests and bytes, redirects checked before they are followed, stalls ended.
+
+Every mishap of the network gets a reason.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,9 +18,11 @@ from urllib3 import exceptions as errors
 
 from matting_data.errors import RejectedInput
 from matting_data.fetching.content_checks import names_placeholder
-from matting_data.fetching.throttle import Throttle
 from matting_data.fetching.wanted import is_http
 from matting_data.version import __version__
+
+Response = urllib3.BaseHTTPResponse
+"""An answer whose status and headers have arrived; ``length_remaining`` is the length of its body, None if unknown."""
 
 _HEADERS = {"User-Agent": f"mattingdata/{__version__}", "Accept-Encoding": "identity"}
 _MAX_REDIRECTS = 5
@@ -43,47 +49,67 @@ class Mishap(Exception):
         self.wait = wait
 
 
-class Answer:
-    """A response whose status and headers have arrived and whose body has not; ``length`` is None where unknown."""
+class Stopped(Exception):
+    """The run is ending: leave everything as it is."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, url: str, timeout: float) -> None:
-        self._response = response
-        self._timeout = timeout
-        self.url = url
-        self.status = response.status
-        self.headers = response.headers
-        self.length: int | None = response.length_remaining
 
-    def body(self) -> Iterator[bytes]:
-        """Yield the body piece by piece as it comes.
+class Throttle:
+    """Shared by all threads of a run; every wait ends at once when the run is stopped.
+
+    Parameters
+    ----------
+    requests_per_second, bytes_per_second : float, optional
+        Limits over all threads; none by default. Requests are spaced evenly, without bursts.
+    """
+
+    def __init__(self, requests_per_second: float | None = None, bytes_per_second: float | None = None) -> None:
+        self._spacing = 1 / requests_per_second if requests_per_second else 0.0
+        self._seconds_a_byte = 1 / bytes_per_second if bytes_per_second else 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._next_request = self._next_bytes = 0.0
+        self._held_until: dict[str, float] = {}
+        self.received = 0
+
+    def stop(self) -> None:
+        """End every wait, now and later, with :class:`Stopped`."""
+        self._stop.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait `seconds`.
 
         Raises
         ------
-        Mishap
-            ``stalled`` (less than a kilobyte within the timeout), ``truncated`` or ``connection``.
+        Stopped
+            At once when the run is stopped.
         """
-        waited, arrived = 0.0, 0
-        while True:
-            started = time.monotonic()
-            with _mishaps(self.url):
-                piece = self._response.read1(_CHUNK, decode_content=False)
-            if not piece:
-                return
-            # only the time spent reading counts: a pause for the rate limit between two pieces is not a stall
-            waited, arrived = waited + time.monotonic() - started, arrived + len(piece)
-            if arrived >= _STALL_BYTES:
-                waited, arrived = 0.0, 0
-            elif waited > self._timeout:
-                raise Mishap("stalled", f"{arrived} bytes in {waited:.0f} s from {host_of(self.url)}")
-            yield piece
+        if self._stop.wait(max(0.0, seconds)):
+            raise Stopped
 
-    def close(self) -> None:
-        """End the answer; the short body of a refusal or redirect is read, so that its connection can be used again."""
-        with suppress(errors.HTTPError, OSError):
-            for _ in range(8 if self.status >= 300 else 0):
-                if not self._response.read1(_CHUNK, decode_content=False):
-                    return  # at its end, urllib3 has given the connection back
-        self._response.close()
+    def before_request(self, host: str) -> None:
+        """Wait until a request to `host` is allowed."""
+        while (held := self._held_until.get(host, 0.0) - time.monotonic()) > 0:
+            self.pause(held)
+        with self._lock:
+            now = time.monotonic()
+            slot = max(now, self._next_request)
+            self._next_request = slot + self._spacing
+        self.pause(slot - now)
+
+    def after_bytes(self, count: int) -> None:
+        """Count `count` bytes as received and wait until more are allowed."""
+        with self._lock:
+            now = time.monotonic()
+            self.received += count
+            slot = max(now, self._next_bytes)
+            self._next_bytes = slot + count * self._seconds_a_byte
+            wait = self._next_bytes - now
+        self.pause(wait if self._seconds_a_byte else 0.0)
+
+    def hold(self, host: str, seconds: float) -> None:
+        """Ask `host` for nothing for `seconds`: a server that is asked to slow down means all threads."""
+        with self._lock:
+            self._held_until[host] = max(self._held_until.get(host, 0.0), time.monotonic() + seconds)
 
 
 class Client:
@@ -115,13 +141,13 @@ class Client:
         }
 
     @contextmanager
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Answer]:
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Response]:
         """Ask for `url` and follow its redirects.
 
         Yields
         ------
-        Answer
-            Whatever its status, other than a redirect.
+        Response
+            Whatever its status, other than a redirect; read it with :meth:`body`. Its ``url`` is the last one asked.
 
         Raises
         ------
@@ -133,18 +159,41 @@ class Client:
         """
         for _ in range(_MAX_REDIRECTS + 1):
             response = self._ask(url, {**_HEADERS, **(headers or {})})
-            answer = Answer(response, url, self._timeout)
             try:
                 location = response.get_redirect_location()
                 if location is False:
-                    yield answer
+                    yield response
                     return
                 url = redirect_target(url, location or "")
             finally:
-                answer.close()
+                _close(response)
         raise RejectedInput("redirect_loop", f"more than {_MAX_REDIRECTS} redirects, the last to {url}")
 
-    def _ask(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def body(self, response: Response) -> Iterator[bytes]:
+        """Yield the body piece by piece as it comes and as the limits allow.
+
+        Raises
+        ------
+        Mishap
+            ``stalled`` (less than a kilobyte within the timeout), ``truncated`` or ``connection``.
+        """
+        waited, arrived = 0.0, 0
+        while True:
+            started = time.monotonic()
+            with _mishaps(response.url):
+                piece = response.read1(_CHUNK, decode_content=False)
+            if not piece:
+                return
+            # only the time spent reading counts: a pause for the rate limit between two pieces is not a stall
+            waited, arrived = waited + time.monotonic() - started, arrived + len(piece)
+            if arrived >= _STALL_BYTES:
+                waited, arrived = 0.0, 0
+            elif waited > self._timeout:
+                raise Mishap("stalled", f"{arrived} bytes in {waited:.0f} s from {host_of(response.url)}")
+            yield piece
+            self.throttle.after_bytes(len(piece))
+
+    def _ask(self, url: str, headers: dict[str, str]) -> Response:
         if not is_http(url):
             raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
         host = host_of(url)
@@ -153,14 +202,16 @@ class Client:
         if manager is not self._direct and proxy_bypass(host):
             manager = self._direct
         with _mishaps(url):
-            return manager.request(
+            response = manager.request(
                 "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False
             )
+        response.url = url  # urllib3 gives the path alone
+        return response
 
 
-def host_of(url: str) -> str:
+def host_of(url: str | None) -> str:
     """Get host and port as the address has them."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return urlsplit(url or "").netloc.rpartition("@")[2]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -186,8 +237,17 @@ def redirect_target(url: str, location: str) -> str:
     return target
 
 
+def _close(response: Response) -> None:
+    """End an answer; the short body of a refusal or redirect is read, so that its connection can be used again."""
+    with suppress(errors.HTTPError, OSError):
+        for _ in range(8 if response.status >= 300 else 0):
+            if not response.read1(_CHUNK, decode_content=False):
+                return  # at its end, urllib3 has given the connection back
+    response.close()
+
+
 @contextmanager
-def _mishaps(url: str) -> Iterator[None]:
+def _mishaps(url: str | None) -> Iterator[None]:
     """Raise urllib3's errors as mishaps."""
     host = host_of(url)
     try:

@@ -6,15 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from matting_data.errors import RejectedInput
-from matting_data.fetching.client import Answer, Client, Mishap, host_of, retry_after
+from matting_data.fetching.client import Client, Mishap, Response, host_of, retry_after
 from matting_data.fetching.content_checks import PLACEHOLDER_BYTES, check_file
 from matting_data.fetching.fetch_ledger import Fetched
-from matting_data.fetching.throttle import Throttle
 from matting_data.fetching.wanted import Wanted
 from matting_data.storage.atomic import PARTIAL, PartialFile, partial_file, sha256_file
 from matting_data.storage.retries import back_off
@@ -31,22 +29,6 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _REFUSALS = {404: "gone", 410: "gone", 401: "forbidden", 403: "forbidden", 451: "forbidden"}
 _PASSING = (408, 425, 429)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-
-
-@dataclass(frozen=True)
-class Note:
-    """What a partial file is part of, kept beside it.
-
-    Attributes
-    ----------
-    url : str
-        As asked for.
-    validator : str
-        A strong ETag or a Last-Modified date, for ``If-Range``; empty when the server gave neither.
-    """
-
-    url: str
-    validator: str
 
 
 def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first_wait: float = 0.5) -> Fetched:
@@ -107,20 +89,21 @@ def _try(path: Path, wanted: Wanted, client: Client) -> None:
     with partial_file(path) as part:
         headers = {}
         if part.size and _continuable(note, wanted):
-            headers = {"Range": f"bytes={part.size}-", "If-Range": note.validator}
+            headers = {"Range": f"bytes={part.size}-", "If-Range": note["validator"]}
         else:
             part.restart()
         try:
             with client.get(wanted.url, {name: value for name, value in headers.items() if value}) as answer:
-                _require_success(answer, part, client.throttle)
+                _require_success(answer, part, client)
                 if answer.status == 206:
                     length = _continued_length(answer, part, note)
                 else:
-                    length = answer.length
+                    length = answer.length_remaining
                     part.restart()
-                    note = Note(wanted.url, _validator(answer.headers))
-                    _write_note(note_path, note)
-                _receive(answer, part, wanted, length, client.throttle)
+                    note = {"url": wanted.url, "validator": _validator(answer.headers)}
+                    with suppress(OSError):  # neither atomic nor synced: a torn note only means starting anew
+                        note_path.write_text(json.dumps(note))
+                _receive(answer, part, wanted, length, client)
             part.flush()
             check_file(part.path, wanted, whole=answer.status == 206 or length is None)
         except BaseException as error:
@@ -132,7 +115,7 @@ def _try(path: Path, wanted: Wanted, client: Client) -> None:
         note_path.unlink(missing_ok=True)
 
 
-def _require_success(answer: Answer, part: PartialFile, throttle: Throttle) -> None:
+def _require_success(answer: Response, part: PartialFile, client: Client) -> None:
     status, host = answer.status, host_of(answer.url)
     if status in (200, 206):
         encoding = answer.headers.get("Content-Encoding", "identity").lower()
@@ -144,26 +127,26 @@ def _require_success(answer: Answer, part: PartialFile, throttle: Throttle) -> N
     elif status in _PASSING or status >= 500:
         wait = retry_after(answer.headers)
         if wait is not None and wait <= LONGEST_WAIT:
-            throttle.hold(host, wait)
+            client.throttle.hold(host, wait)
         asked = f" and asks to wait {wait:,.0f} s" if wait is not None else ""
         raise Mishap(f"http_{status}", f"{host} answers {status}{asked}", wait or 0.0)
     else:
         raise RejectedInput(_REFUSALS.get(status, f"http_{status}"), f"{host} answers {status}")
 
 
-def _continued_length(answer: Answer, part: PartialFile, note: Note) -> int | None:
+def _continued_length(answer: Response, part: PartialFile, note: dict[str, str]) -> int | None:
     """Read from a 206 the length of the whole that it continues; start anew where it continues something else."""
     match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     now = _validator(answer.headers)
-    if match is None or int(match[1]) != part.size or (now and note.validator and now != note.validator):
+    if match is None or int(match[1]) != part.size or (now and note["validator"] not in ("", now)):
         part.restart()
         raise Mishap("wrong_range", f"{host_of(answer.url)} continues it at another place or in another version")
     if match[3] != "*":
         return int(match[3])
-    return None if answer.length is None else part.size + answer.length
+    return None if answer.length_remaining is None else part.size + answer.length_remaining
 
 
-def _receive(answer: Answer, part: PartialFile, wanted: Wanted, length: int | None, throttle: Throttle) -> None:
+def _receive(answer: Response, part: PartialFile, wanted: Wanted, length: int | None, client: Client) -> None:
     """Append the body to `part`, as much of it as there may be: `length` bytes where the server tells it."""
     most = wanted.bytes or (MAX_IMAGE_BYTES if wanted.image else _MAX_FILE_BYTES)
     placeholder = wanted.image and length == PLACEHOLDER_BYTES  # a look at its content will tell
@@ -171,11 +154,10 @@ def _receive(answer: Answer, part: PartialFile, wanted: Wanted, length: int | No
         bound = "" if wanted.bytes else "at most "
         raise RejectedInput("wrong_size", f"{host_of(answer.url)} has {length:,} bytes instead of {bound}{most:,}")
     limit, whole = (most, wanted.bytes) if length is None else (length, length)
-    for piece in answer.body():
+    for piece in client.body(answer):
         part.write(piece)
         if part.size > limit:
             raise RejectedInput("wrong_size", f"the answer goes on beyond {limit:,} bytes")
-        throttle.after_bytes(len(piece))
     if part.size < whole:
         raise Mishap("truncated", f"the answer ended after {part.size:,} of {whole:,} bytes")
 
@@ -198,9 +180,9 @@ def _ended(wanted: Wanted, outcome: str, reason: str, detail: str) -> Fetched:
     return Fetched(wanted.id, outcome, reason, detail, url=wanted.url, retrieved=when)
 
 
-def _continuable(note: Note, wanted: Wanted) -> bool:
+def _continuable(note: dict[str, str], wanted: Wanted) -> bool:
     """Tell whether the end of another answer would prove to fit: by the server's word, or by the hash of the whole."""
-    return note.url == wanted.url and bool(note.validator or wanted.md5 or wanted.sha256)
+    return note["url"] == wanted.url and bool(note["validator"] or wanted.md5 or wanted.sha256)
 
 
 def _validator(headers: Mapping[str, str]) -> str:
@@ -208,14 +190,10 @@ def _validator(headers: Mapping[str, str]) -> str:
     return etag if etag.startswith('"') else headers.get("Last-Modified", "").strip()
 
 
-def _read_note(path: Path) -> Note:
+def _read_note(path: Path) -> dict[str, str]:
+    """Read what a partial file is part of: its ``url`` as asked for, and what the server said to tell its version."""
     try:
-        return Note(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return Note("", "")
-
-
-def _write_note(path: Path, note: Note) -> None:
-    # neither atomic nor synced: a torn note only means starting anew
-    with suppress(OSError):
-        path.write_text(json.dumps(asdict(note)))
+        note = json.loads(path.read_bytes())
+        return {"url": str(note["url"]), "validator": str(note["validator"])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {"url": "", "validator": ""}

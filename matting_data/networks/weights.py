@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from matting_data.errors import MissingExtraError, UsageError
-from matting_data.fetching.client import Client
+from matting_data.fetching.client import Client, Throttle
 from matting_data.fetching.download import download
-from matting_data.fetching.throttle import Throttle
 from matting_data.fetching.wanted import Wanted
 from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
