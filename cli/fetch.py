@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .main import echo_json, echo_notes
-from .options import json_option
+from .options import Command, json_option
 
 if TYPE_CHECKING:
-    from matting_data.fetching.fetch import FetchOptions, FetchResult
+    from matting_data.fetching.fetch import FetchResult
     from matting_data.fetching.wanted import Request
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _ORIGINALS_A_SECOND = 10.0
@@ -25,12 +24,12 @@ _ORIGINALS_A_SECOND = 10.0
 def _how_options(command: Command) -> Command:
     for option in (
         json_option,
-        click.option("--offline", is_flag=True, help="Ask nobody; print what is not there yet."),
-        click.option("--retry-rejected", is_flag=True, help="Ask again for what was found to be gone."),
+        click.option("--offline", is_flag=True, help="Make no request; print the files that are missing."),
+        click.option("--retry-rejected", is_flag=True, help="Ask again for files that were found to be gone."),
         click.option("--megabytes-per-second", type=click.FloatRange(0, min_open=True), help="Limit over all jobs."),
         click.option("--requests-per-second", type=click.FloatRange(0, min_open=True), help="Limit over all jobs."),
         click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True,
-                     help="Seconds without an answer, or with next to no bytes, that end a try."),
+                     help="Seconds without an answer, or with less than a kilobyte, after which a try fails."),
         click.option("--tries", type=click.IntRange(1, 100), default=5, show_default=True, help="For one file."),
         click.option("--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Files at a time."),
         click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
@@ -42,9 +41,9 @@ def _how_options(command: Command) -> Command:
 
 @click.group()
 def fetch() -> None:
-    """Download OpenImages: only the images a list names, and the metadata files of a choice.
+    """Download OpenImages: only the images that a list names, and chosen metadata files.
 
-    The same command continues: what is there is not asked for again. Exits with 1 when files failed that a later run
+    The same command continues: it keeps the files that are there. Exits with 1 when files failed that a later run
     may get, or, with --offline, when any are missing.
     """
 
@@ -124,13 +123,11 @@ def _fetch(request: Request, out: Path, how: dict[str, Any], as_json: bool, unit
     options = FetchOptions(bytes_per_second=megabytes * 1e6 if megabytes else None, **how)
     with _progress(request, unit) as progress:
         result = run_fetch(request, out, options, progress)
-    _report(result, options, out, as_json, unit)
+    _report(result, out, as_json, unit)
     return 1 if result.failed else 0
 
 
-def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool, unit: str) -> None:
-    from dataclasses import asdict
-
+def _report(result: FetchResult, out: Path, as_json: bool, unit: str) -> None:
     from matting_data.fetching.fetch_ledger import LEDGER
     from matting_data.publishing.statistics import ledger_lines
 
@@ -149,19 +146,16 @@ def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool
 
 def _report_missing(request: Request, out: Path, as_json: bool) -> int:
     from matting_data.fetching.fetch import missing
-    from matting_data.fetching.wanted import Refused
+    from matting_data.fetching.fetch_ledger import Fetched
 
     absent = list(missing(request, out))
-    names = [item.id for item in absent if not isinstance(item, Refused)]
-    refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Refused)]
+    names = [item.id for item in absent if not isinstance(item, Fetched)]
+    refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Fetched)]
     if as_json:
         echo_json({"out": str(out), "total": len(request), "missing": names, "unusable": refused})
     else:
-        for name in names:
-            click.echo(name)
-        for line in refused:
-            click.echo(f"# {line}")
-        click.echo(f"# {out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for")
+        counts = f"{out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for"
+        click.echo("\n".join([*names, *(f"# {line}" for line in (*refused, counts))]))
     return 1 if absent else 0
 
 

@@ -1,12 +1,13 @@
-"""HTTP with manners: limits on requests and bytes, redirects checked before they are followed, stalls ended.
+"""An HTTP client that keeps to limits, checks each redirect before it follows it, and ends a stalled download.
 
-Every mishap of the network gets a reason.
+Every failure of the network becomes a :class:`Mishap` with a reason.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -32,7 +33,7 @@ _CONNECT_TIMEOUT = 10.0
 
 
 class Mishap(Exception):
-    """A try that failed for now and may succeed later.
+    """A request that failed and may succeed later.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class Stopped(Exception):
 
 
 class Throttle:
-    """Shared by all threads of a run; every wait ends at once when the run is stopped.
+    """Limits on requests and bytes that all threads of a run share; every wait ends at once when the run is stopped.
 
     Parameters
     ----------
@@ -67,8 +68,7 @@ class Throttle:
         self._seconds_a_byte = 1 / bytes_per_second if bytes_per_second else 0.0
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._next_request = self._next_bytes = 0.0
-        self._held_until: dict[str, float] = {}
+        self._free_at: defaultdict[str, float] = defaultdict(float)
         self.received = 0
 
     def stop(self) -> None:
@@ -88,28 +88,28 @@ class Throttle:
 
     def before_request(self, host: str) -> None:
         """Wait until a request to `host` is allowed."""
-        while (held := self._held_until.get(host, 0.0) - time.monotonic()) > 0:
+        while (held := self._free_at[host] - time.monotonic()) > 0:
             self.pause(held)
-        with self._lock:
-            now = time.monotonic()
-            slot = max(now, self._next_request)
-            self._next_request = slot + self._spacing
-        self.pause(slot - now)
+        self._take("a request", self._spacing)
 
     def after_bytes(self, count: int) -> None:
-        """Count `count` bytes as received and wait until more are allowed."""
+        """Count `count` bytes as received and wait until they are allowed."""
         with self._lock:
-            now = time.monotonic()
             self.received += count
-            slot = max(now, self._next_bytes)
-            self._next_bytes = slot + count * self._seconds_a_byte
-            wait = self._next_bytes - now
-        self.pause(wait if self._seconds_a_byte else 0.0)
+        self._take("a byte", count * self._seconds_a_byte)
 
     def hold(self, host: str, seconds: float) -> None:
-        """Ask `host` for nothing for `seconds`: a server that is asked to slow down means all threads."""
+        """Ask `host` for nothing for `seconds`: a server that asks for a pause means all threads."""
         with self._lock:
-            self._held_until[host] = max(self._held_until.get(host, 0.0), time.monotonic() + seconds)
+            self._free_at[host] = max(self._free_at[host], time.monotonic() + seconds)
+
+    def _take(self, what: str, seconds: float) -> None:
+        """Wait until earlier takers of a limit have used their seconds, and use some."""
+        with self._lock:
+            now = time.monotonic()
+            slot = max(now, self._free_at[what])
+            self._free_at[what] = slot + seconds
+        self.pause(slot - now)
 
 
 class Client:
@@ -125,7 +125,7 @@ class Client:
     connections : int
         Kept open to each host.
     timeout : float
-        Seconds without an answer, or with less than a kilobyte of the body, after which a try ends.
+        Seconds without an answer, or with less than a kilobyte of the body, after which a request fails.
     """
 
     def __init__(self, throttle: Throttle, connections: int = 8, timeout: float = 30.0) -> None:
@@ -198,9 +198,7 @@ class Client:
             raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
         host = host_of(url)
         self.throttle.before_request(host)
-        manager = self._proxied.get(urlsplit(url).scheme, self._direct)
-        if manager is not self._direct and proxy_bypass(host):
-            manager = self._direct
+        manager = self._direct if proxy_bypass(host) else self._proxied.get(urlsplit(url).scheme, self._direct)
         with _mishaps(url):
             response = manager.request(
                 "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False

@@ -1,4 +1,4 @@
-"""Is what arrived what was asked for? Length, hash, whether it is an image, and not a dead photograph's placeholder.
+"""Checks on a downloaded file: its length, its hash, and that it is an image rather than a placeholder of one.
 
 For a photograph that is gone, Flickr answers 302 to ``.../photo_unavailable.png`` (openimages/dataset issue 9), a PNG
 of 2,051 bytes: a valid image that shows nothing.

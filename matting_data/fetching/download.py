@@ -1,4 +1,4 @@
-"""One file from its address to its name: tries, continuing where the last one broke off, and the checks between."""
+"""Download one file: try again, continue where the last try broke off, check the content, then rename it into place."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first
     client : Client
         Makes the requests.
     tries : int
-        In vain, after which the file has failed.
+        How many may bring nothing before the file has failed.
     first_wait : float
         Seconds of the first back-off.
 
     Returns
     -------
     Fetched
-        Every mishap of the network or the content is an outcome in it.
+        Also tells every failure of the network or the content.
 
     Raises
     ------
     StorageError
         The disk refuses; so would it for all other files.
     Stopped
-        The run is ending; what there is of the file waits for the next one.
+        The run is ending; the next one continues the partial file.
     """
     path = folder / wanted.name
     if path.is_file():
@@ -71,7 +71,10 @@ def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first
         except RejectedInput as error:
             if doubted or error.reason not in ("wrong_hash", "not_an_image"):
                 return _ended(wanted, "rejected", error.reason, error.detail)
-            doubted, trouble = True, Mishap(error.reason, error.detail)  # its bytes may have changed on their way
+            doubted, trouble = (
+                True,
+                Mishap(error.reason, error.detail),
+            )  # bytes may be damaged on their way: try once more
         except Mishap as error:
             trouble = error
         reached = _partial_bytes(path)
@@ -87,11 +90,9 @@ def _try(path: Path, wanted: Wanted, client: Client) -> None:
     note_path = path.with_name(f"{path.name}{PARTIAL}.json")
     note = _read_note(note_path)
     with partial_file(path) as part:
-        headers = {}
-        if part.size and _continuable(note, wanted):
-            headers = {"Range": f"bytes={part.size}-", "If-Range": note["validator"]}
-        else:
+        if not _continuable(note, wanted):
             part.restart()
+        headers = {"Range": f"bytes={part.size}-", "If-Range": note["validator"]} if part.size else {}
         try:
             with client.get(wanted.url, {name: value for name, value in headers.items() if value}) as answer:
                 _require_success(answer, part, client)
@@ -121,9 +122,9 @@ def _require_success(answer: Response, part: PartialFile, client: Client) -> Non
         encoding = answer.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ("identity", ""):
             raise RejectedInput("encoded", f"{host} sends it with Content-Encoding {encoding}, which was not asked for")
-    elif status == 416:  # what is there is not part of what the server has
+    elif status == 416:  # the partial file is longer than the file of the server
         part.restart()
-        raise Mishap("http_416", f"{host} has no such range of it")
+        raise Mishap("http_416", f"{host} does not have the rest of the file that was asked for")
     elif status in _PASSING or status >= 500:
         wait = retry_after(answer.headers)
         if wait is not None and wait <= LONGEST_WAIT:
@@ -135,21 +136,21 @@ def _require_success(answer: Response, part: PartialFile, client: Client) -> Non
 
 
 def _continued_length(answer: Response, part: PartialFile, note: dict[str, str]) -> int | None:
-    """Read from a 206 the length of the whole that it continues; start anew where it continues something else."""
+    """Read the length of the whole file from a 206; start anew if it continues another range or version."""
     match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     now = _validator(answer.headers)
     if match is None or int(match[1]) != part.size or (now and note["validator"] not in ("", now)):
         part.restart()
-        raise Mishap("wrong_range", f"{host_of(answer.url)} continues it at another place or in another version")
+        raise Mishap("wrong_range", f"{host_of(answer.url)} sent another range than asked for, or of another version")
     if match[3] != "*":
         return int(match[3])
     return None if answer.length_remaining is None else part.size + answer.length_remaining
 
 
 def _receive(answer: Response, part: PartialFile, wanted: Wanted, length: int | None, client: Client) -> None:
-    """Append the body to `part`, as much of it as there may be: `length` bytes where the server tells it."""
+    """Append the body to `part`; the whole file may have `length` bytes, where the server tells it."""
     most = wanted.bytes or (MAX_IMAGE_BYTES if wanted.image else _MAX_FILE_BYTES)
-    placeholder = wanted.image and length == PLACEHOLDER_BYTES  # a look at its content will tell
+    placeholder = wanted.image and length == PLACEHOLDER_BYTES  # its content decides
     if length is not None and not wanted.bytes <= length <= most and not placeholder:
         bound = "" if wanted.bytes else "at most "
         raise RejectedInput("wrong_size", f"{host_of(answer.url)} has {length:,} bytes instead of {bound}{most:,}")
@@ -163,10 +164,8 @@ def _receive(answer: Response, part: PartialFile, wanted: Wanted, length: int | 
 
 
 def _partial_bytes(path: Path) -> int:
-    try:
-        return path.with_name(path.name + PARTIAL).stat().st_size
-    except OSError:
-        return 0
+    partial = path.with_name(path.name + PARTIAL)
+    return partial.stat().st_size if partial.exists() else 0
 
 
 def _written(path: Path, wanted: Wanted) -> Fetched:
@@ -181,7 +180,7 @@ def _ended(wanted: Wanted, outcome: str, reason: str, detail: str) -> Fetched:
 
 
 def _continuable(note: dict[str, str], wanted: Wanted) -> bool:
-    """Tell whether the end of another answer would prove to fit: by the server's word, or by the hash of the whole."""
+    """Tell whether the rest can be checked to fit: the server names the version, or the hash of the whole is known."""
     return note["url"] == wanted.url and bool(note["validator"] or wanted.md5 or wanted.sha256)
 
 
@@ -191,7 +190,7 @@ def _validator(headers: Mapping[str, str]) -> str:
 
 
 def _read_note(path: Path) -> dict[str, str]:
-    """Read what a partial file is part of: its ``url`` as asked for, and what the server said to tell its version."""
+    """Read the note beside a partial file: its ``url`` and its ``validator``, a strong ETag or a date, for If-Range."""
     try:
         note = json.loads(path.read_bytes())
         return {"url": str(note["url"]), "validator": str(note["validator"])}

@@ -1,4 +1,4 @@
-"""Fetching what is asked for into one folder: what is there stays, the rest is fetched, all of it accounted for."""
+"""Fetch files into one folder: keep those that are there, download the rest, and record where each one ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from matting_data.errors import UsageError
 from matting_data.fetching.client import Client, Throttle
 from matting_data.fetching.download import download
 from matting_data.fetching.fetch_ledger import Fetched, Ledger, open_ledger, read_ledger
-from matting_data.fetching.wanted import Refused, Wanted
+from matting_data.fetching.wanted import Wanted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,7 +36,7 @@ class FetchOptions:
     tries : int
         For one file, before it has failed.
     timeout : float
-        Seconds without an answer or with next to no bytes after which a try is over.
+        Seconds without an answer, or with less than a kilobyte, after which a try fails.
     first_wait : float
         Seconds of the first back-off; later ones double.
     requests_per_second, bytes_per_second : float, optional
@@ -107,7 +108,7 @@ class FetchResult:
 
 
 def fetch(
-    asked: Iterable[Wanted | Refused],
+    asked: Iterable[Wanted | Fetched],
     folder: Path,
     options: FetchOptions | None = None,
     progress: Callable[[FetchResult], None] = lambda result: None,
@@ -120,12 +121,12 @@ def fetch(
 
     Parameters
     ----------
-    asked : iterable of Wanted or Refused
-        Each id once; see :mod:`matting_data.fetching.image_lists`.
+    asked : iterable of Wanted or Fetched
+        Each id once: a file to fetch, or the row of what cannot be asked for.
     folder : Path
         Created if need be; files lie in it side by side.
     progress : callable
-        Called in the caller's thread with the counts so far, whenever a file ends and about twice a second.
+        Called in the caller's thread with the counts so far, when files have ended and about twice a second.
 
     Raises
     ------
@@ -138,9 +139,7 @@ def fetch(
     throttle = Throttle(options.requests_per_second, options.bytes_per_second)
     client = Client(throttle, options.jobs, options.timeout)
     result = FetchResult()
-
-    def work(item: Wanted) -> Fetched:
-        return download(item, folder, client, options.tries, options.first_wait)
+    work = partial(download, folder=folder, client=client, tries=options.tries, first_wait=options.first_wait)
 
     def tick() -> None:
         result.bytes = throttle.received
@@ -151,21 +150,20 @@ def fetch(
         for row in in_threads(run.to_fetch(asked), work, options.jobs, throttle.stop, tick):
             run.failed_in_a_row = run.failed_in_a_row + 1 if row.outcome == "failed" else 0
             run.record(row)
-            tick()
         tick()
         ledger.close()
     return result
 
 
-def missing(asked: Iterable[Wanted | Refused], folder: Path) -> Iterator[Wanted | Refused]:
-    """Yield what of `asked` is not in `folder`, and what cannot be asked for, without asking anybody.
+def missing(asked: Iterable[Wanted | Fetched], folder: Path) -> Iterator[Wanted | Fetched]:
+    """Yield the files that `folder` lacks and the rows of what cannot be asked for, without any request.
 
     A file counts as there when it has the length the ledger or the metadata tells, or any length when neither does.
     """
     written = read_ledger(folder).filter(outcome="written")
     lengths = dict(zip(written["id"], written["bytes"], strict=True))
     for item in asked:
-        if isinstance(item, Refused) or not _is_there(folder, item, lengths.get(item.id, item.bytes)):
+        if isinstance(item, Fetched) or not _is_there(folder, item, lengths.get(item.id, item.bytes)):
             yield item
 
 
@@ -179,15 +177,15 @@ class _Run:
     result: FetchResult
     failed_in_a_row: int = 0
 
-    def to_fetch(self, asked: Iterable[Wanted | Refused]) -> Iterator[Wanted]:
-        """Yield what has to be fetched; record what need not or cannot be."""
+    def to_fetch(self, asked: Iterable[Wanted | Fetched]) -> Iterator[Wanted]:
+        """Yield the files to download; record those that are settled, and those that cannot be asked for."""
         seen: set[str] = set()
         for item in asked:
             if item.id in seen:
                 raise UsageError(f"{item.id!r} is asked for twice: name each file once")
             seen.add(item.id)
-            if isinstance(item, Refused):
-                self.record(Fetched(item.id, "rejected", item.reason, item.detail))
+            if isinstance(item, Fetched):
+                self.record(item)
             elif before := self._settled(item):
                 self.result.count(before, settled=True)
             elif self.failed_in_a_row >= max(_HOPELESS, 4 * self.options.jobs):
@@ -202,7 +200,7 @@ class _Run:
         self.result.count(row)
 
     def _settled(self, item: Wanted) -> Fetched | None:
-        """Look up where an earlier run left a file, if it still holds."""
+        """Look up where an earlier run left a file; None if it has to be fetched again."""
         before = self.ledger.settled(item.id)
         if before is None:
             return None
@@ -213,11 +211,9 @@ class _Run:
 
 
 def _is_there(folder: Path, item: Wanted, length: int) -> bool:
-    try:
-        found = (folder / item.name).stat().st_size
-    except OSError:
-        return False
-    return found == length if length else found > 0
+    path = folder / item.name
+    found = path.stat().st_size if path.is_file() else 0
+    return found > 0 and found == (length or found)
 
 
 def in_threads(
@@ -236,9 +232,9 @@ def in_threads(
     Parameters
     ----------
     stop : callable
-        Makes `work` end soon in all threads; called when the caller goes away or anything was raised.
+        Makes `work` end soon in all threads; called when the caller stops iterating or anything was raised.
     tick : callable
-        Called about twice a second while waiting, in the caller's thread.
+        Called in the caller's thread after results have come, and about twice a second while waiting.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where every file asked for ended: a journal while the run goes on, a Parquet table when it is over.
+"""The ledger of a fetch, a row for every file asked for: a journal during the run, a Parquet table after it.
 
 The table holds everything ever asked for into that folder, one row each, so that a second list into the same folder
 loses nothing of the first. A killed run leaves the journal; the next one reads it and goes on.

@@ -1,4 +1,4 @@
-"""Which images are asked for: lists in the official downloader's format, and tables of original addresses."""
+"""Images to fetch, from lists in the official downloader's format and from tables of original addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from matting_data.errors import UsageError
-from matting_data.fetching.wanted import Refused, Request, Wanted, check_base_url
+from matting_data.fetching.fetch_ledger import Fetched
+from matting_data.fetching.wanted import Request, Wanted, check_base_url
 
 BUCKET = "https://open-images-dataset.s3.amazonaws.com"
 """The public bucket over HTTP: ``{split}/{id}.jpg``, longest side at most 1,024 pixels, boxable images only."""
@@ -39,7 +40,7 @@ def bucket_request(images: Path | None, base_url: str | None = None) -> Request:
     base = check_base_url(base_url or BUCKET, BUCKET)
     splits, refused = read_image_list(images)
 
-    def items() -> Iterator[Wanted | Refused]:
+    def items() -> Iterator[Wanted | Fetched]:
         yield from refused
         for identity, split in splits.items():
             yield Wanted(identity, f"{identity}.jpg", f"{base}/{split}/{identity}.jpg")
@@ -57,15 +58,13 @@ def original_request(originals: Path, images: Path | None = None, base_url: str 
     """
     if base_url:
         raise UsageError("--base-url names a bucket, --originals asks the photographs' own hosts: give one of them")
-    if images is None:
-        rows = read_image_rows(originals)
-        return Request(lambda: original_images(rows), rows.height)
-    splits, refused = read_image_list(images)
+    splits, refused = (None, []) if images is None else read_image_list(images)
     rows = read_image_rows(originals, splits)
-    return Request(lambda: chain(refused, original_images(rows, splits)), len(refused) + len(splits))
+    total = len(refused) + (rows.height if splits is None else len(splits))
+    return Request(lambda: chain(refused, original_images(rows, splits)), total)
 
 
-def read_image_list(path: Path) -> tuple[dict[str, str], list[Refused]]:
+def read_image_list(path: Path) -> tuple[dict[str, str], list[Fetched]]:
     """Read an image list: ``SPLIT/IMAGE_ID`` a line, as for OpenImages' own ``downloader.py``.
 
     A ``.jpg`` after the id, blank lines, comments from ``#`` on and repeated lines are tolerated.
@@ -77,7 +76,7 @@ def read_image_list(path: Path) -> tuple[dict[str, str], list[Refused]]:
 
     Returns
     -------
-    (dict, list of Refused)
+    (dict, list of Fetched)
         Image id → split, in the order of the file, and the lines that are not ``SPLIT/IMAGE_ID``.
 
     Raises
@@ -100,7 +99,7 @@ def read_image_list(path: Path) -> tuple[dict[str, str], list[Refused]]:
                         continue
                     # ids are unique over all splits: one of the two lines is wrong
                     problem = f"{identity} is listed before as {splits[identity]}/{identity}"
-                refused.append(Refused(f"line {number}", "malformed_line", f"line {number}: {problem}"))
+                refused.append(Fetched(f"line {number}", "rejected", "malformed_line", f"line {number}: {problem}"))
     except OSError as error:
         raise UsageError(f"cannot read the image list {path}: {error.strerror}; correct --images") from None
     if not splits:
@@ -146,8 +145,8 @@ def read_image_rows(
         raise UsageError(f"cannot read the image-ids file {path}: {reason}; fetch it again") from None
 
 
-def original_images(rows: pl.DataFrame, images: Iterable[str] | None = None) -> Iterator[Wanted | Refused]:
-    """Yield the originals of an image-ids table, and what of it cannot be asked for.
+def original_images(rows: pl.DataFrame, images: Iterable[str] | None = None) -> Iterator[Wanted | Fetched]:
+    """Yield the originals of an image-ids table, and a ledger row for each image that cannot be asked for.
 
     Parameters
     ----------
@@ -167,22 +166,20 @@ def original_images(rows: pl.DataFrame, images: Iterable[str] | None = None) -> 
             yield _original(identity, row)
         else:
             detail = f"row {number}: ImageID {_short(identity)!r} is not 16 hex digits"
-            yield Refused(f"row {number}", "malformed_row", detail)
+            yield Fetched(f"row {number}", "rejected", "malformed_row", detail)
     for identity in sorted((asked or set()) - seen):
-        yield Refused(identity, "no_url", "the image-ids file has no row for it")
+        yield Fetched(identity, "rejected", "no_url", "the image-ids file has no row for it")
 
 
-def _original(identity: str, row: Mapping[str, Any]) -> Wanted | Refused:
+def _original(identity: str, row: Mapping[str, Any]) -> Wanted | Fetched:
     if not row["OriginalURL"]:
-        return Refused(identity, "no_url", "OriginalURL is empty")
-    size = row["OriginalSize"].removesuffix(".0")
+        return Fetched(identity, "rejected", "no_url", "OriginalURL is empty")
+    size, md5 = row["OriginalSize"].removesuffix(".0"), row["OriginalMD5"]
     if size and not (size.isascii() and size.isdigit()):
-        return Refused(identity, "malformed_row", f"OriginalSize {_short(size)!r} is not a number of bytes")
-    if not _MD5.fullmatch(row["OriginalMD5"]):
-        return Refused(identity, "malformed_row", f"OriginalMD5 {_short(row['OriginalMD5'])!r} is not an MD5 in base64")
-    return Wanted(
-        identity, f"{identity}.jpg", row["OriginalURL"], int(size or 0), base64.b64decode(row["OriginalMD5"]).hex()
-    )
+        return Fetched(identity, "rejected", "malformed_row", f"OriginalSize {_short(size)!r} is not a number of bytes")
+    if not _MD5.fullmatch(md5):
+        return Fetched(identity, "rejected", "malformed_row", f"OriginalMD5 {_short(md5)!r} is not an MD5 in base64")
+    return Wanted(identity, f"{identity}.jpg", row["OriginalURL"], int(size or 0), base64.b64decode(md5).hex())
 
 
 def _short(text: str) -> str:

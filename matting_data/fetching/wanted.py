@@ -1,4 +1,4 @@
-"""What is asked for: single files, what cannot be asked for, and whole requests."""
+"""Files to fetch, one by one and as a request of many."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from matting_data.errors import UsageError
+from matting_data.fetching.fetch_ledger import Fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +39,25 @@ class Wanted:
     image: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """One line or row that cannot be asked for, and why: a ledger row without a download."""
-
-    id: str
-    reason: str
-    detail: str
-
-
 @dataclass(frozen=True)
 class Request:
-    """What is asked for, made one by one each time it is gone through: a list may name millions.
+    """Many files to fetch, made one by one at each iteration, since a list may name millions.
 
     Attributes
     ----------
+    items : callable
+        Makes the files to fetch, and the ledger rows (``rejected``) of what cannot be asked for.
     total : int
         Files in it.
     bytes : int
         Their length together, as far as it is known.
     """
 
-    items: Callable[[], Iterator[Wanted | Refused]]
+    items: Callable[[], Iterator[Wanted | Fetched]]
     total: int
     bytes: int = 0
 
-    def __iter__(self) -> Iterator[Wanted | Refused]:
+    def __iter__(self) -> Iterator[Wanted | Fetched]:
         return self.items()
 
     def __len__(self) -> int:

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from matting_data.errors import UsageError
+from matting_data.fetching.fetch_ledger import Fetched
 from matting_data.fetching.image_lists import (
     bucket_request,
     original_images,
@@ -19,7 +20,7 @@ from matting_data.fetching.image_lists import (
     read_image_rows,
 )
 from matting_data.fetching.metadata_files import metadata_files, metadata_request
-from matting_data.fetching.wanted import Refused, Wanted, check_base_url
+from matting_data.fetching.wanted import Wanted, check_base_url
 
 A, B, C = "f9e0434389a1d4dd", "1a007563ebc18664", "ea8bfd4e765304db"
 HEADER = (
@@ -110,7 +111,7 @@ def test_originals_come_from_the_image_ids_file(tmp_path: Path, kind: str) -> No
     assert second.id == "b37f763ae67d0888"
     asked = ["b37f763ae67d0888", A]
     one, absent = original_images(read_image_rows(path, asked), asked)
-    assert one == second and isinstance(absent, Refused) and (absent.id, absent.reason) == (A, "no_url")
+    assert one == second and isinstance(absent, Fetched) and (absent.id, absent.reason) == (A, "no_url")
 
 
 def test_rows_that_cannot_be_asked_for_are_said(tmp_path: Path) -> None:
