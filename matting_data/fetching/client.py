@@ -198,7 +198,9 @@ class Client:
             raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
         host = host_of(url)
         self.throttle.before_request(host)
-        manager = self._direct if proxy_bypass(host) else self._proxied.get(urlsplit(url).scheme, self._direct)
+        manager = self._proxied.get(urlsplit(url).scheme)
+        if manager is None or proxy_bypass(host):
+            manager = self._direct
         with _mishaps(url):
             response = manager.request(
                 "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -225,9 +228,9 @@ def in_threads(
 ) -> Iterator[Result]:
     """Yield the results of `work` as they come.
 
-    Each task gets a thread of its own when one of `threads` places is free, so that the iterable of tasks may be long.
-    Threads are daemons, unlike those of ``ThreadPoolExecutor``, which Python joins before it exits: one that hangs in
-    a read delays the end of an interrupted run by two seconds at most.
+    Tasks are taken as threads become free, so that their iterable may be long. Threads are daemons, unlike those of
+    ``ThreadPoolExecutor``, which Python joins before it exits: one that hangs in a read delays the end of an
+    interrupted run by two seconds at most.
 
     Parameters
     ----------
@@ -241,35 +244,44 @@ def in_threads(
     BaseException
         The first that `work` raised.
     """
-    running: set[Future[Result]] = set()
+    waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
+    pending = 0
+
+    def serve() -> None:
+        while (task := waiting.get()) is not None:
+            future: Future[Result] = Future()
+            try:
+                future.set_result(work(task))
+            except BaseException as error:
+                future.set_exception(error)
+            done.put(future)
 
     def ended() -> Iterator[Result]:
-        done = wait(running, _TICK, FIRST_COMPLETED).done
-        running.difference_update(done)
-        yield from (future.result() for future in done)
+        nonlocal pending
+        with suppress(queue.Empty):
+            future = done.get(timeout=_TICK)
+            pending -= 1
+            yield future.result()
         tick()
 
+    pool = [threading.Thread(target=serve, daemon=True) for _ in range(threads)]
+    for thread in pool:
+        thread.start()
     try:
         for task in tasks:
-            running.add(_start(work, task))
-            while len(running) >= threads:
+            waiting.put(task)
+            pending += 1
+            while pending >= 2 * threads:
                 yield from ended()
-        while running:
+        while pending:
             yield from ended()
     except BaseException:
         stop()
-        wait(running, _PATIENCE)
         raise
-
-
-def _start(work: Callable[[Task], Result], task: Task) -> Future[Result]:
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work(task))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
+    finally:
+        for _ in pool:
+            waiting.put(None)
+        deadline = time.monotonic() + _PATIENCE
+        for thread in pool:
+            thread.join(max(0.0, deadline - time.monotonic()))
