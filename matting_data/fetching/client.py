@@ -198,7 +198,7 @@ class Client:
             raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
         host = host_of(url)
         self.throttle.before_request(host)
-        manager = self._proxied.get(urlsplit(url).scheme)
+        manager: urllib3.PoolManager | None = self._proxied.get(urlsplit(url).scheme)
         if manager is None or proxy_bypass(host):
             manager = self._direct
         with _mishaps(url):
