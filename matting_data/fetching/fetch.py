@@ -248,15 +248,6 @@ def in_threads(
     done: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
     pending = 0
 
-    def serve() -> None:
-        while (task := waiting.get()) is not None:
-            future: Future[Result] = Future()
-            try:
-                future.set_result(work(task))
-            except BaseException as error:
-                future.set_exception(error)
-            done.put(future)
-
     def ended() -> Iterator[Result]:
         nonlocal pending
         with suppress(queue.Empty):
@@ -265,7 +256,7 @@ def in_threads(
             yield future.result()
         tick()
 
-    pool = [threading.Thread(target=serve, daemon=True) for _ in range(threads)]
+    pool = [threading.Thread(target=_serve, args=(work, waiting, done), daemon=True) for _ in range(threads)]
     for thread in pool:
         thread.start()
     try:
@@ -285,3 +276,17 @@ def in_threads(
         deadline = time.monotonic() + _PATIENCE
         for thread in pool:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _serve(
+    work: Callable[[Task], Result],
+    waiting: queue.SimpleQueue[Task | None],
+    done: queue.SimpleQueue[Future[Result]],
+) -> None:
+    while (task := waiting.get()) is not None:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(work(task))
+        except BaseException as error:
+            future.set_exception(error)
+        done.put(future)
