@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .main import echo_json, echo_notes
-from .options import json_option
+from .options import Command, json_option
 
 if TYPE_CHECKING:
-    from matting_data.fetching.fetch import FetchOptions, FetchResult, Progress
-    from matting_data.fetching.request import Request
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+    from matting_data.fetching.fetch import FetchResult
+    from matting_data.fetching.wanted import Request
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _ORIGINALS_A_SECOND = 10.0
@@ -25,12 +24,12 @@ _ORIGINALS_A_SECOND = 10.0
 def _how_options(command: Command) -> Command:
     for option in (
         json_option,
-        click.option("--offline", is_flag=True, help="Ask nobody; print what is not there yet."),
-        click.option("--retry-rejected", is_flag=True, help="Ask again for what was found to be gone."),
+        click.option("--offline", is_flag=True, help="Make no request; print the files that are missing."),
+        click.option("--retry-rejected", is_flag=True, help="Ask again for files that were found to be gone."),
         click.option("--megabytes-per-second", type=click.FloatRange(0, min_open=True), help="Limit over all jobs."),
         click.option("--requests-per-second", type=click.FloatRange(0, min_open=True), help="Limit over all jobs."),
         click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True,
-                     help="Seconds without an answer, or with next to no bytes, that end a try."),
+                     help="Seconds without an answer, or with less than a kilobyte, after which a try fails."),
         click.option("--tries", type=click.IntRange(1, 100), default=5, show_default=True, help="For one file."),
         click.option("--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Files at a time."),
         click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
@@ -42,9 +41,9 @@ def _how_options(command: Command) -> Command:
 
 @click.group()
 def fetch() -> None:
-    """Download OpenImages: only the images a list names, and the metadata files of a choice.
+    """Download OpenImages: only the images that a list names, and chosen metadata files.
 
-    The same command continues: what is there is not asked for again. Exits with 1 when files failed that a later run
+    The same command continues: it keeps the files that are there. Exits with 1 when files failed that a later run
     may get, or, with --offline, when any are missing.
     """
 
@@ -68,7 +67,7 @@ def openimages(
     From the public bucket (longest side 1,024 pixels; boxable images only) or, with --originals, from where the
     photographs came; those are limited to 10 requests a second unless told otherwise.
     """
-    from matting_data.fetching.request import bucket_request, original_request
+    from matting_data.fetching.image_lists import bucket_request, original_request
 
     if recipe is not None or count is not None:
         images = _chosen(recipe, count, images, out, as_json)
@@ -109,7 +108,7 @@ def openimages_metadata(
     Files whose hash is known are checked against it. The train files are large: labels 2.7 GB, boxes 2.3 GB,
     machine_labels 7.3 GB, images 3.3 GB.
     """
-    from matting_data.fetching.request import metadata_request
+    from matting_data.fetching.metadata_files import metadata_request
 
     return _fetch(metadata_request(names, groups, splits, base_url), out, how, as_json, "files")
 
@@ -124,13 +123,11 @@ def _fetch(request: Request, out: Path, how: dict[str, Any], as_json: bool, unit
     options = FetchOptions(bytes_per_second=megabytes * 1e6 if megabytes else None, **how)
     with _progress(request, unit) as progress:
         result = run_fetch(request, out, options, progress)
-    _report(result, options, out, as_json, unit)
+    _report(result, out, as_json, unit)
     return 1 if result.failed else 0
 
 
-def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool, unit: str) -> None:
-    from dataclasses import asdict
-
+def _report(result: FetchResult, out: Path, as_json: bool, unit: str) -> None:
     from matting_data.fetching.fetch_ledger import LEDGER
     from matting_data.publishing.statistics import ledger_lines
 
@@ -149,38 +146,35 @@ def _report(result: FetchResult, options: FetchOptions, out: Path, as_json: bool
 
 def _report_missing(request: Request, out: Path, as_json: bool) -> int:
     from matting_data.fetching.fetch import missing
-    from matting_data.fetching.wanted import Refused
+    from matting_data.fetching.fetch_ledger import Fetched
 
     absent = list(missing(request, out))
-    names = [item.id for item in absent if not isinstance(item, Refused)]
-    refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Refused)]
+    names = [item.id for item in absent if not isinstance(item, Fetched)]
+    refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Fetched)]
     if as_json:
         echo_json({"out": str(out), "total": len(request), "missing": names, "unusable": refused})
     else:
-        for name in names:
-            click.echo(name)
-        for line in refused:
-            click.echo(f"# {line}")
-        click.echo(f"# {out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for")
+        counts = f"{out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for"
+        click.echo("\n".join([*names, *(f"# {line}" for line in (*refused, counts))]))
     return 1 if absent else 0
 
 
 @contextmanager
-def _progress(request: Request, unit: str) -> Iterator[Progress]:
+def _progress(request: Request, unit: str) -> Iterator[Callable[[FetchResult], None]]:
     """Show a bar of files, or of megabytes where their total is known."""
     from matting_data.running.progress import bar
 
     megabytes = request.bytes // 1_000_000
     with bar(megabytes or len(request), "fetching", "MB" if megabytes else unit) as shown:
 
-        def update(files: int, before: int, received: int) -> None:
-            if shown.disable:
-                return
-            done = received // 1_000_000 if megabytes else files
+        def update(result: FetchResult) -> None:
+            done = result.bytes // 1_000_000 if megabytes else result.total
             if not megabytes:
-                settled = before - shown.initial  # by an earlier run: no measure of the rate
-                shown.initial, shown.n, shown.last_print_n = before, shown.n + settled, shown.last_print_n + settled
-                shown.set_postfix_str(f"{received / 1e6:,.0f} MB", refresh=False)
+                settled = result.settled - shown.initial  # by an earlier run: no measure of the rate
+                shown.initial += settled
+                shown.n += settled
+                shown.last_print_n += settled
+                shown.set_postfix_str(f"{result.bytes / 1e6:,.0f} MB", refresh=False)
             shown.update(done - shown.n)
 
-        yield update
+        yield (lambda result: None) if shown.disable else update

@@ -1,24 +1,31 @@
-"""One GET at a time: redirects looked at before they are followed, stalls ended, every mishap given a reason."""
+"""An HTTP client that keeps to limits, checks each redirect before it follows it, and ends a stalled download.
+
+Every failure of the network becomes a :class:`Mishap` with a reason.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-import urllib.request
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3 import exceptions as errors
 
 from matting_data.errors import RejectedInput
-from matting_data.fetching.placeholder import names_placeholder
-from matting_data.fetching.throttle import Throttle
+from matting_data.fetching.content_checks import names_placeholder
+from matting_data.fetching.wanted import is_http
 from matting_data.version import __version__
 
-_REDIRECTS = (301, 302, 303, 307, 308)
+Response = urllib3.BaseHTTPResponse
+"""An answer whose status and headers have arrived; ``length_remaining`` is the length of its body, None if unknown."""
+
+_HEADERS = {"User-Agent": f"mattingdata/{__version__}", "Accept-Encoding": "identity"}
 _MAX_REDIRECTS = 5
 _CHUNK = 64 * 1024
 _STALL_BYTES = 1024
@@ -26,75 +33,90 @@ _CONNECT_TIMEOUT = 10.0
 
 
 class Mishap(Exception):
-    """A try that failed for now and may succeed later.
+    """A request that failed and may succeed later.
 
     Parameters
     ----------
     reason, detail : str
         As in the ledger.
-    wait : float, optional
+    wait : float
         Seconds the server asks to wait.
     """
 
-    def __init__(self, reason: str, detail: str, wait: float | None = None) -> None:
+    def __init__(self, reason: str, detail: str, wait: float = 0.0) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.wait = wait
 
 
-class Answer:
-    """A response whose status and headers are there and whose body is still to come."""
+class Stopped(Exception):
+    """The run is ending: leave everything as it is."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, url: str, timeout: float) -> None:
-        self._response = response
-        self._timeout = timeout
-        self.url = url
-        self.status = response.status
-        self.headers = response.headers
 
-    @property
-    def length(self) -> int | None:
-        """Content-Length in bytes; None where the server does not say."""
-        text = self.headers.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdigit() else None
+class Throttle:
+    """Limits on requests and bytes that all threads of a run share; every wait ends at once when the run is stopped.
 
-    def body(self) -> Iterator[bytes]:
-        """Yield the body piece by piece as it comes.
+    Parameters
+    ----------
+    requests_per_second, bytes_per_second : float, optional
+        Limits over all threads; none by default. Requests are spaced evenly, without bursts.
+    """
+
+    def __init__(self, requests_per_second: float | None = None, bytes_per_second: float | None = None) -> None:
+        self._spacing = 1 / requests_per_second if requests_per_second else 0.0
+        self._seconds_a_byte = 1 / bytes_per_second if bytes_per_second else 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._free_at: defaultdict[str, float] = defaultdict(float)
+        self.received = 0
+
+    def stop(self) -> None:
+        """End every wait, now and later, with :class:`Stopped`."""
+        self._stop.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait `seconds`.
 
         Raises
         ------
-        Mishap
-            ``stalled`` (less than a kilobyte within the timeout), ``truncated`` or ``connection``.
+        Stopped
+            At once when the run is stopped.
         """
-        waited, arrived = 0.0, 0
-        while True:
-            started = time.monotonic()
-            with _mishaps(self.url):
-                piece = self._response.read1(_CHUNK, decode_content=False)
-            if not piece:
-                return
-            # only the time spent reading counts: what a rate limit spends between two pieces is no stall
-            waited, arrived = waited + time.monotonic() - started, arrived + len(piece)
-            if arrived >= _STALL_BYTES:
-                waited, arrived = 0.0, 0
-            elif waited > self._timeout:
-                raise Mishap("stalled", f"{arrived} bytes in {waited:.0f} s from {host_of(self.url)}")
-            yield piece
+        if self._stop.wait(max(0.0, seconds)):
+            raise Stopped
 
-    def close(self) -> None:
-        """End the answer; the short body of a refusal or redirect is read, so that its connection can be used again."""
-        length = self.length
-        short = self.status >= 300 and (length is None or length <= _CHUNK)
-        with suppress(errors.HTTPError, OSError):
-            for _ in range(8 if short else 0):
-                if not self._response.read1(_CHUNK, decode_content=False):
-                    return  # at its end, urllib3 has given the connection back
-        self._response.close()
+    def before_request(self, host: str) -> None:
+        """Wait until a request to `host` is allowed."""
+        while (held := self._free_at[host] - time.monotonic()) > 0:
+            self.pause(held)
+        self._take("a request", self._spacing)
+
+    def after_bytes(self, count: int) -> None:
+        """Count `count` bytes as received and wait until they are allowed."""
+        with self._lock:
+            self.received += count
+        self._take("a byte", count * self._seconds_a_byte)
+
+    def hold(self, host: str, seconds: float) -> None:
+        """Ask `host` for nothing for `seconds`: a server that asks for a pause means all threads."""
+        with self._lock:
+            self._free_at[host] = max(self._free_at[host], time.monotonic() + seconds)
+
+    def _take(self, what: str, seconds: float) -> None:
+        """Wait until earlier takers of a limit have used their seconds, and use some."""
+        with self._lock:
+            now = time.monotonic()
+            slot = max(now, self._free_at[what])
+            self._free_at[what] = slot + seconds
+        self.pause(slot - now)
 
 
 class Client:
     """HTTP and HTTPS for many threads.
+
+    urllib3 neither retries nor follows redirects here: every redirect is checked and counts against the limits, and a
+    second try continues the file where the first broke off.
 
     Parameters
     ----------
@@ -103,33 +125,29 @@ class Client:
     connections : int
         Kept open to each host.
     timeout : float
-        Seconds without an answer, or with less than a kilobyte of the body, after which a try is given up.
+        Seconds without an answer, or with less than a kilobyte of the body, after which a request fails.
     """
 
     def __init__(self, throttle: Throttle, connections: int = 8, timeout: float = 30.0) -> None:
-        self._throttle = throttle
+        self.throttle = throttle
         self._timeout = timeout
-        self._options = {
-            "maxsize": connections,
-            "retries": False,
-            "timeout": urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout),
-            "headers": {"User-Agent": f"mattingdata/{__version__}", "Accept-Encoding": "identity"},
-        }
-        self._direct = urllib3.PoolManager(**self._options)  # type: ignore[arg-type]
+        limits = urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout)
+        options: dict[str, Any] = {"maxsize": connections, "retries": False, "timeout": limits}
+        self._direct = urllib3.PoolManager(**options)
         self._proxied = {
-            scheme: urllib3.ProxyManager(address, **self._options)  # type: ignore[arg-type]
-            for scheme, address in urllib.request.getproxies().items()
+            scheme: urllib3.ProxyManager(address, **options)
+            for scheme, address in getproxies().items()
             if scheme in ("http", "https")
         }
 
     @contextmanager
-    def get(self, url: str, headers: dict[str, str] | None = None) -> Iterator[Answer]:
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Response]:
         """Ask for `url` and follow its redirects.
 
         Yields
         ------
-        Answer
-            Whatever its status, other than a redirect.
+        Response
+            Whatever its status, other than a redirect; read it with :meth:`body`. Its ``url`` is the last one asked.
 
         Raises
         ------
@@ -140,90 +158,108 @@ class Client:
             ``timeout`` or ``connection``.
         """
         for _ in range(_MAX_REDIRECTS + 1):
-            require_http(url)
-            answer = self._ask(url, headers or {})
+            response = self._ask(url, {**_HEADERS, **(headers or {})})
             try:
-                if answer.status not in _REDIRECTS:
-                    yield answer
+                location = response.get_redirect_location()
+                if location is False:
+                    yield response
                     return
-                url = _redirect(answer)
+                url = redirect_target(url, location or "")
             finally:
-                answer.close()
+                _close(response)
         raise RejectedInput("redirect_loop", f"more than {_MAX_REDIRECTS} redirects, the last to {url}")
 
-    def _ask(self, url: str, headers: dict[str, str]) -> Answer:
+    def body(self, response: Response) -> Iterator[bytes]:
+        """Yield the body piece by piece as it comes and as the limits allow.
+
+        Raises
+        ------
+        Mishap
+            ``stalled`` (less than a kilobyte within the timeout), ``truncated`` or ``connection``.
+        """
+        waited, arrived = 0.0, 0
+        while True:
+            started = time.monotonic()
+            with _mishaps(response.url):
+                piece = response.read1(_CHUNK, decode_content=False)
+            if not piece:
+                return
+            # only the time spent reading counts: a pause for the rate limit between two pieces is not a stall
+            waited, arrived = waited + time.monotonic() - started, arrived + len(piece)
+            if arrived >= _STALL_BYTES:
+                waited, arrived = 0.0, 0
+            elif waited > self._timeout:
+                raise Mishap("stalled", f"{arrived} bytes in {waited:.0f} s from {host_of(response.url)}")
+            yield piece
+            self.throttle.after_bytes(len(piece))
+
+    def _ask(self, url: str, headers: dict[str, str]) -> Response:
+        if not is_http(url):
+            raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
         host = host_of(url)
-        self._throttle.before_request(host)
-        pool = self._proxied.get(urlsplit(url).scheme, self._direct)
-        if pool is not self._direct and urllib.request.proxy_bypass(host):
-            pool = self._direct
+        self.throttle.before_request(host)
+        manager: urllib3.PoolManager | None = self._proxied.get(urlsplit(url).scheme)
+        if manager is None or proxy_bypass(host):
+            manager = self._direct
         with _mishaps(url):
-            response = pool.request(
-                "GET",
-                url,
-                headers={**self._options["headers"], **headers},  # type: ignore[dict-item]
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
+            response = manager.request(
+                "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False
             )
-        return Answer(response, url, self._timeout)
+        response.url = url  # urllib3 gives the path alone
+        return response
 
 
-def require_http(url: str) -> None:
-    """Raise RejectedInput ``bad_url`` unless `url` is ``http(s)://host...``."""
+def host_of(url: str | None) -> str:
+    """Get host and port as the address has them."""
+    return urlsplit(url or "").netloc.rpartition("@")[2]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read how many seconds ``Retry-After`` asks to wait, from a number or a date; None without one."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
-    except ValueError:
-        usable = False
-    if not usable:
-        raise RejectedInput("bad_url", f"{url[:100]!r} is no http or https address")
-
-
-def host_of(url: str) -> str:
-    """Return host and port as the address has them."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def retry_after(headers: urllib3.HTTPHeaderDict) -> float | None:
-    """Return the seconds that ``Retry-After`` asks to wait, given as a number or as a date; None without one."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
+        return urllib3.Retry().parse_retry_after(headers.get("Retry-After", ""))
+    except errors.InvalidHeader:
         return None
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _redirect(answer: Answer) -> str:
-    location = answer.headers.get("Location", "")
+def redirect_target(url: str, location: str) -> str:
+    """Resolve the ``Location`` that `url` redirects to; raise RejectedInput unless it may be followed."""
+    refusal = RejectedInput("refused_redirect", f"from {url} to {location[:100]!r}")
     try:
-        target = urljoin(answer.url, location)
+        target = urljoin(url, location)
         scheme = urlsplit(target).scheme
     except ValueError:
-        raise RejectedInput("refused_redirect", f"to {location[:100]!r}, which is no address") from None
+        raise refusal from None
     if names_placeholder(target):
         raise RejectedInput("dead_photo", f"redirected to the placeholder {target}")
-    if not location or scheme not in ("http", "https") or (urlsplit(answer.url).scheme, scheme) == ("https", "http"):
-        raise RejectedInput("refused_redirect", f"{answer.status} from {answer.url} to {location[:100]!r}")
+    if not location or scheme not in ("http", "https") or (urlsplit(url).scheme, scheme) == ("https", "http"):
+        raise refusal
     return target
 
 
+def _close(response: Response) -> None:
+    """End an answer; the short body of a refusal or redirect is read, so that its connection can be used again."""
+    with suppress(errors.HTTPError, OSError):
+        for _ in range(8 if response.status >= 300 else 0):
+            if not response.read1(_CHUNK, decode_content=False):
+                return  # at its end, urllib3 has given the connection back
+    response.close()
+
+
 @contextmanager
-def _mishaps(url: str) -> Iterator[None]:
+def _mishaps(url: str | None) -> Iterator[None]:
+    """Raise urllib3's errors as mishaps."""
+    host = host_of(url)
     try:
         yield
     except errors.LocationValueError as error:
         raise RejectedInput("bad_url", str(error)) from None
-    except errors.NewConnectionError as error:
+    except errors.NewConnectionError as error:  # urllib3 counts it as a timeout, whatever its cause
         raise Mishap("connection", str(error)) from None
     except errors.TimeoutError as error:
-        connecting = isinstance(error, errors.ConnectTimeoutError)
-        detail = f"{'no connection to' if connecting else 'no answer from'} {host_of(url)} in time"
-        raise Mishap("timeout", detail) from None
+        missing = "connection to" if isinstance(error, errors.ConnectTimeoutError) else "answer from"
+        raise Mishap("timeout", f"no {missing} {host} in time") from None
     except (errors.HTTPError, OSError) as error:
         ended_early = any(isinstance(cause, errors.IncompleteRead) for cause in (error, *error.args))
         what = error.args[0] if isinstance(error, errors.ProtocolError) and error.args else error
-        raise Mishap("truncated" if ended_early else "connection", f"{host_of(url)}: {what}") from None
+        raise Mishap("truncated" if ended_early else "connection", f"{host}: {what}") from None

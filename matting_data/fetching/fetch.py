@@ -1,26 +1,31 @@
-"""Fetching what is asked for into one folder: what is there stays, the rest is fetched, all of it accounted for."""
+"""Fetch files into one folder: keep those that are there, download the rest, and record where each one ended."""
 
 from __future__ import annotations
 
 import dataclasses
+import queue
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from matting_data.errors import UsageError
-from matting_data.fetching.client import Client
+from matting_data.fetching.client import Client, Throttle
+from matting_data.fetching.download import download
 from matting_data.fetching.fetch_ledger import Fetched, Ledger, open_ledger, read_ledger
-from matting_data.fetching.pool import in_threads
-from matting_data.fetching.throttle import Throttle
-from matting_data.fetching.transfer import Transfer
-from matting_data.fetching.wanted import Refused, Wanted
+from matting_data.fetching.wanted import Wanted
 
-Progress = Callable[[int, int, int], None]
-"""Called in the caller's thread with how many files have ended, how many of them an earlier run had settled, and how
-many bytes have come in this run."""
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 _HOPELESS = 20
+_TICK = 0.5
+_PATIENCE = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +39,7 @@ class FetchOptions:
     tries : int
         For one file, before it has failed.
     timeout : float
-        Seconds without an answer or with next to no bytes after which a try is over.
+        Seconds without an answer, or with less than a kilobyte, after which a try fails.
     first_wait : float
         Seconds of the first back-off; later ones double.
     requests_per_second, bytes_per_second : float, optional
@@ -59,9 +64,11 @@ class FetchResult:
     Attributes
     ----------
     total, written : int
-        Files asked for, and those that are there now.
+        Files asked for that have ended, and those that are there now.
     kept : int
         Of those written, how many an earlier run had written.
+    settled : int
+        Of all, how many an earlier run had written or found cannot be had.
     rejected, failed : Counter
         Reason → files.
     bytes : int
@@ -73,23 +80,26 @@ class FetchResult:
     total: int = 0
     written: int = 0
     kept: int = 0
+    settled: int = 0
     rejected: Counter[str] = dataclasses.field(default_factory=Counter)
     failed: Counter[str] = dataclasses.field(default_factory=Counter)
     bytes: int = 0
     problems: list[Fetched] = dataclasses.field(default_factory=list)
 
-    def count(self, row: Fetched) -> None:
-        """Count a row."""
+    def count(self, row: Fetched, settled: bool = False) -> None:
+        """Count a row, which an earlier run may have settled."""
         self.total += 1
+        self.settled += settled
         if row.outcome == "written":
             self.written += 1
+            self.kept += settled
             return
         (self.rejected if row.outcome == "rejected" else self.failed)[row.reason] += 1
         if len(self.problems) < 100:
             self.problems.append(row)
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return the counts as plain values, reasons in alphabetical order."""
+        """Give the counts as plain values, reasons in alphabetical order."""
         return {
             "total": self.total,
             "written": self.written,
@@ -101,10 +111,10 @@ class FetchResult:
 
 
 def fetch(
-    asked: Iterable[Wanted | Refused],
+    asked: Iterable[Wanted | Fetched],
     folder: Path,
     options: FetchOptions | None = None,
-    progress: Progress = lambda ended, before, received: None,
+    progress: Callable[[FetchResult], None] = lambda result: None,
 ) -> FetchResult:
     """Fetch files into `folder` and write its ledger.
 
@@ -114,10 +124,12 @@ def fetch(
 
     Parameters
     ----------
-    asked : iterable of Wanted or Refused
-        Each id once; see :mod:`matting_data.fetching.wanted`.
+    asked : iterable of Wanted or Fetched
+        Each id once: a file to fetch, or the row of what cannot be asked for.
     folder : Path
         Created if need be; files lie in it side by side.
+    progress : callable
+        Called in the caller's thread with the counts so far, when files have ended and about twice a second.
 
     Raises
     ------
@@ -128,90 +140,153 @@ def fetch(
     """
     options = options or FetchOptions()
     throttle = Throttle(options.requests_per_second, options.bytes_per_second)
-    transfer = Transfer(
-        folder, Client(throttle, options.jobs, options.timeout), throttle, options.tries, options.first_wait
-    )
+    client = Client(throttle, options.jobs, options.timeout)
     result = FetchResult()
+    work = partial(download, folder=folder, client=client, tries=options.tries, first_wait=options.first_wait)
+
+    def tick() -> None:
+        result.bytes = throttle.received
+        progress(result)
+
     with open_ledger(folder) as ledger:
         run = _Run(folder, ledger, options, result)
-
-        def tick() -> None:
-            progress(result.total, run.settled_before, throttle.received)
-
-        for row in in_threads(run.to_fetch(asked), transfer.fetch, options.jobs, throttle.stop, tick):
-            run.end(row)
-            tick()
+        for row in in_threads(run.to_fetch(asked), work, options.jobs, throttle.stop, tick):
+            run.failed_in_a_row = run.failed_in_a_row + 1 if row.outcome == "failed" else 0
+            run.record(row)
         tick()
-        result.bytes = throttle.received
         ledger.close()
     return result
 
 
-def missing(asked: Iterable[Wanted | Refused], folder: Path) -> Iterator[Wanted | Refused]:
-    """Yield what of `asked` is not in `folder`, and what cannot be asked for, without asking anybody.
+def missing(asked: Iterable[Wanted | Fetched], folder: Path) -> Iterator[Wanted | Fetched]:
+    """Yield the files that `folder` lacks and the rows of what cannot be asked for, without any request.
 
     A file counts as there when it has the length the ledger or the metadata tells, or any length when neither does.
     """
     written = read_ledger(folder).filter(outcome="written")
     lengths = dict(zip(written["id"], written["bytes"], strict=True))
     for item in asked:
-        if isinstance(item, Refused) or not _is_there(folder, item, lengths.get(item.id, item.bytes)):
+        if isinstance(item, Fetched) or not _is_there(folder, item, lengths.get(item.id, item.bytes)):
             yield item
 
 
+@dataclasses.dataclass
 class _Run:
     """One run's bookkeeping, all of it in the caller's thread."""
 
-    def __init__(self, folder: Path, ledger: Ledger, options: FetchOptions, result: FetchResult) -> None:
-        self._folder = folder
-        self._ledger = ledger
-        self._result = result
-        self._retry_rejected = options.retry_rejected
-        self._patience = max(_HOPELESS, 4 * options.jobs)
-        self._failed_in_a_row = 0
-        self.settled_before = 0
+    folder: Path
+    ledger: Ledger
+    options: FetchOptions
+    result: FetchResult
+    failed_in_a_row: int = 0
 
-    def to_fetch(self, asked: Iterable[Wanted | Refused]) -> Iterator[Wanted]:
-        """Yield what has to be fetched; record what need not or cannot be."""
+    def to_fetch(self, asked: Iterable[Wanted | Fetched]) -> Iterator[Wanted]:
+        """Yield the files to download; record those that are settled, and those that cannot be asked for."""
         seen: set[str] = set()
         for item in asked:
             if item.id in seen:
                 raise UsageError(f"{item.id!r} is asked for twice: name each file once")
             seen.add(item.id)
-            if isinstance(item, Refused):
-                self._record(Fetched(item.id, "rejected", item.reason, item.detail))
-                continue
-            length = self._ledger.written_bytes(item.id)
-            if length is not None and _is_there(self._folder, item, length):
-                self._result.kept += 1
-                self._settled(Fetched(item.id, "written"))
-                continue
-            before = None if self._retry_rejected else self._ledger.rejected(item.id, item.url)
-            if before is not None and not (self._folder / item.name).exists():
-                self._settled(before)
-            elif self._failed_in_a_row >= self._patience:
-                detail = f"not asked for: {self._failed_in_a_row} files before it failed in a row"
-                self._record(Fetched(item.id, "failed", "not_tried", detail, url=item.url))
+            if isinstance(item, Fetched):
+                self.record(item)
+            elif before := self._settled(item):
+                self.result.count(before, settled=True)
+            elif self.failed_in_a_row >= max(_HOPELESS, 4 * self.options.jobs):
+                detail = f"not asked for: {self.failed_in_a_row} files before it failed in a row"
+                self.record(Fetched(item.id, "failed", "not_tried", detail, url=item.url))
             else:
                 yield item
 
-    def end(self, row: Fetched) -> None:
-        """Record where a file that was asked for ended."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if row.outcome == "failed" else 0
-        self._record(row)
+    def record(self, row: Fetched) -> None:
+        """Record where a file ended."""
+        self.ledger.add(row)
+        self.result.count(row)
 
-    def _settled(self, row: Fetched) -> None:
-        self.settled_before += 1
-        self._result.count(row)
-
-    def _record(self, row: Fetched) -> None:
-        self._ledger.add(row)
-        self._result.count(row)
+    def _settled(self, item: Wanted) -> Fetched | None:
+        """Look up where an earlier run left a file; None if it has to be fetched again."""
+        before = self.ledger.settled(item.id)
+        if before is None:
+            return None
+        if before.outcome == "written":
+            return before if _is_there(self.folder, item, before.bytes) else None
+        again = self.options.retry_rejected or before.url != item.url or (self.folder / item.name).exists()
+        return None if again else before
 
 
 def _is_there(folder: Path, item: Wanted, length: int) -> bool:
+    path = folder / item.name
+    found = path.stat().st_size if path.is_file() else 0
+    return found > 0 and found == (length or found)
+
+
+def in_threads(
+    tasks: Iterable[Task],
+    work: Callable[[Task], Result],
+    threads: int,
+    stop: Callable[[], None],
+    tick: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
+    """Yield the results of `work` as they come.
+
+    Tasks are taken as threads become free, so that their iterable may be long. Threads are daemons, unlike those of
+    ``ThreadPoolExecutor``, which Python joins before it exits: one that hangs in a read delays the end of an
+    interrupted run by two seconds at most.
+
+    Parameters
+    ----------
+    stop : callable
+        Makes `work` end soon in all threads; called when the caller stops iterating or anything was raised.
+    tick : callable
+        Called in the caller's thread after results have come, and about twice a second while waiting.
+
+    Raises
+    ------
+    BaseException
+        The first that `work` raised.
+    """
+    waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
+    pending = 0
+
+    def ended() -> Iterator[Result]:
+        nonlocal pending
+        with suppress(queue.Empty):
+            future = done.get(timeout=_TICK)
+            pending -= 1
+            yield future.result()
+        tick()
+
+    pool = [threading.Thread(target=_serve, args=(work, waiting, done), daemon=True) for _ in range(threads)]
+    for thread in pool:
+        thread.start()
     try:
-        found = (folder / item.name).stat().st_size
-    except OSError:
-        return False
-    return found == length if length else found > 0
+        for task in tasks:
+            waiting.put(task)
+            pending += 1
+            while pending >= 2 * threads:
+                yield from ended()
+        while pending:
+            yield from ended()
+    except BaseException:
+        stop()
+        raise
+    finally:
+        for _ in pool:
+            waiting.put(None)
+        deadline = time.monotonic() + _PATIENCE
+        for thread in pool:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _serve(
+    work: Callable[[Task], Result],
+    waiting: queue.SimpleQueue[Task | None],
+    done: queue.SimpleQueue[Future[Result]],
+) -> None:
+    while (task := waiting.get()) is not None:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(work(task))
+        except BaseException as error:
+            future.set_exception(error)
+        done.put(future)

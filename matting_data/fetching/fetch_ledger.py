@@ -1,4 +1,4 @@
-"""Where every file asked for ended: a journal while the run goes on, a Parquet table when it is over.
+"""The ledger of a fetch, a row for every file asked for: a journal during the run, a Parquet table after it.
 
 The table holds everything ever asked for into that folder, one row each, so that a second list into the same folder
 loses nothing of the first. A killed run leaves the journal; the next one reads it and goes on.
@@ -7,14 +7,14 @@ loses nothing of the first. A killed run leaves the journal; the next one reads 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
+from filelock import FileLock, Timeout
 
 from matting_data.errors import DamageError, StorageError
 from matting_data.records.tables import PARQUET_ERRORS, schema, write_parquet
@@ -63,41 +63,30 @@ class Fetched:
 class Ledger:
     """The ledger of one folder, held by one run; made by :func:`open_ledger`."""
 
-    def __init__(self, path: Path, journal: Path, stream: BinaryIO, before: pl.DataFrame) -> None:
-        self._path = path
-        self._journal = journal
+    def __init__(self, folder: Path, stream: BinaryIO) -> None:
+        self._folder = folder
         self._stream = stream
-        self._before = before
-        settled = (pl.col("outcome") == "written") | pl.col("reason").is_in(_FINAL)
-        self._settled = before.filter(settled)
+        rows = _latest(pl.concat([read_ledger(folder), _read_journal(folder)]))
+        self._before = rows.filter(~pl.col("reason").is_in(_OF_A_LIST))
+        self._settled = rows.filter((pl.col("outcome") == "written") | pl.col("reason").is_in(_FINAL))
         # numbers of rows, not the rows: there may be millions
         self._row_of = {identity: number for number, identity in enumerate(self._settled["id"])}
 
-    def written_bytes(self, identity: str) -> int | None:
-        """Return the length of a file that an earlier run wrote; None when none did."""
-        row = self._settled_row(identity)
-        return row.bytes if row and row.outcome == "written" else None
-
-    def rejected(self, identity: str, url: str) -> Fetched | None:
-        """Return the row of what an earlier run found cannot be had from `url`."""
-        row = self._settled_row(identity)
-        return row if row and row.outcome == "rejected" and row.url == url else None
-
-    def _settled_row(self, identity: str) -> Fetched | None:
+    def settled(self, identity: str) -> Fetched | None:
+        """Get the row of what an earlier run wrote, or found cannot be had."""
         number = self._row_of.get(identity)
         return None if number is None else Fetched(*self._settled.row(number))
 
     def add(self, row: Fetched) -> None:
         """Record a row; it survives the process from here on."""
-        with storage_errors(self._journal):
+        with storage_errors(self._folder / _JOURNAL):
             self._stream.write(json.dumps(dataclasses.asdict(row)).encode() + b"\n")
             self._stream.flush()
 
     def close(self) -> None:
         """Write the table and empty the journal."""
-        rows = pl.concat([self._before, _read_journal(self._journal)])
-        write_parquet(self._path, _latest(rows))
-        with storage_errors(self._journal):
+        write_parquet(self._folder / LEDGER, _latest(pl.concat([self._before, _read_journal(self._folder)])))
+        with storage_errors(self._folder / _JOURNAL):
             self._stream.truncate(0)
 
 
@@ -115,18 +104,19 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         The ledger there cannot be read.
     """
     journal = folder / _JOURNAL
-    with storage_errors(folder):
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(journal, "ab")  # noqa: SIM115 - held, and locked, for the whole block
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(f"another run is fetching into {folder}: wait for it, or choose another --out") from None
-        _cut_torn_line(journal, stream)
-        before = _latest(pl.concat([read_ledger(folder), _read_journal(journal)]))
-        before = before.filter(~pl.col("reason").is_in(_OF_A_LIST))
-        yield Ledger(folder / LEDGER, journal, stream, before)
+    with ExitStack() as held:
+        with storage_errors(folder):
+            journal.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(FileLock(journal.with_name("lock"), timeout=0))
+            except Timeout:
+                raise StorageError(
+                    f"another run is fetching into {folder}: wait for it, or choose another --out"
+                ) from None
+            stream = held.enter_context(open(journal, "ab"))
+            # a killed process may have left half a line: the next one starts on its own
+            stream.truncate(journal.read_bytes().rfind(b"\n") + 1)
+        yield Ledger(folder, stream)
 
 
 def read_ledger(folder: Path) -> pl.DataFrame:
@@ -137,11 +127,18 @@ def read_ledger(folder: Path) -> pl.DataFrame:
     DamageError
         The file cannot be read.
     """
-    path = folder / LEDGER
+    return _read(folder / LEDGER, lambda path: pl.read_parquet(path, glob=False).select(*schema(Fetched)))
+
+
+def _read_journal(folder: Path) -> pl.DataFrame:
+    return _read(folder / _JOURNAL, lambda path: pl.read_ndjson(path, schema=schema(Fetched)))
+
+
+def _read(path: Path, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=schema(Fetched))
     try:
-        return pl.read_parquet(path, glob=False).select(*schema(Fetched))
+        return read(path)
     except PARQUET_ERRORS as error:
         reason = str(error).splitlines()[0]
         raise DamageError(
@@ -151,27 +148,3 @@ def read_ledger(folder: Path) -> pl.DataFrame:
 
 def _latest(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.unique("id", keep="last", maintain_order=True).sort("id")
-
-
-def _read_journal(path: Path) -> pl.DataFrame:
-    if path.stat().st_size == 0:
-        return pl.DataFrame(schema=schema(Fetched))
-    try:
-        return pl.read_ndjson(path, schema=schema(Fetched))
-    except PARQUET_ERRORS as error:
-        reason = str(error).splitlines()[0]
-        raise DamageError(
-            f"{path} cannot be read ({reason}): delete it and fetch again, the files there are then checked anew"
-        ) from None
-
-
-def _cut_torn_line(path: Path, stream: BinaryIO) -> None:
-    """Drop the end of a line that a killed process began, so that the next line starts on its own."""
-    data_end = path.stat().st_size
-    with open(path, "rb") as reader:
-        reader.seek(max(0, data_end - 1_000_000))
-        tail = reader.read()
-    keep = data_end - len(tail) + tail.rfind(b"\n") + 1
-    if keep != data_end:
-        with storage_errors(path):
-            stream.truncate(keep)

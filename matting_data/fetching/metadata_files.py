@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
 
 from matting_data.errors import UsageError, nearest
-from matting_data.fetching.wanted import Wanted
+from matting_data.fetching.wanted import Request, Wanted, check_base_url
 
 METADATA_BASE = "https://storage.googleapis.com/openimages"
 
@@ -51,7 +51,7 @@ class MetadataFile:
         return PurePosixPath(self.path).name
 
     def wanted(self, base: str = METADATA_BASE) -> Wanted:
-        """Return what to fetch."""
+        """Describe the file to fetch."""
         length = self.bytes if self.sha256 or self.md5 else 0
         return Wanted(self.name, self.name, f"{base}/{self.path}", length, self.md5, self.sha256, image=False)
 
@@ -63,9 +63,10 @@ def metadata_files() -> list[MetadataFile]:
     return [MetadataFile(**{**row, "bytes": int(row["bytes"] or 0)}) for row in rows]  # type: ignore[arg-type]
 
 
-def select(files: Iterable[MetadataFile], names: Sequence[str] = (), groups: Sequence[str] = (),
-           splits: Sequence[str] = ()) -> list[MetadataFile]:  # fmt: skip
-    """Choose files by name, or by group and split.
+def metadata_request(
+    names: Sequence[str], groups: Sequence[str] = (), splits: Sequence[str] = (), base_url: str | None = None
+) -> Request:
+    """Ask for metadata files by name, or by group and split.
 
     Parameters
     ----------
@@ -74,32 +75,33 @@ def select(files: Iterable[MetadataFile], names: Sequence[str] = (), groups: Seq
     groups : sequence of str
         Further files, of these groups.
     splits : sequence of str
-        Keep only files of these splits and of ``all``; every split without.
+        Keep, of the groups, only files of these splits and of ``all``; every split without.
 
     Raises
     ------
     UsageError
-        An unknown name or group, with the nearest known one.
+        Nothing chosen, an unknown name or group (with the nearest known one), or an unusable address.
     """
-    files = list(files)
+    files = metadata_files()
     known = {file.name: file for file in files} | {file.path: file for file in files}
+    known_groups = list(dict.fromkeys(file.group for file in files))
+    if not names and not groups:
+        raise UsageError(f"nothing is asked for: name files, or a --group of {', '.join(known_groups)}")
     _require_known("file", names, known)
-    _require_known("group", groups, {file.group: file for file in files})
-    chosen = {known[name].name for name in names}
-    chosen |= {file.name for file in files if file.group in groups and _of(file.split, splits)}
-    return [file for file in files if file.name in chosen]
+    _require_known("group", groups, known_groups)
+    named = {known[name] for name in names}
+    chosen = [
+        file
+        for file in files
+        if file in named or (file.group in groups and (not splits or file.split in (*splits, "all")))
+    ]
+    if not chosen:
+        raise UsageError(f"--group {', '.join(groups)} has no file for --split {', '.join(splits)}: leave out --split")
+    base = check_base_url(base_url or METADATA_BASE, METADATA_BASE)
+    return Request(lambda: (file.wanted(base) for file in chosen), len(chosen), sum(file.bytes for file in chosen))
 
 
-def groups_of(files: Iterable[MetadataFile]) -> Iterator[str]:
-    """Yield the groups in the order of the table."""
-    yield from dict.fromkeys(file.group for file in files)
-
-
-def _of(split: str, splits: Sequence[str]) -> bool:
-    return not splits or split in splits or split == "all"
-
-
-def _require_known(what: str, words: Sequence[str], known: dict[str, MetadataFile]) -> None:
+def _require_known(what: str, words: Sequence[str], known: Iterable[str]) -> None:
     for word in words:
         if word not in known:
             hint = nearest(word, known) or f"; known are {', '.join(list(known)[:8])}, ..."

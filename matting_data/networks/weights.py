@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from matting_data.errors import MissingExtraError, UsageError
-from matting_data.fetching.client import Client
-from matting_data.fetching.throttle import Throttle
-from matting_data.fetching.transfer import Transfer
+from matting_data.fetching.client import Client, Throttle
+from matting_data.fetching.download import download
 from matting_data.fetching.wanted import Wanted
 from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
@@ -191,8 +190,7 @@ def _downloaded(url: str, folder: Path | None) -> Path:
         return path
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-    throttle = Throttle()
-    fetched = Transfer(folder, Client(throttle, connections=1), throttle).fetch(Wanted(name, name, url, image=False))
+    fetched = download(Wanted(name, name, url, image=False), folder, Client(Throttle(), connections=1))
     if fetched.outcome != "written":
         raise UsageError(
             f"cannot fetch {url} ({fetched.detail}): download it elsewhere and name the file, "

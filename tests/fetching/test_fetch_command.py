@@ -133,7 +133,7 @@ def test_metadata_is_fetched_and_checked(
         metadata_files.MetadataFile("v7/b.csv", "labels", "test", "v7", len(body), "0" * 64, "", "B"),
         metadata_files.MetadataFile("v7/c.csv", "classes", "all", "v7", 9_999, "", "", ""),
     ]
-    monkeypatch.setattr("matting_data.fetching.request.metadata_files", lambda: table)
+    monkeypatch.setattr("matting_data.fetching.metadata_files.metadata_files", lambda: table)
     for name in "abc":
         server.at(f"/v7/{name}.csv", good(body, "text/csv"))
     out = tmp_path / "out"

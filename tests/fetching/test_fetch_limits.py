@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import urllib3
 
-from matting_data.fetching.client import Client, retry_after
-from matting_data.fetching.fetch import FetchOptions, fetch
-from matting_data.fetching.pool import in_threads
-from matting_data.fetching.throttle import Stopped, Throttle
+from matting_data.errors import RejectedInput
+from matting_data.fetching.client import Client, Stopped, Throttle, redirect_target, retry_after
+from matting_data.fetching.fetch import FetchOptions, fetch, in_threads
 from matting_data.fetching.wanted import Wanted
 from matting_data.storage.retries import back_off
 from tests.support.misbehaving_server import Behaviour, Server, good, photo, status
@@ -164,23 +163,17 @@ def test_a_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, monk
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server.at("http://photos.invalid/x.jpg", good(photo()))
-    with Client(Throttle()).get("http://photos.invalid/x.jpg") as answer:
-        assert b"".join(answer.body()) == photo()
-    with Client(Throttle()).get(server.at("/direct.jpg", good(photo()))) as answer:
+    client = Client(Throttle())
+    with client.get("http://photos.invalid/x.jpg") as answer:
+        assert b"".join(client.body(answer)) == photo()
+    with client.get(server.at("/direct.jpg", good(photo()))) as answer:
         assert answer.status == 200
     assert [asked.path for asked in server.asked] == ["http://photos.invalid/x.jpg", "/direct.jpg"]
 
 
 def test_https_to_http_is_refused_and_http_to_https_is_not() -> None:
-    from matting_data.errors import RejectedInput
-    from matting_data.fetching.client import Answer, _redirect
-
-    def target(url: str, location: str) -> str:
-        response = urllib3.HTTPResponse(b"", {"Location": location}, 302)
-        return _redirect(Answer(response, url, 1.0))
-
-    assert target("http://a/x", "https://b/y") == "https://b/y"
-    assert target("https://a/x/y", "z") == "https://a/x/z"
+    assert redirect_target("http://a/x", "https://b/y") == "https://b/y"
+    assert redirect_target("https://a/x/y", "z") == "https://a/x/z"
     with pytest.raises(RejectedInput) as refused:
-        target("https://a/x", "http://b/y")
+        redirect_target("https://a/x", "http://b/y")
     assert refused.value.reason == "refused_redirect"

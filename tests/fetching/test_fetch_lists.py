@@ -11,16 +11,16 @@ import polars as pl
 import pytest
 
 from matting_data.errors import UsageError
-from matting_data.fetching.request import bucket_request, metadata_request, original_request
-from matting_data.fetching.wanted import (
-    Refused,
-    Wanted,
-    bucket_images,
-    check_base_url,
+from matting_data.fetching.fetch_ledger import Fetched
+from matting_data.fetching.image_lists import (
+    bucket_request,
     original_images,
+    original_request,
     read_image_list,
-    read_originals,
+    read_image_rows,
 )
+from matting_data.fetching.metadata_files import metadata_files, metadata_request
+from matting_data.fetching.wanted import Wanted, check_base_url
 
 A, B, C = "f9e0434389a1d4dd", "1a007563ebc18664", "ea8bfd4e765304db"
 HEADER = (
@@ -46,10 +46,12 @@ def write(path: Path, text: str) -> Path:
 
 def test_a_list_in_the_official_format(tmp_path: Path) -> None:
     text = f"\ufefftrain/{A}\r\n\n# a comment\ntest/{B.upper()}.jpg  # another\n  validation/{C}\ntrain/{A}\n"
-    found = read_image_list(write(tmp_path / "list.txt", text))
-    assert found.images == {A: "train", B: "test", C: "validation"}
-    assert list(found.images) == [A, B, C] and found.refused == [] and found.repeated == 1
-    assert list(bucket_images(found.images, "http://h/b"))[1] == Wanted(B, f"{B}.jpg", f"http://h/b/test/{B}.jpg")
+    path = write(tmp_path / "list.txt", text)
+    splits, refused = read_image_list(path)
+    assert splits == {A: "train", B: "test", C: "validation"}
+    assert list(splits) == [A, B, C] and refused == []
+    wanted = list(bucket_request(path, "http://h/b/"))
+    assert len(wanted) == 3 and wanted[1] == Wanted(B, f"{B}.jpg", f"http://h/b/test/{B}.jpg")
 
 
 @pytest.mark.parametrize(
@@ -61,17 +63,16 @@ def test_a_list_in_the_official_format(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_line_is_reported_with_its_number(tmp_path: Path, line: str) -> None:
-    found = read_image_list(write(tmp_path / "list.txt", f"train/{A}\n\n{line}\ntrain/{B}\n"))
-    assert list(found.images) == [A, B]
-    (problem,) = found.refused
+    splits, (problem,) = read_image_list(write(tmp_path / "list.txt", f"train/{A}\n\n{line}\ntrain/{B}\n"))
+    assert list(splits) == [A, B]
     assert (problem.id, problem.reason) == ("line 3", "malformed_line")
     assert problem.detail.startswith("line 3: ") and len(problem.detail) < 200
 
 
 def test_one_id_in_two_splits_is_reported(tmp_path: Path) -> None:
-    found = read_image_list(write(tmp_path / "list.txt", f"train/{A}\ntest/{A}\n"))
-    assert found.images == {A: "train"}
-    assert found.refused[0].detail == f"line 2: {A} is listed before as train/{A}"
+    splits, refused = read_image_list(write(tmp_path / "list.txt", f"train/{A}\ntest/{A}\n"))
+    assert splits == {A: "train"}
+    assert refused[0].detail == f"line 2: {A} is listed before as train/{A}"
 
 
 def test_a_list_that_is_none_is_one_sentence(tmp_path: Path) -> None:
@@ -87,8 +88,8 @@ def test_a_list_that_is_none_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["ftp://h/b", "file:///b", "h/b", "http://", "http://h/?q", "http://[", ""])
 def test_a_base_that_is_no_http_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="--base-url"):
-        check_base_url(url)
-    assert check_base_url("https://h:81/b/") == "https://h:81/b"
+        check_base_url(url, "https://h")
+    assert check_base_url("https://h:81/b/", "https://h") == "https://h:81/b"
 
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
@@ -101,7 +102,7 @@ def test_originals_come_from_the_image_ids_file(tmp_path: Path, kind: str) -> No
         frame = pl.read_csv(path)
         path = tmp_path / "ids.parquet"
         frame.write_parquet(path)
-    first, second = original_images(read_originals(path))
+    first, second = original_images(read_image_rows(path))
     assert first == Wanted(
         "4fa8054781a4c382", "4fa8054781a4c382.jpg",
         "https://farm3.staticflickr.com/5310/5898076654_51085e157c_o.jpg",
@@ -109,8 +110,8 @@ def test_originals_come_from_the_image_ids_file(tmp_path: Path, kind: str) -> No
     )  # fmt: skip
     assert second.id == "b37f763ae67d0888"
     asked = ["b37f763ae67d0888", A]
-    one, absent = original_images(read_originals(path, asked), asked)
-    assert one == second and isinstance(absent, Refused) and (absent.id, absent.reason) == (A, "no_url")
+    one, absent = original_images(read_image_rows(path, asked), asked)
+    assert one == second and isinstance(absent, Fetched) and (absent.id, absent.reason) == (A, "no_url")
 
 
 def test_rows_that_cannot_be_asked_for_are_said(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_rows_that_cannot_be_asked_for_are_said(tmp_path: Path) -> None:
         f"{C},http://h/3,5,nonsense", f"{C[::-1]},http://h/4,,", f"{C[::-1]},http://h/again,,", f",http://h/5,5,{digest}",
     ]  # fmt: skip
     path = write(tmp_path / "ids.csv", "\n".join(["ImageID,OriginalURL,OriginalSize,OriginalMD5", *rows]))
-    found = list(original_images(read_originals(path)))
+    found = list(original_images(read_image_rows(path)))
     assert [(item.id, getattr(item, "reason", "")) for item in found] == [
         ("row 1", "malformed_row"), (A, "no_url"), (B, "malformed_row"), (C, "malformed_row"), (C[::-1], ""),
         ("row 7", "malformed_row"),
@@ -130,9 +131,9 @@ def test_rows_that_cannot_be_asked_for_are_said(tmp_path: Path) -> None:
 def test_an_image_ids_file_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path / "none.parquet", write(tmp_path / "x.parquet", "no"), tmp_path):
         with pytest.raises(UsageError, match="cannot read the image-ids file"):
-            read_originals(path)
+            read_image_rows(path)
     with pytest.raises(UsageError, match="no column 'OriginalURL'"):
-        read_originals(write(tmp_path / "ids.csv", "ImageID,Title\nx,y\n"))
+        read_image_rows(write(tmp_path / "ids.csv", "ImageID,Title\nx,y\n"))
 
 
 def test_requests_count_what_they_ask_for(tmp_path: Path) -> None:
@@ -150,8 +151,6 @@ def test_requests_count_what_they_ask_for(tmp_path: Path) -> None:
 
 
 def test_metadata_files_are_data_with_true_hashes() -> None:
-    from matting_data.fetching.metadata_files import metadata_files
-
     files = metadata_files()
     assert len({file.name for file in files}) == len(files) > 30
     for file in files:

@@ -16,8 +16,8 @@ import pytest
 
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.fetching.fetch import FetchOptions, FetchResult, fetch, missing
-from matting_data.fetching.fetch_ledger import open_ledger, read_ledger
-from matting_data.fetching.wanted import Refused, Wanted
+from matting_data.fetching.fetch_ledger import Fetched, open_ledger, read_ledger
+from matting_data.fetching.wanted import Wanted
 from tests.support.misbehaving_server import Server, cut, good, photo, ranged, stall, status
 
 COMMAND = [sys.executable, "-c", "from matting_data.cli.main import main; main()"]
@@ -173,7 +173,7 @@ def test_what_is_gone_is_asked_for_once(server: Server, tmp_path: Path) -> None:
 def test_missing_asks_nobody(server: Server, tmp_path: Path) -> None:
     there = Wanted(ID, f"{ID}.jpg", server.at("/x.jpg", good(BODY)))
     gone = Wanted("f" * 16, f"{'f' * 16}.jpg", server.url + "/gone")
-    line = Refused("line 3", "malformed_line", "line 3: 'x'")
+    line = Fetched("line 3", "rejected", "malformed_line", "line 3: 'x'")
     assert list(missing([there, gone, line], tmp_path / "new")) == [there, gone, line]
     assert not (tmp_path / "new").exists() and server.asked == []
     fetch([there], tmp_path, ONCE)
@@ -302,7 +302,7 @@ def test_a_disk_that_refuses_ends_the_run_with_one_sentence(server: Server, tmp_
 
 
 def test_the_ledger_and_the_image_ids_file_make_the_attribution(server: Server, tmp_path: Path) -> None:
-    from matting_data.fetching.wanted import read_image_rows
+    from matting_data.fetching.image_lists import read_image_rows
     from matting_data.publishing.attribution import METADATA_COLUMNS, UsedBackground, attribute
 
     run(tmp_path, server.at("/x.jpg", good(BODY)))
