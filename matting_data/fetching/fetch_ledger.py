@@ -7,24 +7,23 @@ loses nothing of the first. A killed run leaves the journal; the next one reads 
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from matting_data.errors import DamageError
+from matting_data.errors import DamageError, StorageError
 from matting_data.records.tables import PARQUET_ERRORS, schema, write_parquet
 from matting_data.storage.atomic import storage_errors
-from matting_data.storage.file_lock import file_lock
 
 LEDGER = "ledger/fetch.parquet"
 """Below the folder that is fetched into."""
 
 _JOURNAL = ".fetch/journal.jsonl"
-_LOCK = ".fetch/lock"
 _FINAL = ("gone", "dead_photo", "wrong_size", "wrong_hash")
 _OF_A_LIST = ("malformed_line", "malformed_row")
 
@@ -116,10 +115,14 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         The ledger there cannot be read.
     """
     journal = folder / _JOURNAL
-    busy = f"another run is fetching into {folder}: wait for it, or choose another --out"
-    with file_lock(folder / _LOCK, busy), ExitStack() as stack:
-        with storage_errors(folder):
-            stream = stack.enter_context(open(journal, "ab"))
+    with storage_errors(folder):
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(journal, "ab")  # noqa: SIM115 - held, and locked, for the whole block
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"another run is fetching into {folder}: wait for it, or choose another --out") from None
         _cut_torn_line(journal, stream)
         before = _latest(pl.concat([read_ledger(folder), _read_journal(journal)]))
         before = before.filter(~pl.col("reason").is_in(_OF_A_LIST))

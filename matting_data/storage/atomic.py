@@ -237,6 +237,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield temporary
         with storage_errors(path):
             _sync_files(temporary)
+            if sys.platform == "win32" and path.exists():
+                path.rmdir()  # elsewhere renaming replaces an empty folder
             temporary.rename(path)
             _sync_folder(path.parent)
     finally:
@@ -275,13 +277,14 @@ def process_runs(process: int) -> bool:
     """Tell whether a process of this machine runs; on Windows, where no signal can ask without harm, always True."""
     if sys.platform == "win32":
         return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):  # no such process, or no system has such a number
-        return False
-    except OSError:  # it runs, for another user
+    else:
+        try:
+            os.kill(process, 0)
+        except (ProcessLookupError, OverflowError):  # no such process, or no system has such a number
+            return False
+        except OSError:  # it runs, for another user
+            return True
         return True
-    return True
 
 
 def _publish(stream: BinaryIO, temporary: Path, target: Path) -> None:
@@ -307,8 +310,8 @@ def _sync_files(folder: Path) -> None:
     """Flush all files below a folder to the disk; in one call where the system has one, since there may be 100,000."""
     if sys.platform != "win32":
         os.sync()
-        return
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with open(path, "r+b") as stream:
-                os.fsync(stream.fileno())
+    else:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with open(path, "r+b") as stream:
+                    os.fsync(stream.fileno())
