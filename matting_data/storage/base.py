@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from matting_data.errors import DamageError, MattingDataError, MissingExtraError, StorageError, UsageError
 from matting_data.storage.atomic import HashingFile, storage_errors
 from matting_data.storage.retries import back_off
+from matting_data.storage.scratch_file import scratch_file
 
 if TYPE_CHECKING:
     import fsspec
@@ -177,7 +176,7 @@ class Storage:
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
         """Give a file as one of the local disk, for the block; errors as of :meth:`read`."""
-        with _scratch_file() as (stream, path):
+        with scratch_file() as (stream, path):
             for block in self._blocks(name):
                 with storage_errors(path):
                     stream.write(block)
@@ -204,7 +203,7 @@ class Storage:
     def writing(self, name: str) -> Iterator[HashingFile]:
         """Open a file that appears, complete, when the block ends without an exception; errors as of :meth:`write`."""
         filesystem, target = self._at(name)
-        with _scratch_file() as (stream, path):
+        with scratch_file() as (stream, path):
             yield HashingFile(stream, path)
             with storage_errors(path):
                 stream.flush()
@@ -326,25 +325,6 @@ def _open(url: str, options: Mapping[str, Any]) -> tuple[fsspec.AbstractFileSyst
     except ValueError as error:
         raise UsageError(f"cannot open {url}: {error}; name a folder or a URL that fsspec knows") from None
     return filesystem, str(root).rstrip("/")
-
-
-@contextmanager
-def _scratch_file() -> Iterator[tuple[BinaryIO, Path]]:
-    """Open a file in the folder for temporary files, and give a path under which it can be opened again.
-
-    On Linux the file has no name of its own and vanishes with this process, however that ends. Elsewhere it vanishes
-    when the block ends, but a process that is killed leaves it behind.
-    """
-    with ExitStack() as stack:
-        folder = Path(tempfile.gettempdir())
-        with storage_errors(folder):
-            if sys.platform == "linux":
-                stream: BinaryIO = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-                path = Path(f"/proc/self/fd/{stream.fileno()}")
-            else:
-                path = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder))) / "file"
-                stream = stack.enter_context(open(path, "wb"))
-        yield stream, path
 
 
 def _file_info(entry: Mapping[str, Any]) -> FileInfo:
