@@ -21,7 +21,10 @@ test: $(VENV)/test lint
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --cache-dir .mypy_cache/linux --platform linux
+	$(VENV)/bin/mypy --cache-dir .mypy_cache/darwin --platform darwin
+	$(VENV)/bin/mypy --cache-dir .mypy_cache/win32 --platform win32
+	$(VENV)/bin/lint-imports
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

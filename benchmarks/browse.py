@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.process_figures import peak_mib
 from matting_data.browsing.browse import configure
 from matting_data.browsing.composite_entries import CompositeEntries
 from matting_data.browsing.database import open_fiftyone
@@ -56,7 +56,7 @@ def main() -> None:
 def measure(fo: Any, work: Path, samples: int) -> dict[str, float]:
     """Return the figures; the FiftyOne datasets it makes are deleted."""
     index = write_manifests(work, samples)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     floor, dataset = fo.Dataset(), fo.Dataset()
     try:
         started = time.perf_counter()
@@ -74,7 +74,7 @@ def measure(fo: Any, work: Path, samples: int) -> dict[str, float]:
         dataset.info["signature"] = "same"
         dataset.save()
         configured = time.perf_counter() - started
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = peak_mib()
         started = time.perf_counter()
         current = is_current(dataset, "same", MediaCache(work / "cache", "benchmark", 10**12))
         reopened = time.perf_counter() - started
@@ -91,8 +91,8 @@ def measure(fo: Any, work: Path, samples: int) -> dict[str, float]:
         "ratio": imported / samples * 1000 / floor_seconds,
         "seconds for views and indexes": configured,
         "seconds to open again": reopened,
-        "peak memory, MiB": peak / 1024,
-        "of it before the import, MiB": before / 1024,
+        "peak memory, MiB": peak,
+        "of it before the import, MiB": before,
         "mongod, MiB": server / 2**20,
     }
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -35,6 +34,7 @@ import simplejpeg
 from PIL import Image
 
 from benchmarks.inputs import benchmark_recipe, write_backgrounds, write_foregrounds
+from benchmarks.process_figures import load_average
 from matting_data.building.build import build
 from matting_data.imaging import composite as compositing
 from matting_data.imaging import encode, trimap
@@ -98,7 +98,7 @@ def main() -> None:
         "plain_png_over_build": round(peers["png"] * 1e3 / build_ms.processor, 1),
         "plain_jpeg_over_build": round(peers["jpg"] * 1e3 / build_ms.processor, 1),
         "two_workers_over_one": round(rates[1] / rates[0], 2),
-        "load_average": round(os.getloadavg()[0], 1),
+        "load_average": round(load_average(), 1),
         "stages_cpu_ms": {name: round(seconds * 1e3, 2) for name, seconds in stages.items()},
     }
     if options.json:

@@ -29,6 +29,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.process_figures import peak_mib
 from matting_data.humans.labels import PERSON, load_label_set
 from matting_data.sources.openimages.blocks import IMAGE_COLUMNS
 
@@ -96,14 +97,19 @@ def show(figures: dict[str, Any], as_json: bool) -> None:
 
 
 def child(what: str, metadata: Path, out: Path, cores: int) -> dict[str, Any]:
-    """Run one judge in a process of its own; return its figures with its peak memory."""
+    """Run one judge in a process of its own, for its figures with its peak memory.
+
+    Linux binds the process to `cores` processors; elsewhere only the threads of polars are so limited.
+    """
     command = [sys.executable, "-m", "benchmarks.openimages", "--run", what, str(metadata), str(out)]
     environment = {**os.environ, "POLARS_MAX_THREADS": str(cores)}
-    available = sorted(os.sched_getaffinity(0))[:cores]
-
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, available)
-    )
+    if sys.platform == "linux":
+        available = sorted(os.sched_getaffinity(0))[:cores]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, available)
+        )
+    else:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     assert process.stdout is not None
     printed = process.stdout.read()
     if process.wait():
@@ -112,10 +118,13 @@ def child(what: str, metadata: Path, out: Path, cores: int) -> dict[str, Any]:
 
 
 def peak_gib() -> float:
-    """Return the peak memory of this process; not from getrusage, which counts its parent's before the exec."""
-    status = Path("/proc/self/status").read_text()
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return round(int(kilobytes) / 2**20, 2)
+    """Read the peak memory of this process in GiB; outside Linux, that of its parent before the exec may count."""
+    if sys.platform != "linux":
+        return round(peak_mib() / 2**10, 2)
+    else:
+        status = Path("/proc/self/status").read_text()
+        kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        return round(int(kilobytes) / 2**20, 2)
 
 
 def judge(metadata: Path, out: Path) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from benchmarks.composite import codec_floor
 from benchmarks.inputs import benchmark_recipe, foreground_pairs, write_backgrounds
+from benchmarks.process_figures import processor_seconds
 from matting_data.building.build import build
 from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.imaging.encode import jpeg, matte_png
@@ -70,13 +71,14 @@ class Memory:
         self._thread.join()
 
     def _sample(self) -> None:
-        own = Path(f"/proc/{os.getpid()}")
-        while not self._stop.wait(self.interval):
-            children = [pid for task in own.glob("task/*/children") for pid in _text(task).split()]
-            for pid in (str(os.getpid()), *children):
-                resident = [line for line in _text(Path(f"/proc/{pid}/status")).splitlines() if "VmRSS" in line]
-                if resident:
-                    self.series[int(pid)].append(int(resident[0].split()[1]) / 1024)
+        if sys.platform == "linux":  # no other system lists children and their memory in files
+            own = Path(f"/proc/{os.getpid()}")
+            while not self._stop.wait(self.interval):
+                children = [pid for task in own.glob("task/*/children") for pid in _text(task).split()]
+                for pid in (str(os.getpid()), *children):
+                    resident = [line for line in _text(Path(f"/proc/{pid}/status")).splitlines() if "VmRSS" in line]
+                    if resident:
+                        self.series[int(pid)].append(int(resident[0].split()[1]) / 1024)
 
     def workers(self) -> list[dict[str, float]]:
         """Return, for each worker, its peak and its mean in each quarter of its life after the first, in MiB."""
@@ -188,16 +190,11 @@ class _timed:  # noqa: N801 - reads as the function it stands for
         self._figures, self._name = figures, name
 
     def __enter__(self) -> None:
-        self._started = time.perf_counter(), _processor_seconds()
+        self._started = time.perf_counter(), processor_seconds()
 
     def __exit__(self, *_: object) -> None:
         self._figures[f"{self._name}_seconds"] = time.perf_counter() - self._started[0]
-        self._figures[f"{self._name}_cpu_seconds"] = _processor_seconds() - self._started[1]
-
-
-def _processor_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+        self._figures[f"{self._name}_cpu_seconds"] = processor_seconds() - self._started[1]
 
 
 def _floor_seconds(recipe: LoadedRecipe, out: Path) -> float:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.process_figures import peak_mib
 from matting_data.planning.plan import make_plan
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
 from matting_data.records.records import Background, Foreground, PlannedComposite
@@ -99,7 +99,7 @@ def main() -> None:
 def _step(name: str, do: Callable[[], Result]) -> Result:
     started = time.perf_counter()
     result = do()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     if name:
         print(f"  {name:24s}{time.perf_counter() - started:8.1f} s, peak {peak:6.0f} MiB", flush=True)
     return result

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.storage import Storage
@@ -104,8 +105,7 @@ class ShardCache:
     @contextmanager
     def _locked(self, sha256: str) -> Iterator[None]:
         path = self._folder / f"{sha256}.lock"
-        with storage_errors(path), open(path, "a") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        with storage_errors(path), FileLock(path):
             yield
 
 

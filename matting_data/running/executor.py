@@ -8,6 +8,7 @@ once for an item where a process or a machine was lost.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -38,8 +39,11 @@ Workers = int | Executor
 
 
 def default_workers() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Count the processors that this process may use; outside Linux, all of the machine."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    else:
+        return min(os.cpu_count() or 1, 61)  # Windows can wait for no more processes
 
 
 def run(task: Callable[[Item], Result], items: Iterable[Item], workers: Workers) -> Generator[Result, None, None]:

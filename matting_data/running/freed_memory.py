@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from contextlib import suppress
 from functools import lru_cache
 
@@ -19,9 +20,10 @@ def keep_freed_memory() -> None:
     """Keep up to 256 MiB that arrays freed for those to come, in this process and from now on.
 
     By default glibc gives pages of large arrays back, and the kernel clears each before it hands it out again: half a
-    millisecond a composite. Where another library allocates, this does nothing.
+    millisecond a composite. Where another library allocates, as on macOS and Windows, this does nothing.
     """
-    with suppress(OSError, AttributeError):
-        allocator = ctypes.CDLL(None)
-        allocator.mallopt(_MMAP_THRESHOLD, _LARGEST)
-        allocator.mallopt(_TRIM_THRESHOLD, _KEPT)
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            allocator = ctypes.CDLL(None)
+            allocator.mallopt(_MMAP_THRESHOLD, _LARGEST)
+            allocator.mallopt(_TRIM_THRESHOLD, _KEPT)

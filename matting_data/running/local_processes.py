@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -95,12 +96,18 @@ def _in_processes(task: Callable[[Item], Result], items: Iterable[Item], workers
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back for the block, and for processes started in it: what it means is the parent's to decide."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    """Hold Ctrl-C back for the block, and for processes started in it: what it means is the parent's to decide.
+
+    Windows cannot: there Ctrl-C also ends a worker that is still starting, and with it the run.
+    """
+    if sys.platform == "win32":
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_worker(task: Callable[[Any], Any]) -> None:

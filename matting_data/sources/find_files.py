@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.sources.source_paths import RemotePath, SourcePath
@@ -110,7 +110,8 @@ def is_image_name(path: str) -> bool:
 
 def leads_out(path: str) -> bool:
     """Tell whether a relative path names something outside the folder it starts from."""
-    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+    # on Windows, PurePath also sees drives and backslashes
+    return any(place.anchor or ".." in place.parts for place in (PurePosixPath(path), PurePath(path)))
 
 
 def below(root: SourcePath, path: str) -> SourcePath:

@@ -1,4 +1,4 @@
-"""Sources in an object store: as much of a path as finding and reading images takes."""
+"""Where a source lies: a folder, or a URL with as much of a path's interface as finding and reading images takes."""
 
 from __future__ import annotations
 
@@ -37,16 +37,13 @@ class RemotePath:
         # sizes and times are asked for where inputs are listed, not by workers
         return {"root": self.root, "path": self.path, "_listing": {}}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
     @property
     def name(self) -> str:
         """The last part of the path."""
         return PurePosixPath(self.path).name
 
     def is_file(self) -> bool:
-        """Tell whether it is a file, as far as listing it has told."""
+        """Tell whether a listing showed a file here."""
         return self.path in self._listing
 
     def tree(self) -> list[str]:
@@ -60,15 +57,14 @@ class RemotePath:
         found = self.root.files(self.path, deep=True)
         self._listing.clear()
         self._listing.update(found)
-        start = len(self.path) + 1 if self.path else 0
-        return [name[start:] for name in found]
+        return [name.removeprefix(f"{self.path}/") for name in found]
 
     def info(self) -> FileInfo:
-        """Return size and time, asking the store where it was not listed; MissingFileError where it is not there."""
+        """Look up size and time, asking the store about unlisted files; MissingFileError where there is none."""
         return self._listing.get(self.path) or self.root.info(self.path)
 
     def read(self) -> bytes:
-        """Return its bytes; MissingFileError where it is not there, StorageError where the store does not answer."""
+        """Read its bytes; MissingFileError where it is not there, StorageError where the store does not answer."""
         return self.root.read(self.path)
 
 
@@ -76,7 +72,7 @@ SourcePath = Path | RemotePath
 
 
 def source_path(recipe: LoadedRecipe, path: str) -> SourcePath:
-    """Return a folder that a recipe names as a source: of this machine, or a URL that fsspec knows.
+    """Open a folder that a recipe names as a source: of this machine, or a URL that fsspec knows.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where a dataset lies: a folder, or any URL that fsspec knows, behind one interface."""
+"""One interface to the files of a dataset or a source, in a folder or below any URL that fsspec knows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOCAL = ("file://", "local://")
 def open_storage(
     location: Location, options: Mapping[str, Any] | None = None, tries: int = 4, wait: float = 0.5
 ) -> Storage:
-    """Return the files below a location.
+    """Open the files below a location.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def open_storage(
     options : mapping
         Passed to fsspec: credentials, endpoints.
     tries : int
-        How often what fails for a reason that may pass is tried, the first included.
+        How often a request is made that fails for a reason that may pass, the first included.
     wait : float
         Seconds before the second try; doubling from there.
 
@@ -47,6 +47,6 @@ def open_storage(
     for protocol in _LOCAL:
         if location.startswith(protocol):
             return LocalStorage(Path(location.removeprefix(protocol)), tries, wait)
-    from matting_data.storage.remote import RemoteStorage  # fsspec takes its time
-
-    return RemoteStorage(location, options, tries, wait)
+    storage = Storage(location.rstrip("/"), options, tries, wait)
+    storage.filesystem()  # refuses unknown protocols now
+    return storage

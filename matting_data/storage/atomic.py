@@ -1,8 +1,11 @@
-"""The one way anything is written: whole, or not at all.
+"""Write files and folders of the local disk whole, or not at all.
 
 A file is written beside its target, flushed to the disk, hashed, and renamed over it; a reader sees the old file or
-the new one. What a killed process leaves behind carries ``TEMPORARY`` in its name and is removed by the next build.
-A download is the exception: what there is of it waits under ``PARTIAL`` for the next run to continue it.
+the new one. What a killed process leaves behind carries ``TEMPORARY`` in its name; the next build removes it. A
+download is the exception: its unfinished file carries ``PARTIAL`` in its name, and the next run continues it.
+
+Windows differs in two points. It cannot flush a folder to the disk, so a power cut may undo the latest renames (never
+tear a file). And it refuses to replace a file that another process has open: the writer then raises StorageError.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,10 +29,10 @@ from matting_data.errors import StorageError
 TEMPORARY = ".tmp-"
 """Part of the name of every unfinished file."""
 
-_LEFTOVER = re.compile(re.escape(TEMPORARY) + r"\d+$")
+_LEFTOVER = re.compile(re.escape(TEMPORARY) + r"(\d+)$")
 
-_HERE = secrets.randbelow(10**9)
-
+_RANDOM_DIGITS = 9
+_RANDOM = secrets.randbelow(10**_RANDOM_DIGITS)
 
 PARTIAL = ".part"
 """Suffix of a file that a later run may continue; :func:`remove_leftovers` leaves it alone."""
@@ -45,7 +49,7 @@ _REASONS = {
 
 
 class HashingFile(io.RawIOBase):
-    """A write-only file that keeps the SHA-256 and the length of what went through it."""
+    """A write-only file that counts and hashes the bytes written to it."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream = stream
@@ -76,9 +80,9 @@ class HashingFile(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def _own_number() -> str:
-    """Return digits that no other process writes under, be it on another machine that shares the folder."""
-    return f"{os.getpid()}{_HERE:09d}"
+def _temporary(path: Path) -> Path:
+    """Name an unfinished file or folder so that no other process, of another machine either, names one the same."""
+    return path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}{_RANDOM:0{_RANDOM_DIGITS}d}")
 
 
 @contextmanager
@@ -100,19 +104,14 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
     StorageError
         When the disk is full, read-only or refuses for another reason; the target is as it was before.
     """
-    temporary = path.with_name(f"{path.name}{TEMPORARY}{_own_number()}")
+    temporary = _temporary(path)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = open(temporary, "wb")  # noqa: SIM115 - closed below, where its errors count too
     try:
         file = HashingFile(stream, path)
         yield file
-        with storage_errors(path):
-            stream.flush()
-            os.fsync(stream.fileno())
-            stream.close()
-            temporary.replace(path)
-            _sync_folder(path.parent)
+        _publish(stream, temporary, path)
     finally:
         with suppress(OSError):
             stream.close()
@@ -149,12 +148,7 @@ class PartialFile:
 
     def commit(self) -> None:
         """Flush to the disk and take the target's name; nothing can be written afterwards."""
-        with storage_errors(self._target):
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            self._stream.close()
-            self.path.replace(self._target)
-            _sync_folder(self._target.parent)
+        _publish(self._stream, self.path, self._target)
 
     def discard(self) -> None:
         """Delete what was written; nothing can be written afterwards."""
@@ -201,7 +195,7 @@ def write_bytes(path: Path, data: bytes) -> str:
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Let a file that was written to the end take the place of `target`, on the same disk."""
+    """Replace `target` with a finished file of the same disk."""
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
@@ -233,14 +227,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise StorageError(f"{path} exists and is not an empty folder: name a new one")
         for left in path.parent.glob(f"{glob.escape(path.name)}{TEMPORARY}*"):
-            if _LEFTOVER.search(left.name) and left.is_dir() and not _alive(left):
-                shutil.rmtree(left)
-        temporary = path.with_name(f"{path.name}{TEMPORARY}{_own_number()}")
+            if (number := _LEFTOVER.search(left.name)) and left.is_dir():
+                process = int(number[1][:-_RANDOM_DIGITS] or 0)
+                if not (process and process_runs(process)):
+                    shutil.rmtree(left)
+        temporary = _temporary(path)
         temporary.mkdir()
     try:
         yield temporary
         with storage_errors(path):
-            os.sync()  # one for all: a folder may hold a hundred thousand files
+            _sync_files(temporary)
+            if sys.platform == "win32" and path.exists():
+                path.rmdir()  # elsewhere renaming replaces an empty folder
             temporary.rename(path)
             _sync_folder(path.parent)
     finally:
@@ -253,7 +251,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _storage_error(path, error) from None
+        problem = f"{error.strerror or error}: check the disk and run the same command again"
+        raise StorageError(f"cannot write {path}: {_REASONS.get(error.errno or 0, problem)}") from None
 
 
 def remove_leftovers(folder: Path, deep: bool) -> int:
@@ -269,30 +268,50 @@ def remove_leftovers(folder: Path, deep: bool) -> int:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's content as hex."""
+    """Hash a file's content with SHA-256, as hex."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk and run the same command again")
-    return StorageError(f"cannot write {path}: {reason}")
-
-
-def _alive(temporary: Path) -> bool:
-    """Tell whether the process that a temporary name carries still runs."""
-    try:
-        os.kill(int(temporary.name.rpartition("-")[2]), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
+def process_runs(process: int) -> bool:
+    """Tell whether a process of this machine runs; on Windows, where no signal can ask without harm, always True."""
+    if sys.platform == "win32":
         return True
-    return True
+    else:
+        try:
+            os.kill(process, 0)
+        except (ProcessLookupError, OverflowError):  # no such process, or no system has such a number
+            return False
+        except OSError:  # it runs, for another user
+            return True
+        return True
+
+
+def _publish(stream: BinaryIO, temporary: Path, target: Path) -> None:
+    """Flush a finished file to the disk, close it, and rename it over its target."""
+    with storage_errors(target):
+        stream.flush()
+        os.fsync(stream.fileno())
+        stream.close()
+    move_file(temporary, target)
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Flush a folder's names to the disk, where the system can (Windows cannot)."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sync_files(folder: Path) -> None:
+    """Flush all files below a folder to the disk; in one call where the system has one, since there may be 100,000."""
+    if sys.platform != "win32":
+        os.sync()
+    else:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with open(path, "r+b") as stream:
+                    os.fsync(stream.fileno())

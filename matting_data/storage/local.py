@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from matting_data.errors import DamageError
 from matting_data.storage.atomic import HashingFile, atomic_file, move_file, sha256_file, storage_errors, write_bytes
-from matting_data.storage.base import FileInfo, Storage, TooShortError, said
+from matting_data.storage.base import FileInfo, Storage
 
 
 class LocalStorage(Storage):
-    """The files below a folder.
+    """The files below a folder; each method promises what :class:`Storage` does, without loading fsspec.
 
     Attributes
     ----------
@@ -24,8 +25,8 @@ class LocalStorage(Storage):
     local = True
 
     def __init__(self, path: Path, tries: int = 4, wait: float = 0.5) -> None:
-        super().__init__(tries, wait)
-        self.name, self.path = str(path), path.absolute()
+        super().__init__(str(path), None, tries, wait)
+        self.path = path.absolute()
 
     @property
     def repair(self) -> str:
@@ -33,25 +34,25 @@ class LocalStorage(Storage):
         return "run 'mattingdata build' again to restore it"
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """Return `length` bytes from `start` of a file, or all of it."""
+        """Read `length` bytes from `start` of a file, or all of it."""
 
         def once() -> bytes:
             with open(self.path / name, "rb") as stream:
                 stream.seek(start)
-                data = stream.read(-1 if length is None else length)
-            if length is not None and len(data) < length:
-                raise TooShortError
-            return data
+                return stream.read(-1 if length is None else length)
 
-        return self._reading(name, once)
+        data = self._try("read", name, once)
+        if length is not None and len(data) < length:
+            raise DamageError(f"{self.label(name)} is shorter than dataset.json and its manifest say: {self.repair}")
+        return data
 
     def info(self, name: str) -> FileInfo:
-        """Return length and time of a file."""
-        return self._reading(name, lambda: _info(self.path / name))
+        """Ask for length and time of a file."""
+        return self._try("read", name, lambda: _info(self.path / name))
 
     def sha256(self, name: str) -> str:
-        """Return the SHA-256 of a file's content as hex."""
-        return self._reading(name, lambda: sha256_file(self.path / name))
+        """Hash a file's content with SHA-256, as hex."""
+        return self._try("read", name, lambda: sha256_file(self.path / name))
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
@@ -60,7 +61,7 @@ class LocalStorage(Storage):
         yield self.path / name
 
     def files(self, folder: str = "", deep: bool = False) -> dict[str, FileInfo]:
-        """Return the files in a folder by name, sorted; links to folders are not followed."""
+        """List the files in a folder by name, sorted; links to folders are not followed."""
         found: dict[str, FileInfo] = {}
         for place, _, names in os.walk(self.path / folder):
             for name in names:
@@ -72,16 +73,18 @@ class LocalStorage(Storage):
         return dict(sorted(found.items()))
 
     def names(self) -> set[str]:
-        """Return the names of all that lies directly below; none where there is no folder."""
+        """List the names of all that lies directly below; none where there is no folder."""
         return {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
 
     def write(self, name: str, data: bytes) -> str:
-        """Write a file atomically and return its SHA-256."""
+        """Write a file atomically, and hash it."""
         return write_bytes(self.path / name, data)
 
-    def writing(self, name: str) -> AbstractContextManager[HashingFile]:
+    @contextmanager
+    def writing(self, name: str) -> Iterator[HashingFile]:
         """Open a file that appears, complete, when the block ends without an exception."""
-        return atomic_file(self.path / name)
+        with atomic_file(self.path / name) as file:
+            yield file
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless there is one."""
@@ -100,20 +103,12 @@ class LocalStorage(Storage):
             (self.path / name).unlink(missing_ok=True)
 
     def remove_folder(self, folder: str) -> None:
-        """Delete all that lies below a folder."""
+        """Delete a folder and all that lies below, as far as that is possible."""
         shutil.rmtree(self.path / folder, ignore_errors=True)
 
     def below(self, folder: str) -> LocalStorage:
-        """Return the files below a folder."""
+        """Open the files below a folder as a storage of its own."""
         return LocalStorage(self.path / folder, self.tries, self._wait)
-
-    def _may_pass(self, error: Exception) -> bool:
-        refused = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, TooShortError)
-        return not isinstance(error, refused)
-
-    def _remedy(self, error: Exception) -> str:
-        words = error.strerror or said(error) if isinstance(error, OSError) else said(error)
-        return f"{words}; check that it can be read, then run the same command again"
 
 
 def _info(path: Path) -> FileInfo:

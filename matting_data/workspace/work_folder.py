@@ -23,7 +23,8 @@ from matting_data.shards.index import INDEX
 from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
 from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
 from matting_data.storage.atomic import remove_leftovers, write_bytes
-from matting_data.workspace.locks import LOCK, Held, file_is_locked, file_lock, holder, object_lock
+from matting_data.storage.file_lock import file_is_locked, file_lock
+from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 
 WORK = ".work"
 
@@ -81,11 +82,11 @@ def locked(out: Location) -> Iterator[Held]:
             yield held
         return
     _refuse_links(out.path)
-    with file_lock(out.path / LOCK, busy) as held:
+    with file_lock(out.path / LOCK, busy):
         out.write(_MARK_NAME, _MARK_TEXT)
         _remove_leftovers(out.path)
         try:
-            yield held
+            yield lambda: None  # the kernel takes it from nobody
         finally:
             _remove_leftovers(out.path)  # of workers that were stopped in mid-shard
 

@@ -79,7 +79,8 @@ def test_an_export_that_breaks_leaves_nothing(built: Path, tmp_path: Path) -> No
 
 
 def test_what_a_killed_export_left_is_removed_by_the_next(built: Path, tmp_path: Path) -> None:
-    dead, alive = (tmp_path / f"out{TEMPORARY}{number}" for number in (2**22 + 1, os.getppid()))
+    # number of the process, which no Linux gives as high as this one, and nine random digits
+    dead, alive = (tmp_path / f"out{TEMPORARY}{process}012345678" for process in (2**22 + 1, os.getppid()))
     for folder in (dead, alive):
         folder.mkdir()
         (folder / "half.png").write_bytes(b"half")
