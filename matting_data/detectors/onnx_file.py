@@ -107,7 +107,7 @@ class OnnxDetector(PluginDetector["_Opened"]):
     def __init__(self, spec: DetectorSpec) -> None:
         self.path = Path(spec.weights or "")
         if not self.path.is_file():
-            raise UsageError(f"weights {spec.weights!r} of the detector are no file: name an ONNX file")
+            raise UsageError(f"weights {spec.weights!r} of the detector is not a file: name an ONNX file")
         self.name = f"onnx:{self.path.stem}"
         super().__init__(spec, partial(_Opened, self.path, spec))
 

@@ -256,7 +256,7 @@ def test_damaged_and_missing_files_are_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=f"{name}.onnx is no ONNX file") as caught:
             load(path).detect(GRAY)
         assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match=r"gone.onnx' of the detector are no file"):
+    with pytest.raises(UsageError, match=r"gone.onnx' of the detector is not a file"):
         load(tmp_path / "gone.onnx")
     with pytest.raises(UsageError, match=r"no provider 'FastProvider' \(it has .*CPUExecutionProvider"):
         load(tmp_path / "net.onnx", providers=["FastProvider"]).detect(GRAY)
