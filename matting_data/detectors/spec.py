@@ -15,20 +15,8 @@ from pydantic_core import PydanticCustomError
 from matting_data.configuration import STRICT
 from matting_data.errors import UsageError
 
-Format = Literal[
-    "auto",
-    "yolox",
-    "yolox_decoded",
-    "yolov5",
-    "yolo",
-    "yolo_end2end",
-    "rtdetr",
-    "rfdetr",
-    "detr",
-    "rtdetr_joined",
-    "detections",
-]
-"""Layouts of an ONNX export's outputs; :mod:`matting_data.detectors.exports` describes each."""
+Format = Literal["auto", "yolox", "yolo", "rtdetr", "detr"]
+"""Layouts of an ONNX export's outputs; :mod:`matting_data.detectors.output_layouts` describes each."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=32, le=4096)]

@@ -30,7 +30,7 @@ from matting_data.errors import UsageError
         ("{kind: default, weights: a}", "kind 'default' has no key 'weights'"),
         (
             "{kind: onnx, weights: a, format: yolo9}",
-            "d: format is 'yolo9': input should be 'auto', 'yolox', .* or 'detections'",
+            "d: format is 'yolo9': input should be 'auto', 'yolox', 'yolo', 'rtdetr' or 'detr'",
         ),
         ("{kind: onnx, weights: a, tiles: 0}", "tiles"),
         ("{kind: onnx, weights: a, tiles: many}", "tiles"),
