@@ -1,11 +1,11 @@
-"""The rule of :mod:`matting_data.humans.evidence` on tables: the same verdicts, millions of images at a time.
+"""The rule of :mod:`matting_data.humans.evidence` on tables: verdicts for millions of images at a time.
 
 Rows are plain numbers here: a label is its place in the label set, so that a table of evidence needs 20 bytes a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,10 +15,10 @@ from matting_data.humans.evidence import (
     FINDINGS,
     KINDS,
     NO_HUMAN_LABEL,
+    REASONS,
     SHOWN_ROWS,
     VERIFIED_ABSENT,
     EvidencePolicy,
-    LabelRow,
     base_score,
     score,
 )
@@ -39,44 +39,13 @@ GROUP, DEPICTION = 1, 2
 BOX, VERIFIED, MACHINE = range(3)
 
 _ROLES: tuple[Role, ...] = ("person", "group", "body_part", "lookalike")
-_REASONS = [finding.reason for finding in FINDINGS]
 _BASES = (VERIFIED_ABSENT, BOXES_WITHOUT_HUMAN, NO_HUMAN_LABEL)
 _BASE_TIERS = ("verified_absent", "boxes_without_human", "no_human_label")
 
 
 def codes(labels: LabelSet) -> dict[str, int]:
-    """Return the code of each MID of a label set."""
+    """Number the MIDs of a label set."""
     return {label.mid: number for number, label in enumerate(labels.labels, 1)}
-
-
-def encode_rows(images: Mapping[int, Iterable[LabelRow]], labels: LabelSet) -> pl.DataFrame:
-    """Return the evidence of a few images, given as for :func:`matting_data.humans.evidence.judge`, as a table.
-
-    Parameters
-    ----------
-    images : mapping of int to iterable of LabelRow
-        Rows of each image.
-    labels : LabelSet
-
-    Returns
-    -------
-    DataFrame
-        Of :data:`ROW_SCHEMA`.
-    """
-    code = codes(labels)
-    table = [
-        (
-            image,
-            KINDS.index(row.kind),
-            code.get(row.mid, 0),
-            float(row.confidence),
-            GROUP * row.group + DEPICTION * row.depiction,
-            1,
-        )
-        for image, rows in images.items()
-        for row in rows
-    ]
-    return pl.DataFrame(table, schema=ROW_SCHEMA, orient="row")
 
 
 def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy: EvidencePolicy) -> pl.DataFrame:
@@ -136,7 +105,7 @@ def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy:
 
 
 def _findings(rows: pl.DataFrame, labels: LabelSet, policy: EvidencePolicy) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows that speak of a human, with their score, and the verified absences that count."""
+    """Find the rows that speak of a human, with their score, and the verified absences that count."""
     listed = pl.DataFrame(
         {
             "code": range(1, len(labels.labels) + 1),
@@ -170,12 +139,12 @@ def _finding_number() -> pl.Expr:
     role = pl.when((kind == BOX) & (flags & GROUP > 0) & (role == 0)).then(1).otherwise(role)
     depicted = (kind == BOX) & (flags & DEPICTION > 0) & (role != lookalike)
     places = {
-        3 * r + k: _REASONS.index(f"{role_name}_{kind_name}")
+        3 * r + k: REASONS.index(f"{role_name}_{kind_name}")
         for r, role_name in enumerate(_ROLES)
         for k, kind_name in enumerate(KINDS)
     }
     plain = (3 * role + kind).cast(pl.Int32).replace_strict(places, return_dtype=pl.Int32)
-    return pl.when(depicted).then(_REASONS.index("depiction_box")).otherwise(plain).cast(pl.Int32).alias("finding")
+    return pl.when(depicted).then(REASONS.index("depiction_box")).otherwise(plain).cast(pl.Int32).alias("finding")
 
 
 def _count(kind: int) -> pl.Expr:
@@ -207,7 +176,7 @@ def _deciding(judged: pl.DataFrame, findings: pl.DataFrame, absent: pl.DataFrame
 
 
 def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
-    """Spell out the deciding rows as :func:`matting_data.humans.evidence.spell` does, one text an image."""
+    """Spell out the deciding rows, one text an image, such as ``machine /m/04yx4 Man 0.873``."""
     code = codes(labels)
     names = {code[label.mid]: f"{label.mid} {label.name}" for label in labels.labels}
     kind, confidence = pl.col("kind"), pl.col("confidence")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
-from matting_data.humans.evidence import EvidencePolicy, judge
+from matting_data.humans.evidence import EvidencePolicy
+from matting_data.humans.evidence_table import ROW_SCHEMA, judge_table
 from matting_data.humans.labels import load_label_set
 from matting_data.humans.polygon_evidence import judge_polygons
 from matting_data.recipes.recipe import source_name
@@ -100,13 +101,8 @@ def _openimages(
         unknown = len(entries) - nameless - sum(identity in rows for identity in ids.values())
         if unknown:
             notes.append(f"{name}: {unknown} photographs have no row in any table: nothing is known of them")
-    nothing = judge((), load_label_set(), policy)
-    silent = {
-        "tier": nothing.tier,
-        "verdict": nothing.verdict,
-        "reason": nothing.reason,
-        "decided_by": nothing.decided_by,
-    }
+    nothing = judge_table(pl.DataFrame(schema=ROW_SCHEMA), pl.Series([0], dtype=pl.UInt64), load_label_set(), policy)
+    silent = nothing.row(0, named=True)
     return [_with(entry, rows.get(ids[entry.record.id], silent)) for entry in entries]
 
 
@@ -193,14 +189,9 @@ def _sun(
         image = parse_path(entry.record.path)
         annotation = annotations.get(image.annotation) if image else None
         names = None if annotation is None or annotation.problem else annotation.names
-        judgement = judge_polygons(names, policy)
-        said = f"no polygons ({annotation.problem})" if annotation and annotation.problem else judgement.decided_by
-        row = {
-            "tier": judgement.tier,
-            "verdict": judgement.verdict,
-            "reason": judgement.reason,
-            "decided_by": said,
-        }
+        row = asdict(judge_polygons(names, policy))
+        if annotation and annotation.problem:
+            row["decided_by"] = f"no polygons ({annotation.problem})"
         result.append(_with(entry, row))
     return result
 

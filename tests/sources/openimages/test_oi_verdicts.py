@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from matting_data.errors import DamageError, UsageError
-from matting_data.humans.evidence import EvidencePolicy, LabelRow, judge
+from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.labels import load_label_set
 from matting_data.sources.openimages import (
     VERDICT_SCHEMA,
@@ -23,6 +23,7 @@ from matting_data.sources.openimages import (
     recognise,
     spill,
 )
+from tests.support.evidence_rule import LabelRow, judge
 from tests.support.oi_files import BOXES, CC_BY, FOOT, IMAGES, LABELS, LAPTOP, MAN, PERSON, box_row, image_row, write
 
 WEAK = "ca8b3187cf011043"
