@@ -5,7 +5,6 @@ Rows are plain numbers here: a label is its place in the label set, so that a ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -23,6 +22,7 @@ from matting_data.humans.evidence import (
     score,
 )
 from matting_data.humans.labels import LabelSet, Role
+from matting_data.humans.policy import Outcome
 
 ROW_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,
@@ -39,8 +39,6 @@ GROUP, DEPICTION = 1, 2
 BOX, VERIFIED, MACHINE = range(3)
 
 _ROLES: tuple[Role, ...] = ("person", "group", "body_part", "lookalike")
-_BASES = (VERIFIED_ABSENT, BOXES_WITHOUT_HUMAN, NO_HUMAN_LABEL)
-_BASE_TIERS = ("verified_absent", "boxes_without_human", "no_human_label")
 
 
 def codes(labels: LabelSet) -> dict[str, int]:
@@ -73,34 +71,30 @@ def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy:
         pl.LazyFrame({"image": images}, schema={"image": pl.UInt64})
         .join(counts, on="image", how="left", maintain_order="left")
         .join(best, on="image", how="left", maintain_order="left")
-        .join(
-            absent.lazy().select("image", is_absent=True).unique(),
-            on="image",
-            how="left",
-            maintain_order="left",
-        )
+        .join(absent.lazy().select("image", is_absent=True).unique(), on="image", how="left", maintain_order="left")
         .with_columns(
             pl.col("box", "verified", "machine").fill_null(0),
             pl.col("score").fill_null(-1),
             pl.col("human", "is_absent").fill_null(value=False),
         )
         .with_columns(_base_number())
-        .with_columns(_base_scores(policy))
-        .with_columns(pl.col("base_score") > pl.col("score"))
+        .with_columns(base_decides=_base_scores(policy) > pl.col("score"))
         .collect()
     )
-    judged = judged.rename({"base_score": "base_decides"})
     spelt = _spelt(_deciding(judged, findings, absent), labels)
-    named = _named(judged, policy)
-    return named.join(spelt, on="image", how="left", maintain_order="left").select(
-        "image",
-        "tier",
-        "verdict",
-        "reason",
-        pl.coalesce("decided_by", _counted()).alias("decided_by"),
-        boxes="box",
-        verified="verified",
-        machine="machine",
+    return (
+        _named(judged, policy)
+        .join(spelt, on="image", how="left", maintain_order="left")
+        .select(
+            "image",
+            "tier",
+            "verdict",
+            "reason",
+            pl.coalesce("decided_by", _counted()).alias("decided_by"),
+            boxes="box",
+            verified="verified",
+            machine="machine",
+        )
     )
 
 
@@ -159,8 +153,8 @@ def _base_number() -> pl.Expr:
 
 
 def _base_scores(policy: EvidencePolicy) -> pl.Expr:
-    scores = [base_score("keep"), base_score(policy.boxes), base_score(policy.weak)]
-    return pl.col("base").replace_strict([0, 1, 2], scores, default=-2, return_dtype=pl.Int32).alias("base_score")
+    scores = [base_score(outcome) for _, outcome, _ in _bases(policy)]
+    return pl.col("base").replace_strict([0, 1, 2], scores, default=-2, return_dtype=pl.Int32)
 
 
 def _deciding(judged: pl.DataFrame, findings: pl.DataFrame, absent: pl.DataFrame) -> pl.DataFrame:
@@ -230,21 +224,24 @@ def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
 
 
 def _named(judged: pl.DataFrame, policy: EvidencePolicy) -> pl.DataFrame:
-    """Turn the numbers of what decided into tier, verdict and reason."""
-    by_score = {score(finding, policy): finding for finding in FINDINGS}
-    bases = ("keep", policy.boxes, policy.weak)
+    """Add tier, verdict and reason of what decided: a finding by its score, the base by a negative number."""
+    rows: list[tuple[int, str, Outcome, str]] = [
+        (score(finding, policy), finding.tier, finding.outcome(policy), finding.reason) for finding in FINDINGS
+    ]
+    rows += [(-1 - place, *base) for place, base in enumerate(_bases(policy))]
+    schema = {"decision": pl.Int32, "tier": pl.String, "verdict": pl.String, "reason": pl.String}
+    decision = pl.when("base_decides").then(-1 - pl.col("base")).otherwise("score").cast(pl.Int32)
+    return judged.with_columns(decision=decision).join(
+        pl.DataFrame(rows, schema=schema, orient="row"), on="decision", how="left", maintain_order="left"
+    )
 
-    def column(name: str, base: Sequence[str], finding: Mapping[int, str]) -> pl.Expr:
-        from_base = pl.col("base").replace_strict([0, 1, 2], list(base), default=None, return_dtype=pl.String)
-        from_finding = pl.col("score").replace_strict(
-            list(finding), list(finding.values()), default=None, return_dtype=pl.String
-        )
-        return pl.when("base_decides").then(from_base).otherwise(from_finding).alias(name)
 
-    return judged.with_columns(
-        column("tier", _BASE_TIERS, {number: finding.tier for number, finding in by_score.items()}),
-        column("verdict", bases, {number: finding.outcome(policy) for number, finding in by_score.items()}),
-        column("reason", _BASES, {number: finding.reason for number, finding in by_score.items()}),
+def _bases(policy: EvidencePolicy) -> tuple[tuple[str, Outcome, str], ...]:
+    """List tier, verdict and reason of what is said when no row speaks of a real human, strongest first."""
+    return (
+        ("verified_absent", "keep", VERIFIED_ABSENT),
+        ("boxes_without_human", policy.boxes, BOXES_WITHOUT_HUMAN),
+        ("no_human_label", policy.weak, NO_HUMAN_LABEL),
     )
 
 

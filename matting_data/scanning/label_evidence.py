@@ -23,9 +23,11 @@ from matting_data.records.tables import read_table, write_table
 from matting_data.running.progress import bar, track
 from matting_data.sources.find_backgrounds import FoundBackground, openimages_id
 from matting_data.sources.inputs import read_input
-from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
 from matting_data.sources.openimages.findings import MetadataReport
-from matting_data.sources.sun import parse_annotation, parse_path, standing_names
+from matting_data.sources.openimages.recognise import Metadata, recognise
+from matting_data.sources.openimages.verdicts import judge_metadata, read_report, read_verdicts
+from matting_data.sources.sun.annotations import parse_annotation, standing_names
+from matting_data.sources.sun.trees import parse_path
 from matting_data.storage.atomic import storage_errors, write_bytes
 from matting_data.version import __version__
 

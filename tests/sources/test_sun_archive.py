@@ -10,7 +10,7 @@ import pytest
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.sources.inputs import InputFile, read_input
-from matting_data.sources.sun import find_tar_images
+from matting_data.sources.sun.archive import find_tar_images
 
 PATHS = [
     f"SUN397/{category}/sun_{letter * 16}.jpg" for category, letter in [("a/abbey", "b"), ("c/cabin/outdoor", "a")]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from matting_data.errors import UsageError
-from matting_data.sources.sun import (
+from matting_data.sources.sun.trees import (
     SunImage,
     find_images,
     parse_path,
