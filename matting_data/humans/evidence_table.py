@@ -192,24 +192,19 @@ def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
     first = pl.when(pl.col("image").ne_missing(pl.col("image").shift())).then(place).forward_fill()
     shown = rows.filter(place - first < SHOWN_ROWS)
     label = pl.col("code").replace_strict(names, return_dtype=pl.String)
-    box = pl.concat_str(
-        pl.lit("box "), label, pl.when("depiction").then(pl.lit(" depiction")).otherwise(pl.lit("")),
-        pl.when("group").then(pl.lit(" group")).otherwise(pl.lit("")),
-    )  # fmt: skip
-    present = pl.when(pl.col("sure") > 0).then(pl.lit(" present")).otherwise(pl.lit(" absent"))
-    machine = pl.concat_str(
-        pl.lit("machine "), label, pl.lit(" "), (pl.col("sure") // 1000).cast(pl.String), pl.lit("."),
-        (pl.col("sure") % 1000).cast(pl.String).str.zfill(3),
-    )  # fmt: skip
+    depiction = pl.when("depiction").then(pl.lit(" depiction")).otherwise(pl.lit(""))
+    group = pl.when("group").then(pl.lit(" group")).otherwise(pl.lit(""))
+    present = pl.when(pl.col("sure") > 0).then(pl.lit("present")).otherwise(pl.lit("absent"))
+    share = pl.format("{}.{}", pl.col("sure") // 1000, (pl.col("sure") % 1000).cast(pl.String).str.zfill(3))
     text = (
         pl.when(kind == BOX)
-        .then(box)
+        .then(pl.format("box {}{}{}", label, depiction, group))
         .when(kind == VERIFIED)
-        .then(pl.concat_str(pl.lit("verified "), label, present))
-        .otherwise(machine)
+        .then(pl.format("verified {} {}", label, present))
+        .otherwise(pl.format("machine {} {}", label, share))
     )
     rest = pl.col("len").cast(pl.Int64) - SHOWN_ROWS
-    more = pl.when(rest > 0).then(pl.concat_str(pl.lit("; +"), rest.cast(pl.String), pl.lit(" more")))
+    more = pl.when(rest > 0).then(pl.format("; +{} more", rest))
     spelt = shown.join(total, on="image").select("image", "len", text.alias("text"))
     alone = pl.col("len") == 1  # as most are; joining texts group by group is slow
     return pl.concat(
@@ -246,7 +241,4 @@ def _bases(policy: EvidencePolicy) -> tuple[tuple[str, Outcome, str], ...]:
 
 
 def _counted() -> pl.Expr:
-    return pl.concat_str(
-        pl.col("box").cast(pl.String), pl.lit(" boxes, "), pl.col("verified").cast(pl.String),
-        pl.lit(" verified and "), pl.col("machine").cast(pl.String), pl.lit(" machine labels, none human"),
-    )  # fmt: skip
+    return pl.format("{} boxes, {} verified and {} machine labels, none human", "box", "verified", "machine")

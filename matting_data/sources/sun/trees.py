@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from matting_data.errors import UsageError, nearest
+from matting_data.errors import UsageError
 from matting_data.sources.find_files import image_tree
 from matting_data.sources.source_paths import SourcePath
 
@@ -132,30 +131,24 @@ def read_class_names(path: Path) -> list[str]:
     return names
 
 
-def read_partition(path: Path, categories: Iterable[str] | None = None) -> list[SunImage]:
+def read_partition(path: Path) -> list[SunImage]:
     """Read one list of an official partition, such as ``Training_01.txt``.
 
     Parameters
     ----------
     path : Path
         A path such as ``/a/abbey/sun_aaalbzqrimafwbiv.jpg`` in each line.
-    categories : iterable of str, optional
-        From :func:`read_class_names`; a line of another category is refused.
 
     Raises
     ------
     UsageError
-        If a line is no image of SUN, or of an unknown category.
+        If a line is not the path of an image of SUN.
     """
-    known = None if categories is None else set(categories)
     images = []
     for number, line in _lines(path):
         image = parse_path(line)
         if image is None:
             raise UsageError(f"{path} line {number}: {line!r} is no path such as /a/abbey/sun_aaalbzqrimafwbiv.jpg")
-        if known is not None and image.category not in known:
-            hint = nearest(image.category, known)
-            raise UsageError(f"{path} line {number}: {image.category!r} is no category of ClassName.txt{hint}")
         images.append(image)
     return images
 
