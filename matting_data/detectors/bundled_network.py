@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @cache
 def weights_index() -> dict[str, dict[str, Any]]:
-    """Return ``weights/weights.json``: for each file its sha256, bytes, origin and licence."""
+    """Read ``weights/weights.json``: for each file its sha256, bytes, origin and licence."""
     text = (files("matting_data.detectors") / "weights" / "weights.json").read_text(encoding="utf-8")
     index: dict[str, dict[str, Any]] = json.loads(text)["files"]
     return index
 
 
 def read_weights(name: str) -> bytes:
-    """Return the ONNX model `name`, uncompressed.
+    """Read the ONNX model `name`, uncompressed.
 
     Parameters
     ----------

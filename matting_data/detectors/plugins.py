@@ -146,7 +146,7 @@ def people_found(scores: NDArray[np.float32], corners: NDArray[np.float32], size
     Raises
     ------
     UsageError
-        If a score is no number in [0, 1]: the outputs were misread.
+        If a score is not a number in [0, 1]: the outputs were misread.
     """
     if not len(scores):
         return Detection(0.0)

@@ -53,7 +53,7 @@ class TransformersDetector(PluginDetector["_Opened"]):
     Raises
     ------
     UsageError
-        On the first image, if the model cannot be loaded or is no detector.
+        On the first image, if the model cannot be loaded or is not a detector.
     MissingExtraError
         On the first image, if transformers or torch are not installed.
     """
@@ -161,7 +161,7 @@ def _squeezed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _fetched(hub_id: str, revision: str | None) -> Path:
-    """Return the local copy of a model of the hub, fetching what is missing with the user's own access."""
+    """Find the local copy of a model of the hub, fetching what is missing with the user's own access."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:

@@ -89,7 +89,7 @@ def test_a_folder_without_sun_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("/a/abbey\nabbey\n", "line 2: 'abbey' is no category"), ("/a/a\n\n/a/a\n", "line 3: .* twice")],
+    [("/a/abbey\nabbey\n", "line 2: 'abbey' is not a category"), ("/a/a\n\n/a/a\n", "line 3: .* listed twice")],
 )
 def test_broken_class_lists(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "ClassName.txt"
@@ -110,5 +110,5 @@ def test_partitions(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"has a/abbey/{NAME} on both sides"):
         read_partitions(tmp_path, 1)
     train.write_text("abbey.jpg\n")
-    with pytest.raises(UsageError, match=r"line 1: 'abbey\.jpg' is no path"):
+    with pytest.raises(UsageError, match=r"line 1: 'abbey\.jpg' is not a path"):
         read_partition(train)

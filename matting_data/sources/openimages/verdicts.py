@@ -110,7 +110,7 @@ def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None 
 
 
 def read_report(out: Path) -> MetadataReport:
-    """Return the report of finished verdicts.
+    """Read the report of finished verdicts.
 
     Raises
     ------

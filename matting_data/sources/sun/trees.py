@@ -57,7 +57,7 @@ class SunImage:
 
 
 def parse_path(path: str) -> SunImage | None:
-    """Return what a path says, or None if it is no path of SUN.
+    """Read category and name from a path; None if it is not a path of SUN.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def find_images(root: SourcePath) -> list[str]:
     Raises
     ------
     UsageError
-        If `root` is no folder or holds no image of SUN.
+        If `root` is not a folder or holds no image of SUN.
     """
     paths = image_tree(root, "the folder of SUN")
     if not any(parse_path(path) for path in paths):
@@ -117,15 +117,15 @@ def read_class_names(path: Path) -> list[str]:
     Raises
     ------
     UsageError
-        If a line is no category, or repeats one.
+        If a line is not a category, or repeats one.
     """
     names: list[str] = []
     seen: set[str] = set()
     for number, line in _lines(path):
         if not re.fullmatch(r"/[a-z](/[\w-]+){1,3}", line):
-            raise UsageError(f"{path} line {number}: {line!r} is no category such as /a/abbey")
+            raise UsageError(f"{path} line {number}: {line!r} is not a category such as /a/abbey")
         if line in seen:
-            raise UsageError(f"{path} line {number}: {line!r} stands there twice: remove one")
+            raise UsageError(f"{path} line {number}: {line!r} is listed twice: remove one")
         seen.add(line)
         names.append(line)
     return names
@@ -148,7 +148,7 @@ def read_partition(path: Path) -> list[SunImage]:
     for number, line in _lines(path):
         image = parse_path(line)
         if image is None:
-            raise UsageError(f"{path} line {number}: {line!r} is no path such as /a/abbey/sun_aaalbzqrimafwbiv.jpg")
+            raise UsageError(f"{path} line {number}: {line!r} is not a path such as /a/abbey/sun_aaalbzqrimafwbiv.jpg")
         images.append(image)
     return images
 
