@@ -46,6 +46,7 @@ from benchmarks.cross_validation import (
     learned,
     threshold_losing,
 )
+from matting_data.configuration import validated
 from matting_data.detectors import registry
 from matting_data.detectors.combined import THRESHOLDS as COMBINED
 from matting_data.detectors.combined import common_scale
@@ -53,7 +54,7 @@ from matting_data.detectors.default import LONG_SIDE, THRESHOLDS, TILE_THRESHOLD
 from matting_data.detectors.detector import Detector, Thresholds
 from matting_data.detectors.pose import PosePerson
 from matting_data.detectors.scaling import reduced_size, resized
-from matting_data.detectors.spec import DetectorSpec, read_spec, resolved
+from matting_data.detectors.spec import DetectorSpec, WrittenSpec, resolved
 from matting_data.detectors.ssdlite import SsdLite
 from matting_data.detectors.tiling import Tiles, stretched, tile_windows
 from matting_data.errors import MattingDataError, UsageError
@@ -287,7 +288,8 @@ def plugin(path: Path) -> Detector:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read as YAML ({error}): name a specification or an ONNX file") from None
-    return registry.load(resolved(read_spec(document), lambda name: path.parent / Path(name).expanduser()))
+    spec = validated(WrittenSpec, document, str(path))
+    return registry.load(resolved(spec, lambda name: path.parent / Path(name).expanduser()))
 
 
 def default_data() -> Path:

@@ -129,7 +129,7 @@ def peak_gib() -> float:
 
 def judge(metadata: Path, out: Path) -> dict[str, Any]:
     """Judge with mattingdata."""
-    from matting_data.sources.openimages import judge_metadata
+    from matting_data.sources.openimages.verdicts import judge_metadata
 
     started = time.perf_counter()
     report = judge_metadata(metadata, out)

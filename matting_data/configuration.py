@@ -1,4 +1,4 @@
-"""YAML documents that people write: reading them, ``--set``, and what is said of a mistake in one."""
+"""YAML configuration that people write: reading it, ``--set``, and one sentence about a mistake in it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,40 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, LiteralString, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from matting_data.errors import UsageError, nearest, shown
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 STRICT = ConfigDict(extra="forbid")
 """Of every class that is read from YAML: unknown keys are refused."""
 
 
 def preset_names(folder: str) -> list[str]:
-    """Return the names of the YAML files in a folder of ``manifests``, sorted."""
+    """List the names of the YAML files in a folder of ``manifests``, sorted."""
     entries = (resources.files("matting_data.manifests") / folder).iterdir()
     return sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
 
 
 def read_preset(folder: str, name: str) -> str:
-    """Return the text of one of :func:`preset_names`."""
+    """Read the text of one of :func:`preset_names`."""
     entry = resources.files("matting_data.manifests") / folder / f"{name}.yaml"
     return entry.read_text(encoding="utf-8")
 
 
 def read_document(name: str, kind: str, presets: Sequence[str]) -> str:
-    """Return the text of a file that is no preset; UsageError naming the presets where it cannot be read."""
+    """Read a file that is not a preset; raise a UsageError that names the presets if it cannot be read."""
     try:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(
             f"no {kind} {name!r} ({reason}): name a YAML file, or a preset ({', '.join(presets)})"
             f"{nearest(name, presets)}"
@@ -113,50 +115,124 @@ def _position(node: list[Any], part: str, override: str) -> int:
     return int(part)
 
 
-def written_location(document: Any, location: Sequence[int | str], absent: bool) -> list[int | str]:
-    """Return the parts of pydantic's location that the user wrote; the last one, where `absent`, even if not."""
+def validated(kind: Any, document: object, name: str) -> Any:
+    """Turn a parsed document into an object of an annotated class.
+
+    Parameters
+    ----------
+    kind : type
+        A pydantic dataclass, or a union with such.
+    document : object
+    name : str
+        What the document is called in errors.
+
+    Raises
+    ------
+    UsageError
+        One sentence about the most telling mistake: the key, its value, and the remedy.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(document)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {_sentence(kind, document, error)}") from None
+
+
+def explained(remedy: LiteralString) -> WrapValidator:
+    """Let a key say `remedy` whatever is wrong with its value, where pydantic would list each type that it is not."""
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise PydanticCustomError("explained", remedy) from None
+
+    return WrapValidator(validate)
+
+
+Place = tuple[int | str, ...]
+"""Keys and positions that lead from the root of a document to a value."""
+
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_ABSENT = (*_UNKNOWN, "missing", "missing_argument")
+
+
+def _sentence(kind: Any, document: object, error: ValidationError) -> str:
+    findings = [(_written(document, finding), finding) for finding in error.errors()]
+    findings.sort(key=lambda each: each[1]["type"] not in _UNKNOWN)
+    first = findings[0][0]
+    # of the alternatives of a union, the one meant is that whose validation came furthest, perhaps to its own checks
+    place, finding = max(
+        (each for each in findings if each[0][: len(first)] == first),
+        key=lambda each: (len(each[0]), each[1]["type"] == "value_error"),
+    )
+    where, type_, message = _dotted(place), finding["type"], finding["msg"].removeprefix("Value error, ")
+    if type_ in _UNKNOWN:
+        known = _keys(kind, place[:-1])
+        if place[-1] in known:
+            return f"{where!r} does not go with its 'kind'"
+        return f"unknown key {where!r}{nearest(str(place[-1]), known)}"
+    if type_ == "union_tag_not_found":
+        place = (*place, finding["ctx"]["discriminator"].strip("'"))
+    if type_ in (*_ABSENT, "union_tag_not_found"):
+        values = [repr(value) for each in _alternatives(kind, place) for value in get_args(each)]
+        choices = f": choose {', '.join(values[:-1])} or {values[-1]}" if len(values) > 1 else ""
+        return f"the key {_dotted(place)!r} is missing{choices}"
+    if type_ == "union_tag_invalid":
+        return f"{where}.kind is {finding['ctx']['tag']!r}: choose {finding['ctx']['expected_tags']}"
+    if type_ == "value_error":
+        return f"{where}: {message}" if where else message
+    if type_ == "dataclass_type":
+        message = f"give it keys, such as {_keys(kind, place)[0]!r}"
+    return f"{where or 'it'} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
+
+
+def _written(document: Any, finding: ErrorDetails) -> Place:
+    """Keep of a finding's location what stands in the document: pydantic adds tags and types of unions."""
     node, written = document, list[int | str]()
-    for depth, part in enumerate(location):
-        if isinstance(node, Mapping) and (part in node or (absent and depth == len(location) - 1)):
+    for depth, part in enumerate(finding["loc"], 1):
+        absent = finding["type"] in _ABSENT and depth == len(finding["loc"])
+        if isinstance(node, Mapping) and (part in node or absent):
             node = node.get(part)
         elif isinstance(node, (list, tuple)) and isinstance(part, int) and part < len(node):
             node = node[part]
         else:
             continue
         written.append(part)
-    return written
+    return tuple(written)
 
 
-def validation_sentence(document: Any, error: ValidationError, kind: type) -> str:
-    """Say the most telling of pydantic's findings about a config in one sentence.
-
-    Parameters
-    ----------
-    document : object
-        What was validated.
-    error : ValidationError
-    kind : type
-        The dataclass it should have become; its keys, and those of the dataclasses in it, are suggested.
-    """
-    findings = sorted(error.errors(), key=lambda each: each["type"] != "unexpected_keyword_argument")
-    finding = findings[0]
-    absent = finding["type"] in ("unexpected_keyword_argument", "extra_forbidden")
-    location = [str(part) for part in written_location(document, finding["loc"], absent)]
-    where = ".".join(location)
-    if absent:
-        return f"unknown key {where!r}{nearest(location[-1], _keys(kind, location[:-1]))}"
-    message = finding["msg"].removeprefix("Value error, ")
-    if finding["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
+def _dotted(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
 
-def _keys(kind: Any, parents: Sequence[str]) -> list[str]:
-    for parent in parents:
-        kind = get_type_hints(kind).get(parent)
-        if not dataclasses.is_dataclass(kind):
-            return []
-    return [field.name for field in dataclasses.fields(kind)]
+def _keys(kind: Any, place: Place) -> list[str]:
+    """List the keys that the classes at a place of a document know."""
+    classes = [each for each in _alternatives(kind, place) if dataclasses.is_dataclass(each)]
+    return [field.name for each in classes for field in dataclasses.fields(each)]
+
+
+def _alternatives(kind: Any, place: Place) -> list[Any]:
+    """List the annotations of what may stand at a place of a document, unions taken apart."""
+    found = _parts(kind)
+    for step in place:
+        found = [part for each in found for part in _parts(_inner(each, step))]
+    return found
+
+
+def _inner(annotation: Any, step: int | str) -> Any:
+    if dataclasses.is_dataclass(annotation):
+        return get_type_hints(annotation).get(str(step))
+    arguments = get_args(annotation) or (None,)
+    return arguments[0] if isinstance(step, int) else arguments[-1]
+
+
+def _parts(annotation: Any) -> list[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _parts(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return [part for each in get_args(annotation) for part in _parts(each)]
+    return [annotation]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.detectors.onnx_file import open_session
+from matting_data.detectors.sessions import open_session
 from matting_data.errors import UsageError
 from matting_data.storage.atomic import sha256_file
 
@@ -62,7 +62,7 @@ class OnnxFeatures:
         if not path.is_file():
             raise UsageError(f"--features {path} is no file: name an ONNX file, or leave it out for thumbnails")
         self.path = path
-        self._session = open_session(path, ("CPUExecutionProvider",))
+        self._session = open_session(path)
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
         fits = len(inputs) == 1 and len(shape) == 4 and inputs[0].type == "tensor(float)"

@@ -14,7 +14,7 @@ MAX_BOX_OVERLAP = 0.5
 
 
 def overlap(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the intersection over union of one rectangle with each of many.
+    """Compute the intersection over union of one rectangle with each of many.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def suppressed(
 
 
 def merged(boxes: Sequence[Box]) -> tuple[Box, ...]:
-    """Return the boxes of several looks at one image as those of one.
+    """Merge the boxes of several looks at one image.
 
     Parameters
     ----------

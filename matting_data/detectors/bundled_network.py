@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.detectors.per_process import PerProcess
+from matting_data.detectors.sessions import PerProcess, open_session
 from matting_data.errors import MattingDataError
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @cache
 def weights_index() -> dict[str, dict[str, Any]]:
-    """Return ``weights/weights.json``: for each file its sha256, bytes, origin and licence."""
+    """Read ``weights/weights.json``: for each file its sha256, bytes, origin and licence."""
     text = (files("matting_data.detectors") / "weights" / "weights.json").read_text(encoding="utf-8")
     index: dict[str, dict[str, Any]] = json.loads(text)["files"]
     return index
 
 
 def read_weights(name: str) -> bytes:
-    """Return the ONNX model `name`, uncompressed.
+    """Read the ONNX model `name`, uncompressed.
 
     Parameters
     ----------
@@ -63,12 +63,11 @@ class Network:
     weights : str
         File name for :func:`read_weights`.
     threads : int
-        Threads of one inference. One is the default of the whole package: workers are processes, and a pool of
-        threads in each would fight over the same cores.
+        Of one inference.
     """
 
     def __init__(self, weights: str, threads: int = 1) -> None:
-        self._session = PerProcess(partial(_session, weights, threads))
+        self._session = PerProcess(partial(_opened, weights, threads))
 
     def __call__(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run one picture through the network.
@@ -89,12 +88,5 @@ class Network:
         return encodings[0], logits.reshape(-1)
 
 
-def _session(weights: str, threads: int) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it caches a memory plan for every input size, and sizes vary freely
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(read_weights(weights), sess_options=options, providers=["CPUExecutionProvider"])
+def _opened(weights: str, threads: int) -> onnxruntime.InferenceSession:
+    return open_session(read_weights(weights), threads=threads, sizes_vary=True)

@@ -107,7 +107,7 @@ class DefaultDetector:
         return Detection(joined(_readings(looks)), _boxes(looks, image.shape[0], image.shape[1]))
 
     def readings(self, image: NDArray[np.uint8]) -> Readings:
-        """Return the raw readings behind the score, for calibration and benchmarks.
+        """Measure the raw readings behind the score, for calibration and benchmarks.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class DefaultDetector:
 
 
 def joined(readings: Readings) -> float:
-    """Return the score of `readings`: a logistic curve over the stronger SSDLite reading and the pose reading.
+    """Compute the score of `readings`: a logistic curve over the stronger SSDLite reading and the pose reading.
 
     Parameters
     ----------

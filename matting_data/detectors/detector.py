@@ -195,7 +195,7 @@ def detect_all(detector: Detector, images: Iterable[NDArray[np.uint8]]) -> Itera
 
 
 def checked_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `image` in C order, or say what is wrong with it.
+    """Check an image and lay it out in C order.
 
     Parameters
     ----------

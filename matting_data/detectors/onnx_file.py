@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.detectors.detector import Detection
-from matting_data.detectors.exports import LAYOUTS, Layout, described, recognised
+from matting_data.detectors.output_layouts import LAYOUTS, described, recognised
 from matting_data.detectors.plugins import PluginDetector, people_found, person_numbers, version_of
 from matting_data.detectors.scaling import resized
+from matting_data.detectors.sessions import first_line, open_session
 from matting_data.detectors.spec import DetectorSpec
 from matting_data.errors import UsageError
 
@@ -107,7 +108,7 @@ class OnnxDetector(PluginDetector["_Opened"]):
     def __init__(self, spec: DetectorSpec) -> None:
         self.path = Path(spec.weights or "")
         if not self.path.is_file():
-            raise UsageError(f"weights {spec.weights!r} of the detector are no file: name an ONNX file")
+            raise UsageError(f"weights {spec.weights!r} of the detector is not a file: name an ONNX file")
         self.name = f"onnx:{self.path.stem}"
         super().__init__(spec, partial(_Opened, self.path, spec))
 
@@ -131,44 +132,44 @@ class _Opened:
     def __init__(self, path: Path, spec: DetectorSpec) -> None:
         self.path = path
         self.session = open_session(path, spec.providers)
-        self.input, self.others = _inputs(self.session, path)
+        self.input, self.mask = _inputs(self.session, path)
         self.dtype = _DTYPES[self.input.type]
         batch, _, height, width = self.input.shape
         self.fixed_batch = batch if isinstance(batch, int) and batch > 0 else None
         self.size = _input_size((height, width), spec.input_size, path)
         self.outputs = [output.name for output in self.session.get_outputs()]
         empty = np.full((1, *self.size, 3), _PADDING, dtype=np.uint8)
-        format_ = spec.format
+        self.pixels, self.channels = "unit", "rgb"  # to recognise the layout only shapes of outputs matter
+        format_: str = spec.format
         if format_ == "auto":
-            probe = LAYOUTS["rtdetr"]  # the values of an empty picture do not matter, its outputs' shapes do
-            format_ = recognised(self._run(self._tensor(empty, probe.pixels, probe.channels)), self.size)  # type: ignore[assignment]
-        self.layout: Layout = LAYOUTS[format_]
+            format_ = recognised(self._run(self._tensor(empty)), self.size)
+        self.layout = LAYOUTS[format_]
         self.letterbox = (self.layout.resize if spec.resize == "auto" else spec.resize) == "letterbox"
         self.pixels = self.layout.pixels if spec.pixels == "auto" else spec.pixels
         self.channels = self.layout.channels if spec.channels == "auto" else spec.channels
-        outputs = self._run(self._tensor(empty, self.pixels, self.channels))
-        names, count = _class_names(self.session), self.layout.classes(outputs)
-        if count is not None and count < 1:
+        outputs = self._run(self._tensor(empty))
+        count = self.layout.classes(outputs)
+        if count < 1:
             raise UsageError(f"{path.name} has outputs ({described(outputs)}) too narrow for format {format_!r}")
-        self.people = person_numbers(spec.person_classes, names, count, path.name)
+        self.people = person_numbers(spec.person_classes, _class_names(self.session), count, path.name)
         self.layout.decode(outputs, self.size, self.people)
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
         pairs = [placed(image, self.size, self.letterbox, self.layout.centred) for image in images]
-        tensor = self._tensor(np.stack([picture for picture, _ in pairs]), self.pixels, self.channels)
+        tensor = self._tensor(np.stack([picture for picture, _ in pairs]))
         scores, corners = self.layout.decode(self._run(tensor), self.size, self.people)
         return [
             people_found(scores[i], place.undone(corners[i]), (image.shape[0], image.shape[1]))
             for i, (image, (_, place)) in enumerate(zip(images, pairs, strict=True))
         ]
 
-    def _tensor(self, pictures: NDArray[np.uint8], pixels: str, channels: str) -> NDArray[np.floating]:
+    def _tensor(self, pictures: NDArray[np.uint8]) -> NDArray[np.floating]:
         values = pictures.astype(np.float32)
-        if pixels != "raw":
+        if self.pixels != "raw":
             values /= np.float32(255.0)
-        if pixels == "imagenet":
+        if self.pixels == "imagenet":
             values = (values - _MEAN) / _DEVIATION
-        if channels == "bgr":
+        if self.channels == "bgr":
             values = values[..., ::-1]
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2)).astype(self.dtype, copy=False)
 
@@ -177,19 +178,16 @@ class _Opened:
         if self.fixed_batch and count < self.fixed_batch:
             tensor = np.concatenate([tensor, np.zeros((self.fixed_batch - count, *tensor.shape[1:]), tensor.dtype)])
         feed: dict[str, NDArray[np.generic]] = {self.input.name: tensor}
-        for other in self.others:
-            if other.name == "orig_target_sizes":  # boxes come in pixels of the input then
-                feed[other.name] = np.asarray([self.size[::-1]] * len(tensor), dtype=np.int64)
-            else:
-                given = zip(other.shape[1:], self.size, strict=True)
-                sides = [side if isinstance(side, int) else own for side, own in given]
-                feed[other.name] = np.ones((len(tensor), *sides), dtype=np.int64)
+        if self.mask is not None:
+            given = zip(self.mask.shape[1:], self.size, strict=True)
+            sides = [side if isinstance(side, int) else own for side, own in given]
+            feed[self.mask.name] = np.ones((len(tensor), *sides), dtype=np.int64)
         try:
             values = self.session.run(self.outputs, feed)
         except Exception as error:
             raise UsageError(
                 f"{self.path.name} does not run on {len(tensor)} pictures of {self.size[0]}×{self.size[1]} "
-                f"({_first_line(error)}): set 'input_size' to what it was exported for, or 'batch_size: 1'"
+                f"({first_line(error)}): set 'input_size' to what it was exported for, or 'batch_size: 1'"
             ) from None
         return {
             name: value[:count] if value.ndim and len(value) == len(tensor) else value
@@ -197,52 +195,20 @@ class _Opened:
         }
 
 
-def open_session(path: Path, providers: Sequence[str]) -> onnxruntime.InferenceSession:
-    """Open a local ONNX file on one thread.
-
-    Raises
-    ------
-    UsageError
-        onnxruntime cannot open it, or lacks a provider.
-    """
-    import onnxruntime
-
-    missing = [name for name in providers if name not in onnxruntime.get_available_providers()]
-    if missing:
-        known = ", ".join(onnxruntime.get_available_providers())
-        raise UsageError(
-            f"this onnxruntime has no provider {missing[0]!r} (it has {known}): name one of these, or install the "
-            "onnxruntime package that brings it"
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(str(path), sess_options=options, providers=list(providers))
-    except Exception as error:
-        raise UsageError(
-            f"{path} is no ONNX file that onnxruntime can open ({_first_line(error)}): export or download it again"
-        ) from None
-
-
-def _inputs(session: onnxruntime.InferenceSession, path: Path) -> tuple[Any, list[Any]]:
+def _inputs(session: onnxruntime.InferenceSession, path: Path) -> tuple[Any, Any | None]:
+    """Find the image input, and the ``pixel_mask`` that exports of DETR may have beside it."""
     inputs = session.get_inputs()
-    images = [i for i in inputs if len(i.shape) == 4]
-    others = [i for i in inputs if len(i.shape) != 4]
-    known = {("orig_target_sizes", 2), ("pixel_mask", 3)}
-    fits = len(images) == 1 and images[0].type in _DTYPES and not _is_other(images[0].shape[1], 3)
-    if not fits or any((i.name, len(i.shape)) not in known or i.type != "tensor(int64)" for i in others):
+    open_or_three = [
+        i for i in inputs if len(i.shape) == 4 and (i.shape[1] in (3, -1) or not isinstance(i.shape[1], int))
+    ]
+    images = [i for i in open_or_three if i.type in _DTYPES]
+    masks = [i for i in inputs if (i.name, len(i.shape), i.type) == ("pixel_mask", 3, "tensor(int64)")]
+    if len(images) != 1 or len(inputs) != 1 + len(masks):
         found = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
         raise UsageError(
             f"{path.name} has the inputs {found}: export it with one image input of float, batch×3×height×width"
         )
-    return images[0], others
-
-
-def _is_other(side: object, wanted: int) -> bool:
-    """Tell whether a side that the file fixes is another than `wanted`."""
-    return isinstance(side, int) and side not in (wanted, -1)
+    return images[0], masks[0] if masks else None
 
 
 def _input_size(fixed: tuple[Any, Any], wanted: int | tuple[int, int] | None, path: Path) -> tuple[int, int]:
@@ -259,7 +225,7 @@ def _input_size(fixed: tuple[Any, Any], wanted: int | tuple[int, int] | None, pa
 
 
 def _class_names(session: onnxruntime.InferenceSession) -> dict[int, str]:
-    """Return the names that Ultralytics' exports carry as metadata, ``{0: 'person', ...}``; empty for other files."""
+    """Read the names that Ultralytics' exports carry as metadata, ``{0: 'person', ...}``; empty for other files."""
     text = session.get_modelmeta().custom_metadata_map.get("names", "")
     try:
         names = ast.literal_eval(text)
@@ -267,7 +233,3 @@ def _class_names(session: onnxruntime.InferenceSession) -> dict[int, str]:
         return {int(number): str(name) for number, name in pairs}
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return {}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from matting_data.detectors.boxes import MAX_BOX_OVERLAP, MAX_BOXES, suppressed
 from matting_data.detectors.detector import Box, Detection, Thresholds, checked_image
-from matting_data.detectors.exports import person_class
-from matting_data.detectors.per_process import PerProcess
+from matting_data.detectors.output_layouts import person_class
+from matting_data.detectors.sessions import PerProcess
 from matting_data.detectors.spec import DetectorSpec, Limits
 from matting_data.errors import MattingDataError, UsageError, nearest
 from matting_data.storage.atomic import sha256_file
@@ -78,9 +78,9 @@ class PluginDetector(Generic[Opened]):
 
 
 def person_numbers(
-    wanted: Sequence[str | int] | None, names: Mapping[int, str], count: int | None, source: str
+    wanted: Sequence[str | int] | None, names: Mapping[int, str], count: int, source: str
 ) -> tuple[int, ...]:
-    """Return the numbers of the classes that count as a person.
+    """Find the numbers of the classes that count as a person.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def person_numbers(
         ``person_classes`` of a specification.
     names : mapping of int to str
         Names of the classes; empty where the file has none.
-    count : int, optional
-        How many classes there are; None where the file does not tell.
+    count : int
+        How many classes there are.
     source : str
         What to call the file in errors.
 
@@ -104,28 +104,26 @@ def person_numbers(
         If a class is not there, or none is given and the one of a person cannot be told.
     """
     if wanted is None:
-        found = [number for number, name in names.items() if name.strip().lower() == _PERSON]
-        if not found and not names and (number := person_class(count)) is not None:
-            found = [number]
+        coco = None if names else person_class(count)
+        found = _called(_PERSON, names) if coco is None else [coco]
         if not found:
             what = f"its classes are {_few(names)}" if names else f"it has {count} classes without names"
             raise UsageError(f"{source} has no class 'person' ({what}): list those of people as 'person_classes'")
         return tuple(sorted(found))
     numbers: set[int] = set()
     for item in wanted:
-        if isinstance(item, int):
-            if count is not None and item >= count:
-                raise UsageError(
-                    f"person_classes names the class {item}, but {source} has 0 to {count - 1}: correct it"
-                )
-            numbers.add(item)
-            continue
-        found = [number for number, name in names.items() if name.strip().lower() == item.strip().lower()]
+        found = [item] if isinstance(item, int) else _called(item, names)
         if not found:
-            what = f"its classes are {_few(names)}{nearest(item, names.values())}" if names else "give numbers"
+            what = f"its classes are {_few(names)}{nearest(str(item), names.values())}" if names else "give numbers"
             raise UsageError(f"person_classes names {item!r}, which {source} does not know by name: {what}")
+        if isinstance(item, int) and item >= count:
+            raise UsageError(f"person_classes names the class {item}, but {source} has 0 to {count - 1}: correct it")
         numbers.update(found)
     return tuple(sorted(numbers))
+
+
+def _called(name: str, names: Mapping[int, str]) -> list[int]:
+    return [number for number, each in names.items() if each.strip().lower() == name.strip().lower()]
 
 
 def people_found(scores: NDArray[np.float32], corners: NDArray[np.float32], size: tuple[int, int]) -> Detection:
@@ -148,7 +146,7 @@ def people_found(scores: NDArray[np.float32], corners: NDArray[np.float32], size
     Raises
     ------
     UsageError
-        If a score is no number in [0, 1]: the outputs were misread.
+        If a score is not a number in [0, 1]: the outputs were misread.
     """
     if not len(scores):
         return Detection(0.0)
@@ -171,7 +169,7 @@ def people_found(scores: NDArray[np.float32], corners: NDArray[np.float32], size
 
 
 def version_of(code_version: str, files: Iterable[Path], *options: object) -> str:
-    """Return the version of a plug-in: its code's, and a digest of its files' content and its options.
+    """Compute the version of a plug-in: its code's, and a digest of its files' content and its options.
 
     Raises
     ------

@@ -20,7 +20,7 @@ _HIP, _REACH = slice(4, 6), slice(6, 8)
 
 
 def anchor_centres() -> NDArray[np.float32]:
-    """Return the centres of the network's anchors.
+    """Compute the centres of the network's anchors.
 
     Returns
     -------

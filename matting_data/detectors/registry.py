@@ -1,8 +1,6 @@
-"""Detectors by name or specification. Nothing is imported before one is asked for."""
+"""Detectors by name or specification. What a detector needs is imported when one is asked for."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from matting_data.detectors.detector import Detector, Thresholds
 from matting_data.detectors.spec import DetectorSpec, Spec
@@ -10,29 +8,15 @@ from matting_data.detectors.tiling import TileableDetector, TiledDetector
 from matting_data.errors import UsageError, nearest
 
 
-def _default() -> TileableDetector:
-    from matting_data.detectors.default import DefaultDetector
-
-    return DefaultDetector()
-
-
-_FACTORIES: dict[str, Callable[[], Detector]] = {"default": _default}
-
-
-def available() -> list[str]:
-    """Return the names :func:`load` accepts, in alphabetical order."""
-    return sorted(_FACTORIES)
-
-
 def load(spec: Spec) -> Detector:
-    """Return a new detector.
+    """Make a detector.
 
     Parameters
     ----------
     spec : str, DetectorSpec or sequence of these
-        One of :func:`available` (``"default"`` works offline with the weights inside this package); a specification,
-        whose local paths are those of the current folder (see :func:`matting_data.detectors.spec.resolved`); or
-        several, of which any may reject (see :class:`matting_data.detectors.combined.CombinedDetector`).
+        ``"default"``, which works offline with the weights inside this package; a specification, whose local paths
+        are those of the current folder (see :func:`matting_data.detectors.spec.resolved`); or several, of which any
+        may reject (see :class:`matting_data.detectors.combined.CombinedDetector`).
 
     Returns
     -------
@@ -45,7 +29,7 @@ def load(spec: Spec) -> Detector:
         If a name is unknown, an ONNX file is missing, or a sequence is empty or names a detector twice.
     """
     if isinstance(spec, str):
-        return _named(spec)
+        return _specified(_named(spec))
     if isinstance(spec, DetectorSpec):
         return _specified(spec)
     if not spec:
@@ -61,13 +45,12 @@ def load(spec: Spec) -> Detector:
     return CombinedDetector([load(part) for part in spec])
 
 
-def _named(name: str) -> Detector:
-    factory = _FACTORIES.get(name)
-    if factory is None:
-        known = ", ".join(available())
-        hint = nearest(name, [*available(), "none"])
-        raise UsageError(f"unknown human detector {name!r}: available are {known}, and none{hint}")
-    return factory()
+def _named(name: str) -> DetectorSpec:
+    if name != "default":
+        raise UsageError(
+            f"unknown human detector {name!r}: available are default, and none{nearest(name, ['default', 'none'])}"
+        )
+    return DetectorSpec("default")
 
 
 def _specified(spec: DetectorSpec) -> Detector:
@@ -77,7 +60,6 @@ def _specified(spec: DetectorSpec) -> Detector:
         from matting_data.detectors.default import THRESHOLDS, TILE_THRESHOLDS, DefaultDetector
 
         surer = TILE_THRESHOLDS, THRESHOLDS
-
         own = spec.thresholds
         detector = DefaultDetector(thresholds=Thresholds(own.reject, own.review) if own else THRESHOLDS)
     elif spec.kind == "onnx":

@@ -11,7 +11,7 @@ Size = tuple[int, int]
 
 
 def reduced_size(size: Size, long_side: int) -> Size:
-    """Return `size` scaled down so that its long side is at most `long_side`; smaller sizes are returned unchanged.
+    """Scale `size` down so that its long side is at most `long_side`; leave smaller sizes as they are.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def reduced_size(size: Size, long_side: int) -> Size:
 
 
 def covering_size(size: Size, short_side: int, max_aspect: float) -> Size:
-    """Return `size` scaled up or down so that its short side becomes `short_side`.
+    """Scale `size` up or down so that its short side becomes `short_side`.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def covering_size(size: Size, short_side: int, max_aspect: float) -> Size:
 
 
 def letterbox_placement(size: Size, side: int) -> tuple[int, int, int, int]:
-    """Return where an image lies, centred and whole, in a square.
+    """Compute where an image lies, centred and whole, in a square.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def resized(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def signed_unit(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a batch of one for the networks: float32 ``(1, h, w, 3)`` in [-1, 1]."""
+    """Make a batch of one for the networks: float32 ``(1, h, w, 3)`` in [-1, 1]."""
     return image[np.newaxis].astype(np.float32) * np.float32(2.0 / 255.0) - np.float32(1.0)
 
 

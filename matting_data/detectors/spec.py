@@ -8,26 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from matting_data.configuration import STRICT
-from matting_data.errors import UsageError, nearest, shown
+from matting_data.errors import UsageError
 
-Format = Literal[
-    "auto",
-    "yolox",
-    "yolox_decoded",
-    "yolov5",
-    "yolo",
-    "yolo_end2end",
-    "rtdetr",
-    "rfdetr",
-    "detr",
-    "rtdetr_joined",
-    "detections",
-]
-"""Layouts of an ONNX export's outputs; :mod:`matting_data.detectors.exports` describes each."""
+Format = Literal["auto", "yolox", "yolo", "rtdetr", "detr"]
+"""Layouts of an ONNX export's outputs; :mod:`matting_data.detectors.output_layouts` describes each."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=32, le=4096)]
@@ -134,40 +123,22 @@ class DetectorSpec:
             raise ValueError(f"a detector of kind {self.kind!r} needs the key 'weights': name {what}")
 
 
+def _is_one(document: object) -> bool:
+    return isinstance(document, str | Mapping | DetectorSpec)
+
+
+def _checked(document: Any) -> Any:
+    several = isinstance(document, list | tuple) and document and all(map(_is_one, document))
+    if not several and not _is_one(document):
+        raise PydanticCustomError("detector", "give a name, keys such as 'kind: onnx', or a list of these")
+    return document
+
+
 Spec = str | DetectorSpec | Sequence[str | DetectorSpec]
 """A detector's name, its specification, or several that are combined: any of them may reject."""
 
-
-def read_spec(document: Any) -> Spec:
-    """Turn a parsed YAML document into a specification.
-
-    Parameters
-    ----------
-    document : str, mapping or list of these
-
-    Returns
-    -------
-    Spec
-
-    Raises
-    ------
-    UsageError
-        One sentence about the first mistake.
-    """
-    if isinstance(document, str):
-        return document
-    if isinstance(document, Mapping):
-        try:
-            return TypeAdapter(DetectorSpec).validate_python(document)
-        except ValidationError as error:
-            raise UsageError(_sentence(error)) from None
-    if isinstance(document, list) and document:
-        parts = [read_spec(part) for part in document]
-        if all(isinstance(part, str | DetectorSpec) for part in parts):
-            return tuple(part for part in parts if isinstance(part, str | DetectorSpec))
-    raise UsageError(
-        f"detector {shown(document)} is no detector: give a name, keys such as 'kind: onnx', or a list of these"
-    )
+WrittenSpec = Annotated[str | DetectorSpec | tuple[str | DetectorSpec, ...], BeforeValidator(_checked)]
+"""A specification as YAML writes it, for pydantic."""
 
 
 def resolved(spec: Spec, resolve: Callable[[str], Path]) -> Spec:
@@ -189,42 +160,22 @@ def resolved(spec: Spec, resolve: Callable[[str], Path]) -> Spec:
     UsageError
         If an ONNX file does not exist, or what should be a folder is neither one nor can be a hub id.
     """
-    if isinstance(spec, str):
-        return spec
-    if not isinstance(spec, DetectorSpec):
-        return tuple(_resolved_one(part, resolve) if isinstance(part, DetectorSpec) else part for part in spec)
-    return _resolved_one(spec, resolve)
+    if isinstance(spec, str | DetectorSpec):
+        return _resolved_one(spec, resolve)
+    return tuple(_resolved_one(part, resolve) for part in spec)
 
 
-def _resolved_one(spec: DetectorSpec, resolve: Callable[[str], Path]) -> DetectorSpec:
-    if spec.weights is None:
+def _resolved_one(spec: str | DetectorSpec, resolve: Callable[[str], Path]) -> str | DetectorSpec:
+    if isinstance(spec, str) or spec.weights is None:
         return spec
     path = resolve(spec.weights)
     if spec.kind == "onnx":
         if not path.is_file():
-            raise UsageError(f"weights {spec.weights!r} of the detector are no file: name an ONNX file")
+            raise UsageError(f"weights {spec.weights!r} of the detector is not a file: name an ONNX file")
     elif not path.is_dir():
         if not _HUB_ID.fullmatch(spec.weights):
             raise UsageError(
-                f"weights {spec.weights!r} of the detector are no folder: name one, or a hub id such as owner/model"
+                f"weights {spec.weights!r} of the detector is not a folder: name one, or a hub id such as owner/model"
             )
         return spec
     return dataclasses.replace(spec, weights=str(path))
-
-
-def _sentence(error: ValidationError) -> str:
-    """Say the most telling of pydantic's findings in one sentence."""
-    finding = sorted(error.errors(), key=lambda found: found["type"] != "unexpected_keyword_argument")[0]
-    keys = [field.name for field in dataclasses.fields(DetectorSpec)]
-    limits = [field.name for field in dataclasses.fields(Limits)]
-    known = {*keys, *limits}
-    where = ".".join(str(part) for part in finding["loc"] if part in known or isinstance(part, int))
-    if finding["type"] == "unexpected_keyword_argument":
-        key = str(finding["loc"][-1])
-        return f"unknown key {key!r} of a detector{nearest(key, limits if len(finding['loc']) > 1 else keys)}"
-    if finding["type"] == "missing":
-        return "the key 'kind' of a detector is missing: choose 'default', 'onnx' or 'transformers'"
-    message = finding["msg"].removeprefix("Value error, ")
-    if finding["type"] == "value_error":
-        return message
-    return f"{where} of a detector is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"

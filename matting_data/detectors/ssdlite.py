@@ -46,7 +46,7 @@ class Look:
 
 
 def anchors(height: int, width: int, levels: int = 6) -> NDArray[np.float32]:
-    """Return the anchors of the network for a picture of a given size.
+    """Compute the anchors of the network for a picture of a given size.
 
     Parameters
     ----------

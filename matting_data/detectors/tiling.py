@@ -49,7 +49,7 @@ class TileableDetector(Detector, Protocol):
 
 
 def tile_windows(size: tuple[int, int], tiles: Tiles, input_side: int) -> list[tuple[int, int, int]]:
-    """Return the tiles of an image.
+    """Lay out the tiles of an image.
 
     Parameters
     ----------

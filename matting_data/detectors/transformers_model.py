@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting_data.detectors.detector import Detection
-from matting_data.detectors.exports import from_queries
+from matting_data.detectors.output_layouts import from_queries
 from matting_data.detectors.plugins import PluginDetector, people_found, person_numbers, version_of
 from matting_data.detectors.scaling import covering_size, resized
+from matting_data.detectors.sessions import first_line
 from matting_data.detectors.spec import DetectorSpec
 from matting_data.errors import MattingDataError, MissingExtraError, UsageError
 
@@ -52,7 +53,7 @@ class TransformersDetector(PluginDetector["_Opened"]):
     Raises
     ------
     UsageError
-        On the first image, if the model cannot be loaded or is no detector.
+        On the first image, if the model cannot be loaded or is not a detector.
     MissingExtraError
         On the first image, if transformers or torch are not installed.
     """
@@ -118,7 +119,7 @@ class _Opened:
                 self.model = model.float().to(self.device).eval()
         except Exception as error:
             raise UsageError(
-                f"{folder} is no object-detection model that transformers can load ({_first_line(error)}): name a "
+                f"{folder} is no object-detection model that transformers can load ({first_line(error)}): name a "
                 "folder written by save_pretrained for AutoModelForObjectDetection"
             ) from None
         names = {int(number): str(name) for number, name in self.model.config.id2label.items()}
@@ -160,7 +161,7 @@ def _squeezed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _fetched(hub_id: str, revision: str | None) -> Path:
-    """Return the local copy of a model of the hub, fetching what is missing with the user's own access."""
+    """Find the local copy of a model of the hub, fetching what is missing with the user's own access."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -174,7 +175,7 @@ def _fetched(hub_id: str, revision: str | None) -> Path:
         return Path(snapshot_download(hub_id, **options))
     except Exception as error:
         raise MattingDataError(
-            f"the model {hub_id!r} could not be fetched from the hub ({_first_line(error)}): check the id, the network "
+            f"the model {hub_id!r} could not be fetched from the hub ({first_line(error)}): check the id, the network "
             "and 'hf auth login', or name a local folder"
         ) from None
 
@@ -211,7 +212,3 @@ def _quiet(transformers: Any) -> Iterator[None]:
     finally:
         if was_enabled:
             logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -43,7 +43,7 @@ class Rate:
 
 
 def stratum_of(record: Background) -> str:
-    """Return the stratum of a background: its source, and its evidence tier where labels gave one."""
+    """Name the stratum of a background: its source, and its evidence tier where labels gave one."""
     return f"{record.source}/{record.tier}" if record.tier else record.source
 
 
@@ -105,7 +105,7 @@ def estimate(kept: Sequence[Background], labels: Mapping[str, bool]) -> list[Rat
 
 
 def wilson(successes: float, trials: float) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a proportion (1927); (0, 1) where nothing was tried."""
+    """Compute Wilson's 95 % interval of a proportion (1927); (0, 1) where nothing was tried."""
     if trials <= 0:
         return 0.0, 1.0
     share = successes / trials

@@ -1,11 +1,10 @@
-"""The rule of :mod:`matting_data.humans.evidence` on tables: the same verdicts, millions of images at a time.
+"""The rule of :mod:`matting_data.humans.evidence` on tables: verdicts for millions of images at a time.
 
 Rows are plain numbers here: a label is its place in the label set, so that a table of evidence needs 20 bytes a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,14 +14,15 @@ from matting_data.humans.evidence import (
     FINDINGS,
     KINDS,
     NO_HUMAN_LABEL,
+    REASONS,
     SHOWN_ROWS,
     VERIFIED_ABSENT,
     EvidencePolicy,
-    LabelRow,
     base_score,
     score,
 )
 from matting_data.humans.labels import LabelSet, Role
+from matting_data.humans.policy import Outcome
 
 ROW_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,
@@ -39,44 +39,11 @@ GROUP, DEPICTION = 1, 2
 BOX, VERIFIED, MACHINE = range(3)
 
 _ROLES: tuple[Role, ...] = ("person", "group", "body_part", "lookalike")
-_REASONS = [finding.reason for finding in FINDINGS]
-_BASES = (VERIFIED_ABSENT, BOXES_WITHOUT_HUMAN, NO_HUMAN_LABEL)
-_BASE_TIERS = ("verified_absent", "boxes_without_human", "no_human_label")
 
 
 def codes(labels: LabelSet) -> dict[str, int]:
-    """Return the code of each MID of a label set."""
+    """Number the MIDs of a label set."""
     return {label.mid: number for number, label in enumerate(labels.labels, 1)}
-
-
-def encode_rows(images: Mapping[int, Iterable[LabelRow]], labels: LabelSet) -> pl.DataFrame:
-    """Return the evidence of a few images, given as for :func:`matting_data.humans.evidence.judge`, as a table.
-
-    Parameters
-    ----------
-    images : mapping of int to iterable of LabelRow
-        Rows of each image.
-    labels : LabelSet
-
-    Returns
-    -------
-    DataFrame
-        Of :data:`ROW_SCHEMA`.
-    """
-    code = codes(labels)
-    table = [
-        (
-            image,
-            KINDS.index(row.kind),
-            code.get(row.mid, 0),
-            float(row.confidence),
-            GROUP * row.group + DEPICTION * row.depiction,
-            1,
-        )
-        for image, rows in images.items()
-        for row in rows
-    ]
-    return pl.DataFrame(table, schema=ROW_SCHEMA, orient="row")
 
 
 def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy: EvidencePolicy) -> pl.DataFrame:
@@ -104,39 +71,35 @@ def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy:
         pl.LazyFrame({"image": images}, schema={"image": pl.UInt64})
         .join(counts, on="image", how="left", maintain_order="left")
         .join(best, on="image", how="left", maintain_order="left")
-        .join(
-            absent.lazy().select("image", is_absent=True).unique(),
-            on="image",
-            how="left",
-            maintain_order="left",
-        )
+        .join(absent.lazy().select("image", is_absent=True).unique(), on="image", how="left", maintain_order="left")
         .with_columns(
             pl.col("box", "verified", "machine").fill_null(0),
             pl.col("score").fill_null(-1),
             pl.col("human", "is_absent").fill_null(value=False),
         )
         .with_columns(_base_number())
-        .with_columns(_base_scores(policy))
-        .with_columns(pl.col("base_score") > pl.col("score"))
+        .with_columns(base_decides=_base_scores(policy) > pl.col("score"))
         .collect()
     )
-    judged = judged.rename({"base_score": "base_decides"})
     spelt = _spelt(_deciding(judged, findings, absent), labels)
-    named = _named(judged, policy)
-    return named.join(spelt, on="image", how="left", maintain_order="left").select(
-        "image",
-        "tier",
-        "verdict",
-        "reason",
-        pl.coalesce("decided_by", _counted()).alias("decided_by"),
-        boxes="box",
-        verified="verified",
-        machine="machine",
+    return (
+        _named(judged, policy)
+        .join(spelt, on="image", how="left", maintain_order="left")
+        .select(
+            "image",
+            "tier",
+            "verdict",
+            "reason",
+            pl.coalesce("decided_by", _counted()).alias("decided_by"),
+            boxes="box",
+            verified="verified",
+            machine="machine",
+        )
     )
 
 
 def _findings(rows: pl.DataFrame, labels: LabelSet, policy: EvidencePolicy) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows that speak of a human, with their score, and the verified absences that count."""
+    """Find the rows that speak of a human, with their score, and the verified absences that count."""
     listed = pl.DataFrame(
         {
             "code": range(1, len(labels.labels) + 1),
@@ -170,12 +133,12 @@ def _finding_number() -> pl.Expr:
     role = pl.when((kind == BOX) & (flags & GROUP > 0) & (role == 0)).then(1).otherwise(role)
     depicted = (kind == BOX) & (flags & DEPICTION > 0) & (role != lookalike)
     places = {
-        3 * r + k: _REASONS.index(f"{role_name}_{kind_name}")
+        3 * r + k: REASONS.index(f"{role_name}_{kind_name}")
         for r, role_name in enumerate(_ROLES)
         for k, kind_name in enumerate(KINDS)
     }
     plain = (3 * role + kind).cast(pl.Int32).replace_strict(places, return_dtype=pl.Int32)
-    return pl.when(depicted).then(_REASONS.index("depiction_box")).otherwise(plain).cast(pl.Int32).alias("finding")
+    return pl.when(depicted).then(REASONS.index("depiction_box")).otherwise(plain).cast(pl.Int32).alias("finding")
 
 
 def _count(kind: int) -> pl.Expr:
@@ -190,8 +153,8 @@ def _base_number() -> pl.Expr:
 
 
 def _base_scores(policy: EvidencePolicy) -> pl.Expr:
-    scores = [base_score("keep"), base_score(policy.boxes), base_score(policy.weak)]
-    return pl.col("base").replace_strict([0, 1, 2], scores, default=-2, return_dtype=pl.Int32).alias("base_score")
+    scores = [base_score(outcome) for _, outcome, _ in _bases(policy)]
+    return pl.col("base").replace_strict([0, 1, 2], scores, default=-2, return_dtype=pl.Int32)
 
 
 def _deciding(judged: pl.DataFrame, findings: pl.DataFrame, absent: pl.DataFrame) -> pl.DataFrame:
@@ -207,7 +170,7 @@ def _deciding(judged: pl.DataFrame, findings: pl.DataFrame, absent: pl.DataFrame
 
 
 def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
-    """Spell out the deciding rows as :func:`matting_data.humans.evidence.spell` does, one text an image."""
+    """Spell out the deciding rows, one text an image, such as ``machine /m/04yx4 Man 0.873``."""
     code = codes(labels)
     names = {code[label.mid]: f"{label.mid} {label.name}" for label in labels.labels}
     kind, confidence = pl.col("kind"), pl.col("confidence")
@@ -229,24 +192,19 @@ def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
     first = pl.when(pl.col("image").ne_missing(pl.col("image").shift())).then(place).forward_fill()
     shown = rows.filter(place - first < SHOWN_ROWS)
     label = pl.col("code").replace_strict(names, return_dtype=pl.String)
-    box = pl.concat_str(
-        pl.lit("box "), label, pl.when("depiction").then(pl.lit(" depiction")).otherwise(pl.lit("")),
-        pl.when("group").then(pl.lit(" group")).otherwise(pl.lit("")),
-    )  # fmt: skip
-    present = pl.when(pl.col("sure") > 0).then(pl.lit(" present")).otherwise(pl.lit(" absent"))
-    machine = pl.concat_str(
-        pl.lit("machine "), label, pl.lit(" "), (pl.col("sure") // 1000).cast(pl.String), pl.lit("."),
-        (pl.col("sure") % 1000).cast(pl.String).str.zfill(3),
-    )  # fmt: skip
+    depiction = pl.when("depiction").then(pl.lit(" depiction")).otherwise(pl.lit(""))
+    group = pl.when("group").then(pl.lit(" group")).otherwise(pl.lit(""))
+    present = pl.when(pl.col("sure") > 0).then(pl.lit("present")).otherwise(pl.lit("absent"))
+    share = pl.format("{}.{}", pl.col("sure") // 1000, (pl.col("sure") % 1000).cast(pl.String).str.zfill(3))
     text = (
         pl.when(kind == BOX)
-        .then(box)
+        .then(pl.format("box {}{}{}", label, depiction, group))
         .when(kind == VERIFIED)
-        .then(pl.concat_str(pl.lit("verified "), label, present))
-        .otherwise(machine)
+        .then(pl.format("verified {} {}", label, present))
+        .otherwise(pl.format("machine {} {}", label, share))
     )
     rest = pl.col("len").cast(pl.Int64) - SHOWN_ROWS
-    more = pl.when(rest > 0).then(pl.concat_str(pl.lit("; +"), rest.cast(pl.String), pl.lit(" more")))
+    more = pl.when(rest > 0).then(pl.format("; +{} more", rest))
     spelt = shown.join(total, on="image").select("image", "len", text.alias("text"))
     alone = pl.col("len") == 1  # as most are; joining texts group by group is slow
     return pl.concat(
@@ -261,26 +219,26 @@ def _spelt(deciding: pl.DataFrame, labels: LabelSet) -> pl.DataFrame:
 
 
 def _named(judged: pl.DataFrame, policy: EvidencePolicy) -> pl.DataFrame:
-    """Turn the numbers of what decided into tier, verdict and reason."""
-    by_score = {score(finding, policy): finding for finding in FINDINGS}
-    bases = ("keep", policy.boxes, policy.weak)
+    """Add tier, verdict and reason of what decided: a finding by its score, the base by a negative number."""
+    rows: list[tuple[int, str, Outcome, str]] = [
+        (score(finding, policy), finding.tier, finding.outcome(policy), finding.reason) for finding in FINDINGS
+    ]
+    rows += [(-1 - place, *base) for place, base in enumerate(_bases(policy))]
+    schema = {"decision": pl.Int32, "tier": pl.String, "verdict": pl.String, "reason": pl.String}
+    decision = pl.when("base_decides").then(-1 - pl.col("base")).otherwise("score").cast(pl.Int32)
+    return judged.with_columns(decision=decision).join(
+        pl.DataFrame(rows, schema=schema, orient="row"), on="decision", how="left", maintain_order="left"
+    )
 
-    def column(name: str, base: Sequence[str], finding: Mapping[int, str]) -> pl.Expr:
-        from_base = pl.col("base").replace_strict([0, 1, 2], list(base), default=None, return_dtype=pl.String)
-        from_finding = pl.col("score").replace_strict(
-            list(finding), list(finding.values()), default=None, return_dtype=pl.String
-        )
-        return pl.when("base_decides").then(from_base).otherwise(from_finding).alias(name)
 
-    return judged.with_columns(
-        column("tier", _BASE_TIERS, {number: finding.tier for number, finding in by_score.items()}),
-        column("verdict", bases, {number: finding.outcome(policy) for number, finding in by_score.items()}),
-        column("reason", _BASES, {number: finding.reason for number, finding in by_score.items()}),
+def _bases(policy: EvidencePolicy) -> tuple[tuple[str, Outcome, str], ...]:
+    """List tier, verdict and reason of what is said when no row speaks of a real human, strongest first."""
+    return (
+        ("verified_absent", "keep", VERIFIED_ABSENT),
+        ("boxes_without_human", policy.boxes, BOXES_WITHOUT_HUMAN),
+        ("no_human_label", policy.weak, NO_HUMAN_LABEL),
     )
 
 
 def _counted() -> pl.Expr:
-    return pl.concat_str(
-        pl.col("box").cast(pl.String), pl.lit(" boxes, "), pl.col("verified").cast(pl.String),
-        pl.lit(" verified and "), pl.col("machine").cast(pl.String), pl.lit(" machine labels, none human"),
-    )  # fmt: skip
+    return pl.format("{} boxes, {} verified and {} machine labels, none human", "box", "verified", "machine")

@@ -75,7 +75,7 @@ class LabelSet:
             raise UsageError(f"the label {repeated!r} is listed twice among humans and look-alikes: remove one row")
 
     def get(self, mid: str) -> HumanLabel | None:
-        """Return the label of a MID, or None for one that says nothing about humans."""
+        """Look up the label of a MID; None for one that says nothing about humans."""
         return self._by_mid.get(mid)
 
     def with_hierarchy(self, children: Mapping[str, Iterable[tuple[str, str]]], names: Mapping[str, str]) -> LabelSet:
@@ -120,7 +120,7 @@ class SunNames:
     humans : mapping
         Name → ``person`` or ``body_part``.
     false_friends, ambiguous, lookalikes : frozenset of str
-        Names with a human word and no human; parts that may be an animal's; human shapes that are no person.
+        Names with a human word and no human; parts that may be an animal's; human shapes that are not a person.
     """
 
     humans: Mapping[str, NameRole]
@@ -134,7 +134,7 @@ class SunNames:
         object.__setattr__(self, "_words", frozenset(words - {"player", "driver", "rider", "model"}))
 
     def role(self, name: str) -> NameRole:
-        """Return what a polygon's name means.
+        """Tell what a polygon's name means.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class SunNames:
 
 
 def normalise(name: str) -> str:
-    """Return a LabelMe name in lower case, single-spaced, without trailing ``occluded`` and ``crop``.
+    """Write a LabelMe name in lower case, single-spaced, without trailing ``occluded`` and ``crop``.
 
     >>> normalise(" Person  sitting occluded crop ")
     'person sitting'
@@ -173,7 +173,7 @@ def normalise(name: str) -> str:
 
 @cache
 def load_label_set() -> LabelSet:
-    """Return the humans and look-alikes of ``manifests/labels``.
+    """Load the humans and look-alikes of ``manifests/labels``.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def load_label_set() -> LabelSet:
 
 @cache
 def load_sun_names() -> SunNames:
-    """Return the name lists for SUN's polygons.
+    """Load the name lists for SUN's polygons.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _rows(name: str, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]
         if len(cells) != len(columns) or not cells[0].strip():
             raise UsageError(f"{place}: {len(cells)} values for {len(columns)} columns: complete or remove the row")
         if columns[0] == "mid" and not _MID.fullmatch(cells[0]):
-            raise UsageError(f"{place}: {cells[0]!r} is no MID: write one such as {PERSON}")
+            raise UsageError(f"{place}: {cells[0]!r} is not a MID: write one such as {PERSON}")
         found.append((place, dict(zip(columns, cells, strict=True))))
     return found
 

@@ -6,6 +6,7 @@ Stored scores can therefore be judged again under another policy at any time, wi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,8 @@ from matting_data.errors import UsageError, nearest
 Outcome = Literal["keep", "reject", "review"]
 
 OUTCOMES: tuple[Outcome, ...] = ("keep", "reject", "review")
+
+SEVERITY: dict[Outcome, int] = {"keep": 0, "review": 1, "reject": 2}
 
 PERSON_DETECTED = "person_detected"
 """The score reached the reject threshold."""
@@ -59,12 +62,13 @@ class HumanPolicy:
 
     def __post_init__(self) -> None:
         if self.detector is not None and (not isinstance(self.detector, str) or not self.detector):
-            raise UsageError(f"detector {self.detector!r} is no name: give one such as 'default', or none")
+            raise UsageError(
+                f"detector {self.detector!r} is not a name: give one, such as 'default', or 'none' to skip detection"
+            )
         for field in ("threshold", "review_band"):
-            _check_share(field, getattr(self, field))
-        if self.review not in OUTCOMES:
-            hint = nearest(self.review, OUTCOMES) if isinstance(self.review, str) else ""
-            raise UsageError(f"review {self.review!r} is not one of {', '.join(OUTCOMES)}{hint}")
+            if getattr(self, field) != "auto":
+                check_share(field, getattr(self, field), "'auto'")
+        check_outcomes({"review": self.review})
 
     def limits(self, recommended: Thresholds | None = None) -> Thresholds:
         """Resolve 'auto' to numbers.
@@ -163,8 +167,16 @@ def _band_below(threshold: float, band: float) -> Thresholds:
     return Thresholds(reject=threshold, review=max(0.0, threshold - band))
 
 
-def _check_share(field: str, value: object) -> None:
-    if value == "auto":
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
-        raise UsageError(f"{field} {value!r} is not a number from 0 to 1: give one, or 'auto'")
+def check_share(name: str, value: object, otherwise: str, positive: bool = False) -> None:
+    """Refuse what is not a number in [0, 1], or in (0, 1]; the UsageError offers to say `otherwise` instead."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= 1 or (positive and number == 0):
+        interval = "above 0, up to 1" if positive else "from 0 to 1"
+        raise UsageError(f"{name} {value!r} is not a number {interval}: give one, or {otherwise}")
+
+
+def check_outcomes(values: Mapping[str, object]) -> None:
+    """Refuse values that are not one of :data:`OUTCOMES`; the UsageError names the key and the nearest outcome."""
+    for name, value in values.items():
+        if value not in OUTCOMES:
+            raise UsageError(f"{name} {value!r} is not one of {', '.join(OUTCOMES)}{nearest(str(value), OUTCOMES)}")

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
 
-from matting_data.errors import UsageError
 from matting_data.humans.labels import NameRole, SunNames, load_sun_names, normalise
-from matting_data.humans.policy import OUTCOMES, Outcome
-
-SunTier = Literal[
-    "polygon_present",
-    "polygon_body_part",
-    "polygon_possible",
-    "polygon_lookalike",
-    "polygons_without_human",
-    "no_polygons",
-]
+from matting_data.humans.policy import SEVERITY, Outcome, check_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +32,14 @@ class SunPolicy:
     weak: Outcome = "keep"
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            if getattr(self, name) not in OUTCOMES:
-                raise UsageError(f"{name} {getattr(self, name)!r} is not one of {', '.join(OUTCOMES)}")
+        check_outcomes({entry.name: getattr(self, entry.name) for entry in fields(SunPolicy)})
 
 
 @dataclass(frozen=True, slots=True)
 class SunJudgement:
-    """As :class:`matting_data.humans.evidence.Judgement`, of polygons."""
+    """What an image's polygons amount to: the tier of evidence, the verdict, its reason code, and what decided."""
 
-    tier: SunTier
+    tier: str
     verdict: Outcome
     reason: str
     decided_by: str
@@ -82,7 +69,7 @@ def judge_polygons(
     by_role: dict[NameRole, set[str]] = {}
     for name in given:
         by_role.setdefault(lists.role(name), set()).add(normalise(name))
-    rules: tuple[tuple[NameRole, SunTier, Outcome], ...] = (
+    rules: tuple[tuple[NameRole, str, Outcome], ...] = (
         ("person", "polygon_present", "reject"),
         ("body_part", "polygon_body_part", policy.body_part),
         ("possible_person", "polygon_possible", policy.possible),
@@ -100,4 +87,4 @@ def judge_polygons(
             found.append(SunJudgement("polygons_without_human", policy.without_human, "polygons_without_human", said))
         else:
             found.append(SunJudgement("no_polygons", policy.weak, "no_polygons", "no polygons"))
-    return max(found, key=lambda judgement: ("keep", "review", "reject").index(judgement.verdict))
+    return max(found, key=lambda judgement: SEVERITY[judgement.verdict])

@@ -13,7 +13,8 @@ from matting_data.records.records import Background
 from matting_data.records.tables import schema
 from matting_data.sources.find_backgrounds import openimages_id
 from matting_data.sources.opened import OpenedBackgrounds
-from matting_data.sources.openimages import image_rows, recognise
+from matting_data.sources.openimages.image_lists import image_rows
+from matting_data.sources.openimages.recognise import recognise
 
 
 def attribution_of(

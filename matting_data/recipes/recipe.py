@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from matting_data.configuration import STRICT
+from matting_data.configuration import STRICT, explained
 from matting_data.recipes.recipe_backgrounds import Backgrounds, BackgroundSource
 from matting_data.recipes.recipe_parts import Name, require_for_layout
 
@@ -80,7 +80,10 @@ class SplitRule:
         Take the split from the column ``split`` of the sources' metadata instead.
     """
 
-    test: Annotated[int, Field(ge=0, strict=True)] | Annotated[float, Field(ge=0, lt=1)] = 0.05
+    test: Annotated[
+        Annotated[int, Field(ge=0, strict=True)] | Annotated[float, Field(ge=0, lt=1)],
+        explained("give a number of foregrounds, or a share below 1"),
+    ] = 0.05
     from_metadata: bool = False
 
 
@@ -246,7 +249,9 @@ class Recipe:
     name: Name
     foregrounds: Foregrounds
     backgrounds: Backgrounds
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.0.0"
+    version: Annotated[
+        str, Field(pattern=r"^\d+\.\d+\.\d+$"), explained("give three numbers in quotes, such as '1.0.0'")
+    ] = "1.0.0"
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     composites: Composites = Composites()
     trimap: Trimaps = Trimaps()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from matting_data.configuration import STRICT
-from matting_data.detectors.spec import DetectorSpec, read_spec
+from matting_data.detectors.spec import WrittenSpec
 from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.polygon_evidence import SunPolicy
@@ -89,17 +89,6 @@ class SunRules(SunPolicy):
     """What each tier of SUN's polygons leads to; see docs/openimages-and-sun.md."""
 
 
-def _read_detector(document: Any) -> Any:
-    """Read a detector's specification with the sentences of its own module."""
-    try:
-        return document if isinstance(document, DetectorSpec | tuple) else read_spec(document)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-Detectors = Annotated[str | DetectorSpec | tuple[str | DetectorSpec, ...], BeforeValidator(_read_detector)]
-
-
 @dataclass(frozen=True, config=STRICT)
 class Humans:
     """The filter that keeps people out of backgrounds.
@@ -124,9 +113,7 @@ class Humans:
     labels: bool = True
     openimages: OpenImagesRules = OpenImagesRules()
     sun: SunRules = SunRules()
-    detector: Annotated[str | DetectorSpec | tuple[str | DetectorSpec, ...], BeforeValidator(_read_detector)] = (
-        "default"
-    )
+    detector: WrittenSpec = "default"
     threshold: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     review_band: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     review: Literal["reject", "keep"] = "reject"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from matting_data.configuration import apply_override, parse_mapping, preset_names, read_preset, written_location
-from matting_data.errors import UsageError, nearest, shown
-from matting_data.recipes import recipe as schema
-from matting_data.recipes import recipe_backgrounds
+from matting_data.configuration import apply_override, parse_mapping, preset_names, read_preset, validated
+from matting_data.errors import UsageError
 from matting_data.recipes.recipe import Recipe
 
 BUNDLED = "sample"
@@ -84,10 +82,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
 
 def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
     """Turn a parsed YAML document into a Recipe, or raise a UsageError about its first mistake."""
-    try:
-        return TypeAdapter(Recipe).validate_python(document)
-    except ValidationError as error:
-        raise UsageError(f"{name}: {_sentence(document, error)}") from None
+    return validated(Recipe, document, name)  # type: ignore[no-any-return]
 
 
 def as_mapping(recipe: Recipe) -> dict[str, Any]:
@@ -120,59 +115,3 @@ def _read(path: Path) -> tuple[str, str, Path]:
 
 def _read_bundled(name: str) -> tuple[str, str, Path]:
     return name, read_preset(_FOLDER, name), Path.cwd()
-
-
-def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
-    """Say the most telling of pydantic's findings in one sentence."""
-    findings = sorted(error.errors(), key=lambda finding: finding["type"] != "unexpected_keyword_argument")
-    finding = findings[0]
-    # discriminated unions put the tag, plain unions the type's name, into the location: keep what the user wrote
-    absent = finding["type"] in ("missing", "missing_argument", "unexpected_keyword_argument", "extra_forbidden")
-    written = written_location(document, finding["loc"], absent)
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in written).lstrip(".")
-    if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        parent, _, key = where.rpartition(".")
-        known = _known_keys(parent)
-        return (
-            f"{where!r} does not go with its 'kind'" if key in known else f"unknown key {where!r}{nearest(key, known)}"
-        )
-    if finding["type"] in ("missing", "missing_argument"):
-        return f"the key {where!r} is missing"
-    message = finding["msg"].removeprefix("Value error, ")
-    if finding["type"] == "union_tag_not_found":
-        return f"the key '{where}.kind' is missing: choose 'dim', 'fixed' or 'adaptive'"
-    if where == "foregrounds.split.test":
-        return f"{where} is {shown(finding['input'])}: give a number of foregrounds, or a share below 1"
-    if where == "version" and finding["type"] == "string_type":
-        return f"{where} is {shown(finding['input'])}: quote it and give three numbers, '1.0.0'"
-    if finding["type"] == "dataclass_type":
-        return f"{where or 'the recipe'} is {shown(finding['input'])}: it needs keys of its own, or none of it"
-    if finding["type"] == "union_tag_invalid":
-        return f"{where}.kind is {finding['ctx']['tag']!r}: choose {finding['ctx']['expected_tags']}"
-    if finding["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    return f"{where} is {shown(finding['input'])}: {message[0].lower()}{message[1:]}"
-
-
-def _known_keys(parent: str) -> list[str]:
-    """Keys of the recipe class that stands at the dotted location `parent`."""
-    group = parent.rpartition(".")[2].partition("[")[0]
-    classes = {
-        "": (Recipe,),
-        "foregrounds": (schema.Foregrounds,),
-        "backgrounds": (recipe_backgrounds.Backgrounds,),
-        "split": (schema.SplitRule,),
-        "expect": (schema.Expect,),
-        "humans": (recipe_backgrounds.Humans,),
-        "openimages": (recipe_backgrounds.OpenImagesRules,),
-        "sun": (recipe_backgrounds.SunRules,),
-        "composites": (schema.Composites,),
-        "trimap": (schema.Trimaps,),
-        "store": (schema.Store,),
-        "sources": (
-            schema.ForegroundSource if parent.startswith("foregrounds") else recipe_backgrounds.BackgroundSource,
-        ),
-        "train": (schema.DimTrimap, schema.FixedTrimap, schema.AdaptiveTrimap),
-        "test": (schema.DimTrimap, schema.FixedTrimap, schema.AdaptiveTrimap),
-    }.get(group, ())
-    return [field.name for cls in classes for field in dataclasses.fields(cls)]

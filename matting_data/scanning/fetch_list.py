@@ -9,7 +9,8 @@ from matting_data.humans.policy import Outcome
 from matting_data.recipes.licenses import allowed_licenses
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.scanning.label_evidence import judged
-from matting_data.sources.openimages import choose_images, recognise
+from matting_data.sources.openimages.choose import choose_images
+from matting_data.sources.openimages.recognise import recognise
 from matting_data.storage.atomic import write_bytes
 
 LIST = "images.txt"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
-from matting_data.humans.evidence import EvidencePolicy, judge
+from matting_data.humans.evidence import EvidencePolicy
+from matting_data.humans.evidence_table import ROW_SCHEMA, judge_table
 from matting_data.humans.labels import load_label_set
 from matting_data.humans.polygon_evidence import judge_polygons
 from matting_data.recipes.recipe import source_name
@@ -22,9 +23,11 @@ from matting_data.running.progress import bar, track
 from matting_data.sources.find_backgrounds import FoundBackground, openimages_id
 from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds
-from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
 from matting_data.sources.openimages.findings import MetadataReport
-from matting_data.sources.sun import parse_annotation, parse_path, standing_names
+from matting_data.sources.openimages.recognise import Metadata, recognise
+from matting_data.sources.openimages.verdicts import judge_metadata, read_report, read_verdicts
+from matting_data.sources.sun.annotations import parse_annotation, standing_names
+from matting_data.sources.sun.trees import parse_path
 from matting_data.storage.atomic import storage_errors, write_bytes
 from matting_data.version import __version__
 
@@ -102,13 +105,8 @@ def _openimages(
         unknown = len(entries) - nameless - sum(identity in rows for identity in ids.values())
         if unknown:
             notes.append(f"{name}: {unknown} photographs have no row in any table: nothing is known of them")
-    nothing = judge((), load_label_set(), policy)
-    silent = {
-        "tier": nothing.tier,
-        "verdict": nothing.verdict,
-        "reason": nothing.reason,
-        "decided_by": nothing.decided_by,
-    }
+    nothing = judge_table(pl.DataFrame(schema=ROW_SCHEMA), pl.Series([0], dtype=pl.UInt64), load_label_set(), policy)
+    silent = nothing.row(0, named=True)
     return [_with(entry, rows.get(ids[entry.record.id], silent)) for entry in entries]
 
 
@@ -195,14 +193,9 @@ def _sun(
         image = parse_path(entry.record.path)
         annotation = annotations.get(image.annotation) if image else None
         names = None if annotation is None or annotation.problem else annotation.names
-        judgement = judge_polygons(names, policy)
-        said = f"no polygons ({annotation.problem})" if annotation and annotation.problem else judgement.decided_by
-        row = {
-            "tier": judgement.tier,
-            "verdict": judgement.verdict,
-            "reason": judgement.reason,
-            "decided_by": said,
-        }
+        row = asdict(judge_polygons(names, policy))
+        if annotation and annotation.problem:
+            row["decided_by"] = f"no polygons ({annotation.problem})"
         result.append(_with(entry, row))
     return result
 

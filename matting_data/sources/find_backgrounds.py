@@ -12,7 +12,8 @@ from matting_data.records.records import Background
 from matting_data.sources.find_files import image_tree, leads_out, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import InputFile
 from matting_data.sources.opened import OpenedBackgrounds
-from matting_data.sources.sun import find_images, find_tar_images, parse_path, read_class_names, read_partitions
+from matting_data.sources.sun.archive import find_tar_images
+from matting_data.sources.sun.trees import find_images, parse_path, read_class_names, read_partitions
 
 BUNDLED_PHOTOS = {
     "astronaut.png": "public domain (NASA)",

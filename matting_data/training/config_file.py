@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from matting_data import configuration
 from matting_data.configuration import apply_override
@@ -66,10 +66,7 @@ def config_from(document: dict[str, Any], name: str = "the config") -> TrainConf
     target = network.setdefault("flaw_target", {}) if isinstance(network, dict) else None
     if isinstance(target, dict) and isinstance(data, dict | None):
         target.setdefault("size", (data or {}).get("crop", 512))
-    try:
-        return TypeAdapter(TrainConfig).validate_python(document)
-    except ValidationError as error:
-        raise UsageError(f"{name}: {configuration.validation_sentence(document, error, TrainConfig)}") from None
+    return configuration.validated(TrainConfig, document, name)  # type: ignore[no-any-return]
 
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:

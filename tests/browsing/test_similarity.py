@@ -71,7 +71,7 @@ def test_what_is_no_feature_network_is_one_sentence(tmp_path: Path) -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(UsageError, match=r"missing\.onnx is no file"):
         OnnxFeatures(tmp_path / "missing.onnx")
-    with pytest.raises(UsageError, match="no ONNX file that onnxruntime can open"):
+    with pytest.raises(UsageError, match="not an ONNX file that onnxruntime can open"):
         OnnxFeatures(tmp_path / "text.onnx")
     with pytest.raises(UsageError, match=r"batch×3×height×width"):
         OnnxFeatures(gray)

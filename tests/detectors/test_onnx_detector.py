@@ -1,4 +1,8 @@
-"""ONNX files in every export layout: the boxes that went in come out, in pixels of the image."""
+"""ONNX files in every layout that is read: the boxes that went in come out, in pixels of the image.
+
+The graphs have the outputs that the exporters of YOLOX (``tools/export_onnx.py``) and YOLOv8 publish, and those of a
+DETR; files that torch exports from real DETRs are in ``test_transformers_detector.py``.
+"""
 
 import pickle
 import shutil
@@ -13,7 +17,7 @@ pytest.importorskip("onnx", reason="the package onnx of the test extra writes th
 
 from matting_data.detectors import registry
 from matting_data.detectors.detector import BatchDetector, Detection, detect_all
-from matting_data.detectors.exports import LAYOUTS
+from matting_data.detectors.output_layouts import LAYOUTS
 from matting_data.detectors.spec import DetectorSpec
 from matting_data.errors import UsageError
 from tests.support.onnx_graphs import cells, row_of_box, write_graph
@@ -31,11 +35,11 @@ def centred(box: tuple[float, ...]) -> NDArray[np.float32]:
 
 def in_input(box: tuple[float, ...], layout: str) -> tuple[float, ...]:
     """Where the box lies in the 96×96 picture, by the rules of the export's own preprocessing."""
-    if layout in ("rtdetr", "rfdetr", "detr", "rtdetr_joined", "detections"):  # squeezed
+    if layout in ("rtdetr", "detr"):  # squeezed
         sx, sy, left, top = SIDE / WIDTH, SIDE / HEIGHT, 0, 0
     else:  # 400×200 becomes 96×48, in the middle or, for YOLOX, at the top
         sx = sy = SIDE / WIDTH
-        left, top = 0, 0 if layout.startswith("yolox") else 24
+        left, top = 0, 0 if layout == "yolox" else 24
     return box[0] * sx + left, box[1] * sy + top, box[2] * sx + left, box[3] * sy + top
 
 
@@ -49,18 +53,13 @@ def write_layout(path: Path, layout: str, score: float = 0.0, slope: float = 0.0
     c = centred(at)
     elsewhere = np.asarray([80.0, 80.0, 10.0, 10.0], np.float32)
     n = cells(size)
-    if layout in ("yolox", "yolox_decoded", "yolov5"):
-        rows = 3 * n if layout == "yolov5" else n
-        fixed, slopes = np.zeros((rows, 85), np.float32), np.zeros((rows, 85), np.float32)
-        fixed[:, :2] = 48.0 if layout != "yolox" else 0.5
-        fixed[:, 2:4] = 8.0 if layout != "yolox" else 0.0
+    if layout == "yolox":
+        fixed, slopes = np.zeros((n, 85), np.float32), np.zeros((n, 85), np.float32)
+        fixed[:, :2] = 0.5
         row, gx, gy = row_of_box(size, (c[0], c[1]))
         car, cx, cy = row_of_box(size, (80.0, 80.0))
-        if layout == "yolox":
-            fixed[row, :4] = [c[0] / 32 - gx, c[1] / 32 - gy, np.log(c[2] / 32), np.log(c[3] / 32)]
-            fixed[car, :4] = [80 / 32 - cx, 80 / 32 - cy, np.log(10 / 32), np.log(10 / 32)]
-        else:
-            fixed[row, :4], fixed[car, :4] = c, elsewhere
+        fixed[row, :4] = [c[0] / 32 - gx, c[1] / 32 - gy, np.log(c[2] / 32), np.log(c[3] / 32)]
+        fixed[car, :4] = [80 / 32 - cx, 80 / 32 - cy, np.log(10 / 32), np.log(10 / 32)]
         fixed[row, 4], fixed[row, 5], slopes[row, 5] = 0.5, 2 * score, 2 * slope  # objectness times class
         fixed[car, 4], fixed[car, 7] = 1.0, 1.0
         outputs = {"output": (fixed, slopes)}
@@ -69,47 +68,24 @@ def write_layout(path: Path, layout: str, score: float = 0.0, slope: float = 0.0
         fixed[:4, 7], fixed[4, 7], slopes[4, 7] = c, score, slope
         fixed[:4, 9], fixed[6, 9] = elsewhere, 1.0
         outputs = {"output0": (fixed, slopes)}
-    elif layout == "yolo_end2end":
-        fixed, slopes = np.zeros((300, 6), np.float32), np.zeros((300, 6), np.float32)
-        fixed[:, 5] = 79
-        fixed[3], slopes[3, 4] = [*at, score, 0], slope
-        fixed[4] = [75, 75, 85, 85, 1.0, 2]
-        outputs = {"output0": (fixed, slopes)}
-    elif layout == "rtdetr_joined":
-        fixed, slopes = np.zeros((300, 84), np.float32), np.zeros((300, 84), np.float32)
-        fixed[3, :4], fixed[3, 4], slopes[3, 4] = c / SIDE, score, slope
-        fixed[4, :4], fixed[4, 6] = elsewhere / SIDE, 1.0
-        outputs = {"output0": (fixed, slopes)}
-    elif layout in ("rtdetr", "rfdetr", "detr"):
-        classes, person = {"rtdetr": (80, 0), "rfdetr": (91, 1), "detr": (92, 1)}[layout]
+    else:
+        classes, person = {"rtdetr": (80, 0), "detr": (92, 1)}[layout]
         logits, slopes = np.full((20, classes), -20.0, np.float32), np.zeros((20, classes), np.float32)
         boxes = np.full((20, 4), 0.5, np.float32)
         if layout == "detr":
             logits[:, -1] = 0.0  # no object
         logits[3, person], slopes[3, person], boxes[3] = score, slope, c / SIDE
         logits[4, 2 + person], boxes[4] = 20.0, elsewhere / SIDE
-        names = ("labels", "dets") if layout == "rfdetr" else ("logits", "pred_boxes")
-        outputs = {names[0]: (logits, slopes), names[1]: (boxes, np.zeros_like(boxes))}
-    else:
-        labels, boxes = np.full(20, 79.0, np.float32), np.zeros((20, 4), np.float32)
-        scores, slopes = np.zeros(20, np.float32), np.zeros(20, np.float32)
-        labels[3], boxes[3], scores[3], slopes[3] = 0, at, score, slope
-        labels[4], boxes[4], scores[4] = 2, [75, 75, 85, 85], 1.0
-        outputs = {
-            "labels": (labels, np.zeros_like(labels)),
-            "boxes": (boxes, np.zeros_like(boxes)),
-            "scores": (scores, slopes),
-        }
-        options = {"extra_inputs": {"orig_target_sizes": ["batch", 2]}, "integers": ["labels"], **options}
+        outputs = {"logits": (logits, slopes), "pred_boxes": (boxes, np.zeros_like(boxes))}
     return write_graph(path, outputs, **options)
 
 
 def level(layout: str, value: int = 100) -> float:
     """The mean value that a network of this layout is given for a gray image."""
     padded = (value * 48 + 114 * 48) / 96 if layout.startswith("yolo") else value
-    if layout.startswith("yolox"):
+    if layout == "yolox":
         return padded
-    if layout in ("rfdetr", "detr"):
+    if layout == "detr":
         shares = np.asarray([padded / 255] * 3)
         return float(((shares - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).mean())
     return padded / 255
@@ -117,7 +93,7 @@ def level(layout: str, value: int = 100) -> float:
 
 def expected_score(layout: str, score: float, slope: float) -> float:
     raw = score + slope * level(layout)
-    if layout in ("rtdetr", "rfdetr"):
+    if layout == "rtdetr":
         return float(1 / (1 + np.exp(-raw)))
     if layout == "detr":  # against "no object" at 0 and 90 classes at −20
         return float(np.exp(raw) / (np.exp(raw) + 1 + 90 * np.exp(-20)))
@@ -131,7 +107,7 @@ def load(path: Path, **keys: Any) -> Any:
 @pytest.mark.parametrize("named", [False, True], ids=["auto", "named"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_box_that_went_in_comes_out(tmp_path: Path, layout: str, named: bool) -> None:
-    slope = 0.001 if layout.startswith("yolox") else 0.2
+    slope = 0.001 if layout == "yolox" else 0.2
     detector = load(write_layout(tmp_path / "net.onnx", layout, 0.3, slope), format=layout if named else "auto")
     found = detector.detect(GRAY)
     assert found.score == pytest.approx(expected_score(layout, 0.3, slope), abs=2e-4)
@@ -141,7 +117,7 @@ def test_the_box_that_went_in_comes_out(tmp_path: Path, layout: str, named: bool
     assert box.label == "person" and box.score == pytest.approx(found.score)
 
 
-@pytest.mark.parametrize(("layout", "red"), [("yolox", 2), ("yolo", 0), ("rtdetr", 0), ("rfdetr", 0)])
+@pytest.mark.parametrize(("layout", "red"), [("yolox", 2), ("yolo", 0), ("rtdetr", 0), ("detr", 0)])
 def test_channels_arrive_in_the_order_of_the_layout(tmp_path: Path, layout: str, red: int) -> None:
     weights = [1.0 if channel == red else 0.0 for channel in range(3)]
     slope = 0.001 if layout == "yolox" else 0.3
@@ -177,18 +153,15 @@ def test_a_version_follows_the_file_and_the_options_but_not_the_batch(tmp_path: 
 
 
 @pytest.mark.parametrize("batch", ["batch", 1, 4])
-@pytest.mark.parametrize("layout", ["yolox", "yolo", "rtdetr", "detections"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_company_in_a_batch_changes_nothing(tmp_path: Path, layout: str, batch: int | str) -> None:
-    options: dict[str, Any] = {"batch": batch}
-    if layout == "detections":
-        options["extra_inputs"] = {"orig_target_sizes": [batch, 2]}
-    detector = load(write_layout(tmp_path / "net.onnx", layout, 0.1, 0.0008, **options), batch_size=3)
+    detector = load(write_layout(tmp_path / "net.onnx", layout, 0.1, 0.0008, batch=batch), batch_size=3)
     assert isinstance(detector, BatchDetector) and detector.batch_size == 3
     rng = np.random.default_rng(1)
     images = [rng.integers(0, 256, (int(h), int(w), 3), dtype=np.uint8) for h, w in rng.integers(1, 300, (7, 2))]
     alone = [detector.detect(image) for image in images]
     together = list(detect_all(detector, iter(images)))
-    assert len({found.score for found in alone}) > 3 or layout in ("yolo", "rtdetr", "detections")
+    assert len({found.score for found in alone}) > 3 or layout != "yolox"
     for one, other in zip(alone, together, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-5)
         for a, b in zip(one.boxes, other.boxes, strict=True):
@@ -228,15 +201,51 @@ def test_an_open_input_takes_the_size_asked_for(tmp_path: Path) -> None:
 def test_unknown_outputs_are_named_with_the_formats(tmp_path: Path) -> None:
     table = np.zeros((17, 3), np.float32)
     path = write_graph(tmp_path / "odd.onnx", {"features": (table, table)})
-    with pytest.raises(UsageError, match=r"features 1×17×3.*no known layout.*yolox.*rtdetr.*detections"):
+    with pytest.raises(
+        UsageError, match=r"features 1×17×3.*no known layout: name one of the formats yolox, yolo, rtdetr, detr, or"
+    ):
         load(path).detect(GRAY)
     queries = np.zeros((20, 5), np.float32), np.zeros((20, 4), np.float32)
     path = write_graph(tmp_path / "five.onnx", {"logits": (queries[0],) * 2, "pred_boxes": (queries[1],) * 2})
     with pytest.raises(UsageError, match=r"logits 1×20×5, pred_boxes 1×20×4"):
         load(path).detect(GRAY)
     assert load(path, format="detr", person_classes=[0]).detect(GRAY).score == pytest.approx(0.2)
-    with pytest.raises(UsageError, match=r"not a single table|not one for each cell|are not"):
-        load(path, format="detections").detect(GRAY)
+    with pytest.raises(UsageError, match=r"logits 1×20×5, .*\) too narrow for format 'yolox'"):
+        load(path, format="yolox").detect(GRAY)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"output": (3 * cells((SIDE, SIDE)), 85)},  # YOLOv5
+        {"output0": (300, 6)},  # YOLOv10, YOLO26
+        {"output0": (300, 84)},  # RT-DETR of Ultralytics
+        {"dets": (300, 4), "labels": (300, 91)},  # RF-DETR
+        {"labels": (300,), "boxes": (300, 4), "scores": (300,)},  # RT-DETR's own tools
+        {"logits": (1,), "pred_boxes": (300, 4)},
+    ],
+    ids=str,
+)
+def test_layouts_that_are_not_read_are_refused(tmp_path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    path = write_graph(tmp_path / "other.onnx", {name: (np.zeros(s, np.float32),) * 2 for name, s in shapes.items()})
+    with pytest.raises(UsageError, match="have no known layout: name one of the formats"):
+        load(path).detect(GRAY)
+
+
+def test_a_yolox_with_boxes_in_pixels_is_refused_though_its_shape_fits(tmp_path: Path) -> None:
+    table = np.zeros((cells((SIDE, SIDE)), 85), np.float32)
+    table[:, :4] = [48, 48, 20, 20]
+    path = write_graph(tmp_path / "decoded.onnx", {"output": (table, np.zeros_like(table))})
+    with pytest.raises(UsageError, match="have no known layout"):
+        load(path).detect(GRAY)
+
+
+def test_an_rf_detr_is_read_as_rtdetr_with_imagenets_pixels(tmp_path: Path) -> None:
+    logits, boxes = np.full((20, 91), -20, np.float32), np.full((20, 4), 0.5, np.float32)
+    logits[3, 1] = 2.0
+    path = write_graph(tmp_path / "rf.onnx", {"dets": (boxes, boxes * 0), "labels": (logits, logits * 0)})
+    found = load(path, format="rtdetr", pixels="imagenet").detect(GRAY)
+    assert found.score == pytest.approx(1 / (1 + np.exp(-2.0)), abs=1e-5)
 
 
 def test_scores_beyond_one_show_a_misread_file(tmp_path: Path) -> None:
@@ -253,10 +262,10 @@ def test_damaged_and_missing_files_are_one_sentence(tmp_path: Path) -> None:
     for name, content in [("cut", whole[: len(whole) // 2]), ("text", b"<html>404</html>"), ("empty", b"")]:
         path = tmp_path / f"{name}.onnx"
         path.write_bytes(content)
-        with pytest.raises(UsageError, match=f"{name}.onnx is no ONNX file") as caught:
+        with pytest.raises(UsageError, match=f"{name}.onnx is not an ONNX file") as caught:
             load(path).detect(GRAY)
         assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match=r"gone.onnx' of the detector are no file"):
+    with pytest.raises(UsageError, match=r"gone.onnx' of the detector is not a file"):
         load(tmp_path / "gone.onnx")
     with pytest.raises(UsageError, match=r"no provider 'FastProvider' \(it has .*CPUExecutionProvider"):
         load(tmp_path / "net.onnx", providers=["FastProvider"]).detect(GRAY)

@@ -69,8 +69,9 @@ def tiny_rtdetr(folder: Path, seed: int = 0, labels: dict[int, str] = COCO) -> A
     return model
 
 
-def tiny_yolos(folder: Path) -> Any:
+def tiny_yolos(folder: Path, classes: int = 3) -> Any:
     torch.manual_seed(1)
+    names = {0: "N/A", 1: "person", **{number: f"thing {number}" for number in range(2, classes)}}
     config = transformers.YolosConfig(
         hidden_size=16,
         num_hidden_layers=2,
@@ -78,8 +79,8 @@ def tiny_yolos(folder: Path) -> Any:
         intermediate_size=16,
         image_size=[64, 96],
         num_detection_tokens=10,
-        id2label={0: "N/A", 1: "person", 2: "car"},
-        label2id={"N/A": 0, "person": 1, "car": 2},
+        id2label=names,
+        label2id={name: number for number, name in names.items()},
     )
     model = transformers.YolosForObjectDetection(config).eval()
     scatter(model)
@@ -257,9 +258,16 @@ def test_the_hub_is_asked_once_and_its_absence_is_one_sentence(rtdetr: Path, tmp
 
 
 @pytest.mark.slow
-def test_an_onnx_export_of_a_real_architecture_agrees_with_the_library(rtdetr: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["rtdetr", "yolos"])
+def test_an_onnx_export_of_a_real_architecture_agrees_with_the_library(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="torch.onnx.export needs the package onnx")
-    model = transformers.AutoModelForObjectDetection.from_pretrained(rtdetr).eval()
+    if kind == "rtdetr":
+        tiny_rtdetr(tmp_path)
+        size, people = (SIDE, SIDE), None
+    else:
+        tiny_yolos(tmp_path, classes=91)
+        size, people = (64, 96), tuple(range(91))  # random weights are sure of some class, seldom of a person
+    model = transformers.AutoModelForObjectDetection.from_pretrained(tmp_path).eval()
 
     class Export(torch.nn.Module):
         def __init__(self) -> None:
@@ -270,11 +278,11 @@ def test_an_onnx_export_of_a_real_architecture_agrees_with_the_library(rtdetr: P
             output = self.model(pixel_values=pixels)
             return output.logits, output.pred_boxes
 
-    path = tmp_path / "rtdetr.onnx"
+    path = tmp_path / "net.onnx"
     names = ["pixel_values"], ["logits", "pred_boxes"]
     torch.onnx.export(
         Export(),
-        (torch.rand(2, 3, SIDE, SIDE),),
+        (torch.rand(2, 3, *size),),
         str(path),
         input_names=names[0],
         output_names=names[1],
@@ -282,9 +290,9 @@ def test_an_onnx_export_of_a_real_architecture_agrees_with_the_library(rtdetr: P
         opset_version=17,
         dynamo=False,
     )
-    images = noise((SIDE, SIDE), (SIDE, SIDE), (SIDE, SIDE))  # of the network's size: the two resize differently
-    exported = registry.load(DetectorSpec(kind="onnx", weights=str(path)))
-    original = load(rtdetr)
+    images = noise(size, size, size)  # of the network's size: the two resize differently
+    exported = registry.load(DetectorSpec(kind="onnx", weights=str(path), person_classes=people))
+    original = load(tmp_path, person_classes=people)
     for one, other in zip(detect_all(exported, images), detect_all(original, images), strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4) and one.score > 0.1
         assert len(one.boxes) == len(other.boxes) > 0

@@ -100,7 +100,7 @@ def test_a_detector_of_ones_own_is_loaded_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("[default, {kind: default, tiles: 2}]")
     assert human_filter.plugin(tmp_path / "mine.yaml").name == "default + default (tiles 2)"
     (tmp_path / "net.yaml").write_text("{kind: onnx, weights: net.onnx}")
-    with pytest.raises(UsageError, match=r"'net\.onnx' of the detector are no file"):
+    with pytest.raises(UsageError, match=r"'net\.onnx' of the detector is not a file"):
         human_filter.plugin(tmp_path / "net.yaml")
     with pytest.raises(UsageError, match="cannot be read as YAML"):
         human_filter.plugin(tmp_path / "gone.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matting_data.errors import UsageError
-from matting_data.humans.evidence import FINDINGS, EvidencePolicy, Judgement, LabelRow, judge, score
-from matting_data.humans.evidence_table import encode_rows, judge_table
+from matting_data.humans.evidence import FINDINGS, EvidencePolicy, score
+from matting_data.humans.evidence_table import judge_table
 from matting_data.humans.labels import load_label_set
+from tests.support.evidence_rule import Judgement, LabelRow, encode_rows, judge
 
 LABELS = load_label_set()
 PERSON, MAN, HUMAN, CROWD, HAND, STATUE, SKULL = (
@@ -34,7 +36,13 @@ def boxed(mid: str, confidence: float = 1, **flags: bool) -> LabelRow:
 
 
 def judged(*rows: LabelRow, **policy: Any) -> Judgement:
-    return judge(rows, LABELS, EvidencePolicy(**policy))
+    return tabled([rows], EvidencePolicy(**policy))[0]
+
+
+def tabled(images: Sequence[Iterable[LabelRow]], policy: EvidencePolicy) -> list[Judgement]:
+    rows, ids = encode_rows(dict(enumerate(images)), LABELS), pl.Series(range(len(images)), dtype=pl.UInt64)
+    table = judge_table(rows, ids, LABELS, policy)
+    return [Judgement(*row) for row in table.select("tier", "verdict", "reason", "decided_by").iter_rows()]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +111,6 @@ def test_classifiers_can_be_ignored_and_thresholds_are_exact() -> None:
     row = guessed(PERSON, 0.7)
     assert judged(row, machine_threshold=None).tier == "no_human_label"
     assert judged(row, machine_threshold=0.7).tier == "machine_label"
-    table = judge_table(encode_rows({1: [row]}, LABELS), pl.Series([1]), LABELS, EvidencePolicy(machine_threshold=0.7))
-    assert table["tier"].to_list() == ["machine_label"]
 
 
 def test_deciding_rows_are_spelt_and_the_rest_counted() -> None:
@@ -153,13 +159,13 @@ policies = st.builds(
 def test_tables_and_the_plain_rule_agree(images: list[list[LabelRow]], policy: EvidencePolicy) -> None:
     numbered = dict(enumerate(images))
     table = judge_table(encode_rows(numbered, LABELS), pl.Series(list(numbered), dtype=pl.UInt64), LABELS, policy)
-    found = [Judgement(*row) for row in table.select("tier", "verdict", "reason", "decided_by").iter_rows()]  # type: ignore[arg-type]
-    assert found == [judge(rows, LABELS, policy) for rows in images]
+    assert tabled(images, policy) == [judge(rows, LABELS, policy) for rows in images]
     assert table["boxes"].to_list() == [sum(r.kind == "box" and r.confidence > 0 for r in rows) for rows in images]
 
 
+@settings(deadline=None)
 @given(st.lists(label_rows, max_size=8), policies, st.randoms())
 def test_the_order_of_rows_does_not_matter(rows: list[LabelRow], policy: EvidencePolicy, random: Any) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
-    assert judge(rows, LABELS, policy) == judge(shuffled, LABELS, policy)
+    assert tabled([rows], policy) == tabled([shuffled], policy) == [judge(rows, LABELS, policy)]

@@ -131,7 +131,7 @@ def test_broken_lists_are_refused_by_line(tmp_path: Path, monkeypatch: pytest.Mo
     for text, message in [
         ("mid,name\n", "line 1: the header"),
         (head + "/m/1,A,person\n", "line 2: 3 values for 5 columns"),
-        (head + "person,A,person,1,x\n", "line 2: 'person' is no MID"),
+        (head + "person,A,person,1,x\n", "line 2: 'person' is not a MID"),
         (head + "/m/1,A,persona,1,x\n", "line 2: role 'persona' is not one of"),
     ]:
         path.write_text(text)

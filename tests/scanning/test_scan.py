@@ -290,7 +290,7 @@ def test_a_recipe_may_name_a_detector_by_keys_or_several(project: Project) -> No
     assert tiled is not None and "default" in tiled.name
     several = load_detector(project.load("backgrounds.humans.detector=[default, {kind: default, tiles: 2}]"))
     assert several is not None and several.version != tiled.version
-    with pytest.raises(UsageError, match=r"weights 'gone.onnx' of the detector are no file"):
+    with pytest.raises(UsageError, match=r"weights 'gone.onnx' of the detector is not a file"):
         load_detector(project.load("backgrounds.humans.detector={kind: onnx, weights: gone.onnx}"))
-    with pytest.raises(UsageError, match=r"backgrounds.humans.detector: unknown key 'wieghts' of a detector; did you"):
+    with pytest.raises(UsageError, match=r"unknown key 'backgrounds.humans.detector.wieghts'; did you mean 'weights'"):
         project.load("backgrounds.humans.detector={kind: onnx, wieghts: x}")

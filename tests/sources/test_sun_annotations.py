@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.polygon_evidence import SunPolicy, judge_polygons
-from matting_data.sources.sun import Polygon, parse_annotation, standing_names
+from matting_data.sources.sun.annotations import Polygon, parse_annotation, standing_names
 
 REAL_SHAPE = b"""<annotation><filename>sun_aaa.jpg</filename><folder>static_sun_database/a/abbey</folder>
 <source><submittedBy>x</submittedBy></source><imagesize><nrows>600</nrows><ncols>800</ncols></imagesize>

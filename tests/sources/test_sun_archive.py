@@ -10,7 +10,7 @@ import pytest
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.sources.inputs import InputFile, read_input
-from matting_data.sources.sun import find_tar_images
+from matting_data.sources.sun.archive import find_tar_images
 
 PATHS = [
     f"SUN397/{category}/sun_{letter * 16}.jpg" for category, letter in [("a/abbey", "b"), ("c/cabin/outdoor", "a")]
@@ -69,7 +69,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         find_tar_images(path)
     path.write_bytes(b"no tar at all" * 100)
-    with pytest.raises(UsageError, match="is no tar"):
+    with pytest.raises(UsageError, match="is not a tar"):
         find_tar_images(path)
     make_tar(path, [(PATHS[0], b"x")], "w:gz")
     with pytest.raises(UsageError, match=r"is compressed.*decompress it first"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from matting_data.errors import UsageError
-from matting_data.sources.sun import (
+from matting_data.sources.sun.trees import (
     SunImage,
     find_images,
     parse_path,
@@ -59,7 +59,7 @@ def test_other_paths_are_none_of_sun(path: str) -> None:
 
 def test_all_real_paths_of_sun397(shared_data: Path) -> None:
     categories = read_class_names(shared_data / "sun" / "ClassName.txt")
-    images = read_partition(shared_data / "sun" / "image-paths.txt", categories)
+    images = read_partition(shared_data / "sun" / "image-paths.txt")
     count = Counter(image.category for image in images)
     assert (len(images), len(set(images)), len(count)) == (108_753, 108_753, 397)
     assert set(count) == set(categories)
@@ -89,7 +89,7 @@ def test_a_folder_without_sun_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("/a/abbey\nabbey\n", "line 2: 'abbey' is no category"), ("/a/a\n\n/a/a\n", "line 3: .* twice")],
+    [("/a/abbey\nabbey\n", "line 2: 'abbey' is not a category"), ("/a/a\n\n/a/a\n", "line 3: .* listed twice")],
 )
 def test_broken_class_lists(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "ClassName.txt"
@@ -109,8 +109,6 @@ def test_partitions(tmp_path: Path) -> None:
     test.write_text(train.read_text())
     with pytest.raises(UsageError, match=f"has a/abbey/{NAME} on both sides"):
         read_partitions(tmp_path, 1)
-    with pytest.raises(UsageError, match="'/a/abbey' is no category of ClassName"):
-        read_partition(train, ["/a/abbay"])
     train.write_text("abbey.jpg\n")
-    with pytest.raises(UsageError, match=r"line 1: 'abbey\.jpg' is no path"):
+    with pytest.raises(UsageError, match=r"line 1: 'abbey\.jpg' is not a path"):
         read_partition(train)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from matting_data import configuration
-from matting_data.configuration import parse_mapping, read_document, read_preset, validation_sentence
+from matting_data.configuration import parse_mapping, read_document, read_preset, validated
 from matting_data.errors import UsageError
 from matting_data.networks.safenet.options import SafeNetConfig
 
@@ -43,10 +43,7 @@ def config_from(document: Any, name: str = "the network") -> SafeNetConfig:
     """Turn a mapping into a config, or raise a UsageError about its first mistake."""
     if not isinstance(document, Mapping):
         raise UsageError(f"{name}: a network is a mapping of keys to values, not {type(document).__name__}")
-    try:
-        return TypeAdapter(SafeNetConfig).validate_python(document)
-    except ValidationError as error:
-        raise UsageError(f"{name}: {validation_sentence(document, error, SafeNetConfig)}") from None
+    return validated(SafeNetConfig, document, name)  # type: ignore[no-any-return]
 
 
 def as_mapping(config: SafeNetConfig) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Layout:
         return self.kind == "images"
 
     def cut_before(self, data: bytes, end: int) -> int:
-        """Return the last place at or before `end` where a row starts, or 0.
+        """Find the last place at or before `end` where a row starts, or 0.
 
         A line break ends a row, but in a quoted title it may not: there the next line must start with an image id.
         """
@@ -117,7 +117,7 @@ class OpenTable:
 
 
 def count(data: bytes, character: str) -> int:
-    """Return how often a character occurs, several times faster than ``bytes.count`` where it is frequent."""
+    """Count a character, several times faster than ``bytes.count`` where it is frequent."""
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(character)))
 
 

@@ -30,6 +30,7 @@ IMAGE_SCHEMA: dict[str, Any] = {
 }
 SPLITS = ("", "train", "validation", "test")
 _KINDS = {"boxes": BOX, "verified": VERIFIED, "machine": MACHINE}
+_SLIM = ("Subset", "Rotation", "License")
 _MOST_UNKNOWN = 10_000
 
 
@@ -209,16 +210,16 @@ class _Reader:
     @staticmethod
     def _images(rows: Rows) -> _Extract:
         table = rows.table
-        empty = pl.lit("")
-        columns = table.columns
-        rotation = (
-            pl.col("Rotation").cast(pl.Float64, strict=False) if "Rotation" in columns else pl.lit(None, pl.Float64)
-        )
+        column = {name: pl.col(name) if name in table.columns else pl.lit("") for name in _SLIM}
         slim = table.select(
             ids_to_numbers(pl.col("ImageID")).alias("image"),
-            (pl.col("Subset") if "Subset" in columns else empty).fill_null("").alias("split"),
-            rotation.fill_nan(None).cast(pl.Int16, strict=False).alias("rotation"),
-            (pl.col("License") if "License" in columns else empty).fill_null("").alias("license"),
+            column["Subset"].fill_null("").alias("split"),
+            column["Rotation"]
+            .cast(pl.Float64, strict=False)
+            .fill_nan(None)
+            .cast(pl.Int16, strict=False)
+            .alias("rotation"),
+            column["License"].fill_null("").alias("license"),
         )
         return _Extract(slim, table.height, rows.problems)
 

@@ -126,12 +126,12 @@ class MetadataReport:
         return said
 
     def to_json(self) -> str:
-        """Return the report as JSON."""
+        """Write the report as JSON."""
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> MetadataReport:
-        """Return the report that :meth:`to_json` wrote."""
+        """Read the report that :meth:`to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         values["files"] = [FileReport(**file) for file in values["files"]]
         return cls(**values)

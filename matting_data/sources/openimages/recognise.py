@@ -93,7 +93,7 @@ class Metadata:
     ignored: tuple[str, ...]
 
     def of(self, *kinds: FileKind) -> tuple[MetadataFile, ...]:
-        """Return the files of these kinds."""
+        """List the files of these kinds."""
         return tuple(file for file in self.files if file.kind in kinds)
 
     def missing(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ _HELD_ROWS = 1 << 20
 
 
 def parts_for(total_bytes: int) -> int:
-    """Return into how many parts the evidence of so much metadata goes: a power of two."""
+    """Compute into how many parts the evidence of so much metadata goes: a power of two."""
     return int(min(_MOST_PARTS, 2 ** math.ceil(math.log2(max(1, total_bytes / PART_BYTES)))))
 
 
@@ -73,7 +73,7 @@ class Spill:
         self._flushes += 1
 
     def read(self, part: int) -> pl.DataFrame:
-        """Return the rows of a part, in the order they were added."""
+        """Read the rows of a part, in the order they were added."""
         paths = sorted(self._folder.glob(f"{part:03d}-*.arrow"))
         tables = [pl.read_ipc(path.read_bytes()) for path in paths]
         return pl.concat(tables) if tables else pl.DataFrame(schema=self._schema)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -44,34 +45,31 @@ class Rows:
 
 
 def parse(block: Block, layout: Layout) -> Rows:
-    """Return the usable rows of a block."""
+    """Parse a block into its usable rows."""
     if isinstance(block.data, pl.DataFrame):
-        return _parse_strings(block.data.rows(), block.line, layout, block.data)
-    parts: list[pl.DataFrame] = []
-    problems: Problems = []
-    _parse_bytes(block.data, block.line, layout, parts, problems)
-    table = parts[0] if len(parts) == 1 else pl.concat(parts)
-    return Rows(table, _runs(table), problems)
+        parts = [_parse_strings(block.data, block.line, layout)]
+    else:
+        parts = list(_parse_bytes(block.data, block.line, layout))
+    table = parts[0][0] if len(parts) == 1 else pl.concat(part for part, _ in parts)
+    return Rows(table, _runs(table), [problem for _, problems in parts for problem in problems])
 
 
 def ids_to_numbers(ids: pl.Expr) -> pl.Expr:
-    """Return 16 hex digits as numbers."""
+    """Read 16 hex digits as numbers."""
     return ids.str.to_integer(base=16, dtype=pl.UInt64)
 
 
-def _parse_bytes(data: bytes, line: int, layout: Layout, parts: list[pl.DataFrame], problems: Problems) -> None:
+def _parse_bytes(data: bytes, line: int, layout: Layout) -> Iterator[tuple[pl.DataFrame, Problems]]:
     table = _parse_fast(data, layout)
     if table is not None:
-        parts.append(table)
+        yield table, []
         return
     cut = layout.cut_before(data, len(data) // 2) if len(data) > _SMALL else 0
     if cut == 0:
-        table, found = _parse_slowly(data, line, layout)
-        parts.append(table)
-        problems += found
+        yield _sorted_out(_cells(data, line, layout), layout)
         return
-    _parse_bytes(data[:cut], line, layout, parts, problems)
-    _parse_bytes(data[cut:], line + count(data[:cut], "\n"), layout, parts, problems)
+    yield from _parse_bytes(data[:cut], line, layout)
+    yield from _parse_bytes(data[cut:], line + count(data[:cut], "\n"), layout)
 
 
 def _parse_fast(data: bytes, layout: Layout) -> pl.DataFrame | None:
@@ -123,28 +121,30 @@ def _all_usable(table: pl.DataFrame, layout: Layout) -> bool:
     return bool(sure.is_between(0, 1).all() and table["LabelName"].str.starts_with("/").all())
 
 
-def _parse_slowly(data: bytes, line: int, layout: Layout) -> tuple[pl.DataFrame, Problems]:
-    """Parse row by row; a stray quotation mark damages its own row only."""
+def _cells(data: bytes, line: int, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Split rows one by one, with their lines; a stray quotation mark damages its own row only."""
     text = data.decode("utf-8", "replace")
-    cells: list[tuple[int, list[str]]] = []
-    if layout.quoted:
-        for record in _records(text):
-            reader = csv.reader(record.splitlines(keepends=True))
-            before = 0
-            for row in reader:
-                cells.append((line + before, row))
-                before = reader.line_num
-            line += record.count("\n")
-    else:
+    if not layout.quoted:
         for offset, content in enumerate(text.removesuffix("\n").split("\n")):
-            row = next(csv.reader([content]), []) if '"' in content else content.split(",")
-            cells.append((line + offset, row))
+            yield line + offset, next(csv.reader([content]), []) if '"' in content else content.split(",")
+        return
+    for record in _records(text):
+        reader = csv.reader(record.splitlines(keepends=True))
+        before = 0
+        for row in reader:
+            yield line + before, row
+            before = reader.line_num
+        line += record.count("\n")
+
+
+def _sorted_out(rows: Iterable[tuple[int, list[str]]], layout: Layout) -> tuple[pl.DataFrame, Problems]:
+    """Keep the usable rows, and name the line and the problem of each other."""
     good: list[list[str]] = []
     problems: Problems = []
-    for number, row in cells:
+    for line, row in rows:
         problem = _problem(row, layout)
         if problem:
-            problems.append((number, problem))
+            problems.append((line, problem))
         else:
             good.append(row)
     return _typed(good, layout), problems
@@ -156,22 +156,11 @@ def _records(text: str) -> list[str]:
     return [text[a:b] for a, b in pairwise(cuts)]
 
 
-def _parse_strings(rows: list[tuple[str | None, ...]], line: int, layout: Layout, table: pl.DataFrame) -> Rows:
-    wanted = _wanted(layout)
-    typed = table.select(pl.col(column).cast(_type(column), strict=False) for column in wanted)
+def _parse_strings(table: pl.DataFrame, line: int, layout: Layout) -> tuple[pl.DataFrame, Problems]:
+    typed = table.select(pl.col(column).cast(_type(column), strict=False) for column in _wanted(layout))
     if _all_usable(typed, layout):
-        return Rows(typed, _runs(typed))
-    good: list[list[str]] = []
-    problems: Problems = []
-    for number, row in enumerate(rows, line):
-        cells = [cell or "" for cell in row]
-        problem = _problem(cells, layout)
-        if problem:
-            problems.append((number, problem))
-        else:
-            good.append(cells)
-    typed = _typed(good, layout)
-    return Rows(typed, _runs(typed), problems)
+        return typed, []
+    return _sorted_out(enumerate(([cell or "" for cell in row] for row in table.rows()), line), layout)
 
 
 def _problem(cells: list[str], layout: Layout) -> str:

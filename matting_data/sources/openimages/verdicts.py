@@ -35,9 +35,9 @@ VERDICT_SCHEMA: dict[str, Any] = {
     "rotation": pl.Int16,
     "license": pl.String,
 }
-"""One row an image, sorted by id: 16 hex digits; split (empty if unknown); whether a list of images has it; what
-:class:`matting_data.humans.evidence.Judgement` says; numbers of rows by kind; the rotation in degrees that the list
-gives (null where it gives none) and the licence's address."""
+"""One row an image, sorted by id (16 hex digits). ``split`` is empty if unknown; ``listed``: whether a list of images
+has it; ``decided_by``: the deciding rows in words; ``boxes``, ``verified``, ``machine``: numbers of rows; ``rotation``
+in degrees, null where the list gives none; ``license``: its address."""
 
 _REPORT = "report.json"
 
@@ -110,7 +110,7 @@ def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None 
 
 
 def read_report(out: Path) -> MetadataReport:
-    """Return the report of finished verdicts.
+    """Read the report of finished verdicts.
 
     Raises
     ------

@@ -7,13 +7,13 @@ expanded, in whatever encoding it is written.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 from matting_data.errors import RejectedInput
 
 _LARGEST = 16 << 20
 _DEEPEST = 64
-_TEXTS = ("name", "deleted", "occluded", "x", "y", "filename", "folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,88 +54,65 @@ def parse_annotation(data: bytes) -> list[Polygon]:
     ------
     RejectedInput
         ``annotation_refused`` for a document type, an entity, more than 16 MiB or absurd nesting;
-        ``annotation_unreadable`` for what is no XML of LabelMe.
+        ``annotation_unreadable`` for what is not XML of LabelMe.
     """
     if len(data) > _LARGEST:
-        raise RejectedInput("annotation_refused", f"{len(data)} bytes are no annotation of one image")
+        raise RejectedInput("annotation_refused", f"{len(data)} bytes are too many for the annotation of one image")
     try:
-        reader = _read(data, None)
+        root = _read(data, None)
     except expat.ExpatError as first:
         try:
-            reader = _read(data, "iso-8859-1")  # annotators' names, in files that declare no encoding
+            root = _read(data, "iso-8859-1")  # annotators' names, in files that declare no encoding
         except expat.ExpatError:
             raise RejectedInput("annotation_unreadable", f"no well-formed XML: {first}") from None
-    if reader.root != "annotation":
-        raise RejectedInput("annotation_unreadable", f"the root is {reader.root!r}, not 'annotation'")
-    return reader.polygons
+    if root.tag != "annotation":
+        raise RejectedInput("annotation_unreadable", f"the root is {root.tag!r}, not 'annotation'")
+    try:
+        return [_polygon(each) for each in root.iter("object")]
+    except ValueError as error:
+        raise RejectedInput("annotation_unreadable", f"a value cannot be read: {error}") from None
 
 
 def standing_names(polygons: list[Polygon]) -> list[str]:
-    """Return the names of the polygons that were not taken back."""
+    """List the names of the polygons that were not taken back."""
     return [polygon.name for polygon in polygons if not polygon.deleted]
 
 
-def _read(data: bytes, encoding: str | None) -> _Reader:
-    reader = _Reader()
-    parser = expat.ParserCreate(encoding)
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = reader.refuse
-    parser.EntityDeclHandler = reader.refuse
-    parser.ExternalEntityRefHandler = reader.refuse
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    try:
-        parser.Parse(data, True)
-    except (ValueError, LookupError) as error:
-        raise RejectedInput("annotation_unreadable", f"a value cannot be read: {error}") from None
-    return reader
+def _read(data: bytes, encoding: str | None) -> ElementTree.Element:
+    depth = 0
 
-
-class _Reader:
-    """Collects objects while expat reads."""
-
-    def __init__(self) -> None:
-        self.root = ""
-        self.polygons: list[Polygon] = []
-        self._open: list[str] = []
-        self._text: list[str] = []
-        self._values: dict[str, str] = {}
-        self._points: list[tuple[float, float]] = []
-
-    def refuse(self, *_: object) -> int:
+    def refuse(*_: object) -> int:
         raise RejectedInput("annotation_refused", "it declares a document type or an entity, as no LabelMe file does")
 
-    def start(self, name: str, _: dict[str, str]) -> None:
-        self.root = self.root or name
-        self._open.append(name)
-        self._text = []
-        if len(self._open) > _DEEPEST:
+    def start(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
             raise RejectedInput("annotation_refused", f"its elements nest deeper than {_DEEPEST}")
-        if name == "object":
-            self._values, self._points = {}, []
 
-    def text(self, data: str) -> None:
-        if self._open and self._open[-1] in _TEXTS:
-            self._text.append(data)
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
 
-    def end(self, name: str) -> None:
-        self._open.pop()
-        value = "".join(self._text).strip()
-        self._text = []
-        parent = self._open[-1] if self._open else ""
-        if (parent == "object" and name in ("name", "deleted", "occluded")) or (parent == "pt" and name in ("x", "y")):
-            self._values[name] = value
-        elif name == "pt":
-            self._points.append((float(self._values.pop("x")), float(self._values.pop("y"))))
-        elif name == "object":
-            label = self._values.get("name", "")
-            occluded = self._values.get("occluded", "").lower() in ("1", "yes", "true")
-            self.polygons.append(
-                Polygon(
-                    label,
-                    self._values.get("deleted", "0").lower() in ("1", "yes", "true"),
-                    occluded or label.lower().endswith(" occluded"),
-                    tuple(self._points),
-                )
-            )
+    guard = expat.ParserCreate(encoding)
+    guard.StartDoctypeDeclHandler = guard.EntityDeclHandler = guard.ExternalEntityRefHandler = refuse
+    guard.StartElementHandler, guard.EndElementHandler = start, end
+    try:
+        guard.Parse(data, True)
+    except (ValueError, LookupError) as error:
+        raise RejectedInput("annotation_unreadable", f"a value cannot be read: {error}") from None
+    return ElementTree.XML(data, ElementTree.XMLParser(encoding=encoding))
+
+
+def _polygon(entry: ElementTree.Element) -> Polygon:
+    name, deleted, occluded = ((entry.findtext(key) or "").strip() for key in ("name", "deleted", "occluded"))
+    yes = ("1", "yes", "true")
+    points = tuple((float(_text(point, "x")), float(_text(point, "y"))) for point in entry.iter("pt"))
+    return Polygon(name, deleted.lower() in yes, occluded.lower() in yes or name.lower().endswith(" occluded"), points)
+
+
+def _text(point: ElementTree.Element, axis: str) -> str:
+    value = point.findtext(axis)
+    if value is None:
+        raise ValueError(f"a point has no {axis}")
+    return value

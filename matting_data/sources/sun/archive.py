@@ -45,7 +45,7 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     Raises
     ------
     UsageError
-        If the file is missing, is no tar, is compressed (then nothing can be read without what precedes it), or holds
+        If the file is missing, not a tar, compressed (then nothing can be read without what precedes it), or holds
         no image of SUN.
     """
     try:
@@ -78,7 +78,7 @@ def _walk(path: Path) -> dict[str, TarMember]:
                 tar.members = []  # type: ignore[attr-defined]  # else every header stays in memory
     except tarfile.ReadError as error:
         if not members:
-            raise UsageError(f"{path} is no tar ({error}): give the tar of SUN397, decompressed") from None
+            raise UsageError(f"{path} is not a tar ({error}): give the tar of SUN397, decompressed") from None
         # cut short: what lies before the end is usable, and what does not is rejected when it is read
     except tarfile.TarError as error:
         raise UsageError(f"{path} is damaged ({error}): download it again") from None

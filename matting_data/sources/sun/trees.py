@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from matting_data.errors import UsageError, nearest
+from matting_data.errors import UsageError
 from matting_data.sources.find_files import image_tree
 from matting_data.sources.source_paths import SourcePath
 
@@ -58,7 +57,7 @@ class SunImage:
 
 
 def parse_path(path: str) -> SunImage | None:
-    """Return what a path says, or None if it is no path of SUN.
+    """Read category and name from a path; None if it is not a path of SUN.
 
     Parameters
     ----------
@@ -97,7 +96,7 @@ def find_images(root: SourcePath) -> list[str]:
     Raises
     ------
     UsageError
-        If `root` is no folder or holds no image of SUN.
+        If `root` is not a folder or holds no image of SUN.
     """
     paths = image_tree(root, "the folder of SUN")
     if not any(parse_path(path) for path in paths):
@@ -118,44 +117,38 @@ def read_class_names(path: Path) -> list[str]:
     Raises
     ------
     UsageError
-        If a line is no category, or repeats one.
+        If a line is not a category, or repeats one.
     """
     names: list[str] = []
     seen: set[str] = set()
     for number, line in _lines(path):
         if not re.fullmatch(r"/[a-z](/[\w-]+){1,3}", line):
-            raise UsageError(f"{path} line {number}: {line!r} is no category such as /a/abbey")
+            raise UsageError(f"{path} line {number}: {line!r} is not a category such as /a/abbey")
         if line in seen:
-            raise UsageError(f"{path} line {number}: {line!r} stands there twice: remove one")
+            raise UsageError(f"{path} line {number}: {line!r} is listed twice: remove one")
         seen.add(line)
         names.append(line)
     return names
 
 
-def read_partition(path: Path, categories: Iterable[str] | None = None) -> list[SunImage]:
+def read_partition(path: Path) -> list[SunImage]:
     """Read one list of an official partition, such as ``Training_01.txt``.
 
     Parameters
     ----------
     path : Path
         A path such as ``/a/abbey/sun_aaalbzqrimafwbiv.jpg`` in each line.
-    categories : iterable of str, optional
-        From :func:`read_class_names`; a line of another category is refused.
 
     Raises
     ------
     UsageError
-        If a line is no image of SUN, or of an unknown category.
+        If a line is not the path of an image of SUN.
     """
-    known = None if categories is None else set(categories)
     images = []
     for number, line in _lines(path):
         image = parse_path(line)
         if image is None:
-            raise UsageError(f"{path} line {number}: {line!r} is no path such as /a/abbey/sun_aaalbzqrimafwbiv.jpg")
-        if known is not None and image.category not in known:
-            hint = nearest(image.category, known)
-            raise UsageError(f"{path} line {number}: {image.category!r} is no category of ClassName.txt{hint}")
+            raise UsageError(f"{path} line {number}: {line!r} is not a path such as /a/abbey/sun_aaalbzqrimafwbiv.jpg")
         images.append(image)
     return images
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from matting_data.errors import UsageError
-from matting_data.sources.openimages import recognise
+from matting_data.sources.openimages.recognise import recognise
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,20 @@ import polars as pl
 import pytest
 
 from matting_data.errors import DamageError, UsageError
-from matting_data.humans.evidence import EvidencePolicy, LabelRow, judge
+from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.labels import load_label_set
-from matting_data.sources.openimages import (
+from matting_data.sources.openimages import spill
+from matting_data.sources.openimages.collect import collect
+from matting_data.sources.openimages.image_lists import image_rows
+from matting_data.sources.openimages.recognise import recognise
+from matting_data.sources.openimages.verdicts import (
     VERDICT_SCHEMA,
-    collect,
-    image_rows,
     judge_evidence,
     judge_metadata,
     read_report,
     read_verdicts,
-    recognise,
-    spill,
 )
+from tests.support.evidence_rule import LabelRow, judge
 from tests.support.oi_files import BOXES, CC_BY, FOOT, IMAGES, LABELS, LAPTOP, MAN, PERSON, box_row, image_row, write
 
 WEAK = "ca8b3187cf011043"
