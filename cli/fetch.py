@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .main import echo_json, echo_notes
-from .options import json_option
+from .groups import SuggestingGroup
+from .main import echo_json, echo_notes, echo_result
+from .options import FILE, json_option
 
 if TYPE_CHECKING:
     from matting_data.fetching.fetch import FetchOptions, FetchResult, Progress
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _ORIGINALS_A_SECOND = 10.0
 
 
@@ -40,7 +40,7 @@ def _how_options(command: Command) -> Command:
     return command
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def fetch() -> None:
     """Download OpenImages: only the images a list names, and the metadata files of a choice.
 
@@ -49,12 +49,12 @@ def fetch() -> None:
     """
 
 
-@fetch.command()
-@click.option("--images", type=_FILE, help="Text with one SPLIT/IMAGE_ID a line, as for the official downloader.")
-@click.option("--originals", type=_FILE,
+@fetch.command(short_help="Fetch the images of a list, or of what a recipe keeps.")
+@click.option("--images", type=FILE, help="Text with one SPLIT/IMAGE_ID a line, as for the official downloader.")
+@click.option("--originals", type=FILE,
               help="Image-ids file (CSV, Parquet): fetch from OriginalURL, checked by OriginalMD5, "
               "instead of the rescaled copies of the bucket. Without --images, all it names.")  # fmt: skip
-@click.option("--recipe", type=_FILE, help="Recipe with a source of layout 'openimages': choose --count images that "
+@click.option("--recipe", type=FILE, help="Recipe with a source of layout 'openimages': choose --count images that "
               "its metadata, human policy and licences keep.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), help="With --recipe: how many; the detector will reject some.")
 @click.option("--base-url", help="Another bucket of the same layout.  [default: the public one]")
@@ -93,7 +93,7 @@ def _chosen(recipe: Path | None, count: int | None, images: Path | None, out: Pa
     return path
 
 
-@fetch.command("openimages-metadata")
+@fetch.command("openimages-metadata", short_help="Fetch metadata files, by name or by group.")
 @click.argument("names", nargs=-1, metavar="[FILE]...")
 @click.option("--group", "groups", multiple=True, help="All files of a group, for instance labels. Repeatable.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
@@ -154,14 +154,9 @@ def _report_missing(request: Request, out: Path, as_json: bool) -> int:
     absent = list(missing(request, out))
     names = [item.id for item in absent if not isinstance(item, Refused)]
     refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Refused)]
-    if as_json:
-        echo_json({"out": str(out), "total": len(request), "missing": names, "unusable": refused})
-    else:
-        for name in names:
-            click.echo(name)
-        for line in refused:
-            click.echo(f"# {line}")
-        click.echo(f"# {out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for")
+    lines = [*names, *(f"# {line}" for line in refused)]
+    lines.append(f"# {out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for")
+    echo_result(as_json, {"out": str(out), "total": len(request), "missing": names, "unusable": refused}, lines)
     return 1 if absent else 0
 
 

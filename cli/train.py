@@ -7,19 +7,16 @@ from pathlib import Path
 import click
 
 from .main import echo_json
-from .options import json_option
-
-_PATH = click.Path(path_type=Path)
+from .options import PATH, device_option, json_option, override_option
 
 
 @click.command()
 @click.argument("config", metavar="PRESET|CONFIG.yaml")
 @click.option("--data", required=True, help="Built dataset: a folder, or a URL.")
-@click.option("--out", required=True, type=_PATH, help="Folder of the run.")
+@click.option("--out", required=True, type=PATH, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Override a key of the config, for instance data.crop=256. Repeatable.")  # fmt: skip
+@device_option()
+@override_option("config", "data.crop=256")
 @json_option
 def train(
     config: str, data: str, out: Path, resume: bool, device: str, overrides: tuple[str, ...], as_json: bool

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matting_data.errors import UsageError
 from matting_data.evaluation import table_formats
@@ -56,15 +57,18 @@ class Evaluation:
             lines.append(f"{score.key}: {score.reason}: {score.detail}")
         return lines
 
-    def json(self) -> str:
-        """Return everything as one JSON document."""
-        document = {
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON."""
+        return {
             "name": self.name,
             **table_formats.as_mapping(self.table),
             "extra": list(self.extra),
             "images": [table_formats.score_mapping(score) for score in self.scores],
         }
-        return json.dumps(document, indent=1, ensure_ascii=False)
+
+    def json(self) -> str:
+        """Return everything as one JSON document."""
+        return json.dumps(self.document(), indent=1, ensure_ascii=False)
 
     def write(self, out: Path) -> list[Path]:
         """Write ``images.csv``, ``summary.csv``, ``evaluation.json``, ``table.md`` and ``table.tex`` to a folder."""

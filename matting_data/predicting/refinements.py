@@ -76,6 +76,10 @@ class Refinements:
             },
         }
 
+    def lines(self) -> list[str]:
+        """Say it in lines for people."""
+        return self.markdown().removesuffix("\n").split("\n")
+
     def markdown(self) -> str:
         """Return a table for each size and group; the chosen number of refinements is in bold."""
         header = ["refinements", "images", *(column.label for column in FIELD.columns)]
