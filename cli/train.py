@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -42,24 +43,12 @@ def train(
         if not here.leads:
             return 0
     if as_json:
-        echo_json(
-            {
-                "run": str(result.run),
-                "steps": result.steps,
-                "network": str(result.network),
-                "network_step": result.network_step,
-                "sha256": result.sha256,
-                "watched": list(result.watched),
-                "refinements": result.refinements,
-                "held_out_mad": list(result.errors),
-                "notes": list(result.notes),
-            }
-        )
+        echo_json(asdict(result) | {"run": str(result.run), "network": str(result.network)})
         return 0
     click.echo(f"{result.network}: weights after step {result.network_step} of {result.steps}")
     for refinements, look in enumerate(result.watched):
         click.echo(f"watched crops, refinements {refinements}: MAD {look['mad']:.4f}  MSE {look['mse']:.4f}")
     if result.refinements is not None:
-        errors = ", ".join(f"{error:.4f}" for error in result.errors)
+        errors = ", ".join(f"{error:.4f}" for error in result.held_out_mad)
         click.echo(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
     return 0

@@ -16,7 +16,7 @@ from matting_data.evaluation.scoring import ImageScore, ScoreImage, ScoringOptio
 from matting_data.evaluation.table import Accumulator, Table
 from matting_data.evaluation.test_sets import EvaluationSet, prediction_files
 from matting_data.running.executor import run
-from matting_data.running.progress import bar
+from matting_data.running.progress import track
 from matting_data.storage.atomic import write_bytes
 
 
@@ -121,9 +121,7 @@ def evaluate(
     files = prediction_files(predictions)
     accumulator = Accumulator(views)
     jobs = [(item, files.get(item.key)) for item in data.items]
-    with bar(len(jobs), "scoring", "images") as progress:
-        for score in run(ScoreImage(options), jobs, min(workers, len(jobs))):
-            accumulator.add(score)
-            progress.update(1)
+    for score in track(run(ScoreImage(options), jobs, min(workers, len(jobs))), len(jobs), "scoring", "images"):
+        accumulator.add(score)
     extra = sorted(set(files) - {item.key for item in data.items})
     return Evaluation(data.name, accumulator.scores, accumulator.table(seed, resamples), extra)

@@ -87,7 +87,9 @@ def depths(runs: Runs, width: int, rule: LargestRule) -> NDArray[np.uint8]:
     order = np.argsort(LEVELS - runs.level, kind="stable").astype(np.int32)  # from the highest level down
     ends = np.bincount(runs.level, minlength=LEVELS + 2)[::-1].cumsum()[::-1]  # runs at each level or above it
     passed = _members(order, ends, area, rank, (one, other), places, rule.count_outside) >> 1
-    depth = np.bitwise_count((~passed & (passed + 1)) - 1)  # the ones before the first zero, from the lowest bit up
+    depth: NDArray[np.uint8] = np.bitwise_count(
+        (~passed & (passed + 1)) - 1
+    )  # the ones before the first zero, from the lowest bit up
     if rule.skip_empty:
         # a run that passes every threshold that any pixel passes
         highest = runs.level.max()

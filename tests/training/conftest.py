@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.one_thread import one_thread
-from tests.support.projects import Project
+from tests.support.training_runs import dataset
 
-__all__ = ["one_thread"]
-
-
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 training samples of 8 people and 6 test samples of 2, 96×128; not to be changed."""
-    project = Project(tmp_path_factory.mktemp("training") / "project", people=10)
-    project.build()
-    return project.out
+__all__ = ["dataset", "one_thread"]
 
 
 @pytest.fixture
