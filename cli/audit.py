@@ -7,19 +7,17 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
-from .options import dataset_argument, json_option
-
-_PATH = click.Path(path_type=Path)
+from .main import echo_result
+from .options import PATH, base_option, dataset_argument, json_option
 
 
 @click.command()
 @dataset_argument
 @click.option("--sample", type=click.IntRange(1), default=400, show_default=True, help="Backgrounds to draw.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another sample.")
-@click.option("--to", type=_PATH, help="Where to put what is to be labelled.  [default: DATASET-audit]")
-@click.option("--labels", type=_PATH, help="The filled-in audit.csv; prints the rates.")
-@click.option("--base", type=_PATH, help="Folder where the recipe's relative paths start, where .work is not at hand.")
+@click.option("--to", type=PATH, help="Where to put what is to be labelled.  [default: DATASET-audit]")
+@click.option("--labels", type=PATH, help="The filled-in audit.csv; prints the rates.")
+@base_option
 @json_option
 def audit(
     dataset: Path, sample: int, seed: int, to: Path | None, labels: Path | None, base: Path | None, as_json: bool
@@ -35,21 +33,17 @@ def audit(
     if labels is None:
         folder = to or dataset.resolve().with_name(f"{dataset.resolve().name}-audit")
         drawn = auditing.write_sample(dataset, folder, sample, seed, base)
-        if as_json:
-            echo_json({"table": str(folder / "audit.csv"), "drawn": len(drawn)})
-        else:
-            click.echo(
-                f"{len(drawn)} backgrounds to look at: write 1 or 0 under 'person' in {folder / 'audit.csv'}, then"
-            )
-            click.echo(f"mattingdata audit {dataset} --labels {folder / 'audit.csv'}")
+        table = folder / "audit.csv"
+        lines = [
+            f"{len(drawn)} backgrounds to look at: write 1 or 0 under 'person' in {table}, then",
+            f"mattingdata audit {dataset} --labels {table}",
+        ]
+        echo_result(as_json, {"table": str(table), "drawn": len(drawn)}, lines)
         return
     found = auditing.rates(dataset, auditing.read_labels(labels))
     removed = len(auditing.removed_by_hand(dataset))
-    if as_json:
-        rates = [asdict(rate) | {"share": rate.share if rate.labelled else None} for rate in found]
-        echo_json({"rates": rates, "removed_by_hand": removed})
-    else:
-        for line in auditing.rate_lines(found):
-            click.echo(line)
-        if removed:
-            click.echo(f"{removed} that the filter had kept were removed by hand, since somebody saw a person")
+    rates = [asdict(rate) | {"share": rate.share if rate.labelled else None} for rate in found]
+    lines = auditing.rate_lines(found)
+    if removed:
+        lines.append(f"{removed} that the filter had kept were removed by hand, since somebody saw a person")
+    echo_result(as_json, {"rates": rates, "removed_by_hand": removed}, lines)

@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
-from .main import echo_json
-from .options import dataset_argument, json_option
+from .main import echo_result
+from .options import PATH, base_option, dataset_argument, gathered, json_option
 
-_PATH = click.Path(path_type=Path)
+
+@dataclass(frozen=True)
+class _ImportOptions:
+    """What is looked at, and how large its pictures are."""
+
+    backgrounds: bool
+    predictions: Path | None
+    split: str
+    base: Path | None
+    cache: Path | None
+    cache_gb: float
+    side: int
+
+
+@dataclass(frozen=True)
+class _AppOptions:
+    """Where the app is served."""
+
+    remote: bool
+    address: str | None
+    port: int
+    no_app: bool
+
+
+@dataclass(frozen=True)
+class _TagOptions:
+    """Whether tags are only exported, where to, and who set them."""
+
+    export_tags: bool
+    overrides: Path | None
+    who: str | None
+    why: str
 
 
 @click.command()
+@gathered("imports", _ImportOptions)
+@gathered("app", _AppOptions)
+@gathered("tags", _TagOptions)
 @dataset_argument
 @click.option("--backgrounds", is_flag=True, help="Every background considered, with its verdict and evidence.")
-@click.option("--predictions", type=_PATH, help="Folder of predicted mattes: beside the truth, with errors.")
+@click.option("--predictions", type=PATH, help="Folder of predicted mattes: beside the truth, with errors.")
 @click.option("--split", default="test", show_default=True, help="Which split was predicted.")
 @click.option("--remote", is_flag=True, help="Serve only; open no browser here.")
 @click.option("--address", help="Address to serve at.  [default: this machine only]")
@@ -26,35 +60,23 @@ _PATH = click.Path(path_type=Path)
 @click.option("--export-tags", is_flag=True, help="Write the tags as overrides; import and serve nothing.")
 @click.option("--similar", is_flag=True, help="Compare all pictures: near-duplicates, uniqueness, a map, search.")
 @click.option(
-    "--features", type=_PATH, help="With --similar: a local ONNX network to compare by.  [default: thumbnails]"
+    "--features", type=PATH, help="With --similar: a local ONNX network to compare by.  [default: thumbnails]"
 )
-@click.option("--overrides", type=_PATH, help="Where tags go.  [default: the recipe's, else DATASET-overrides.csv]")
+@click.option("--overrides", type=PATH, help="Where tags go.  [default: the recipe's, else DATASET-overrides.csv]")
 @click.option("--who", default=None, help="Who decides, in the overrides.  [default: the user's name]")
 @click.option("--why", default="", help="Why, for samples without a tag 'why:...'.")
-@click.option("--cache", type=_PATH, help="Folder of pictures.  [default: ~/.cache/mattingdata/browse]")
+@click.option("--cache", type=PATH, help="Folder of pictures.  [default: ~/.cache/mattingdata/browse]")
 @click.option("--cache-gb", type=click.FloatRange(0.01), default=20.0, show_default=True, help="Its limit.")
 @click.option("--side", type=click.IntRange(64), default=1024, show_default=True, help="Longer side of pictures.")
-@click.option("--base", type=_PATH, help="Folder where the recipe's relative paths start, where .work is not at hand.")
+@base_option
 @json_option
 def browse(
     dataset: Path,
-    backgrounds: bool,
-    predictions: Path | None,
-    split: str,
-    remote: bool,
-    address: str | None,
-    port: int,
-    no_app: bool,
-    export_tags: bool,
+    imports: _ImportOptions,
+    app: _AppOptions,
+    tags: _TagOptions,
     similar: bool,
     features: Path | None,
-    overrides: Path | None,
-    who: str | None,
-    why: str,
-    cache: Path | None,
-    cache_gb: float,
-    side: int,
-    base: Path | None,
     as_json: bool,
 ) -> None:
     """Look at DATASET in FiftyOne: its composites, or what was considered or predicted.
@@ -67,53 +89,56 @@ def browse(
     from matting_data.errors import UsageError
     from matting_data.running.executor import default_workers
 
-    if backgrounds and predictions:
+    if imports.backgrounds and imports.predictions:
         raise UsageError("--backgrounds and --predictions show two things: give one of them")
     if features and not similar:
         raise UsageError(f"--features {features} is for --similar: add it")
-    shows: browsing.Shows = "backgrounds" if backgrounds else "predictions" if predictions else "composites"
-    options = browsing.BrowseOptions(
-        shows, predictions, split, base, cache, round(cache_gb * 1e9), side, default_workers()
+    shows: browsing.Shows = (
+        "backgrounds" if imports.backgrounds else "predictions" if imports.predictions else "composites"
     )
-    target = overrides or browsing.default_decisions(dataset, base)
-    name = who or getpass.getuser()
-    if export_tags:
-        found = browsing.imported_dataset(dataset, options)
-        _export(found, target, name, why, as_json)
+    options = browsing.BrowseOptions(
+        shows,
+        imports.predictions,
+        imports.split,
+        imports.base,
+        imports.cache,
+        round(imports.cache_gb * 1e9),
+        imports.side,
+        default_workers(),
+    )
+    target = tags.overrides or browsing.default_decisions(dataset, imports.base)
+    if tags.export_tags:
+        _export(browsing.imported_dataset(dataset, options), target, tags, as_json)
         return
     opened = browsing.open_dataset(dataset, options)
-    line = opened.imported.line() if opened.imported else "nothing new"
     if similar:
         from matting_data.browsing.database import open_fiftyone
         from matting_data.browsing.similarity import add_similarity
 
         add_similarity(open_fiftyone(), opened.dataset, features, options.workers)
-    if no_app:
-        result = {"dataset": opened.dataset.name, "samples": opened.dataset.count()}
-        if as_json:
-            echo_json(result | {"imported": asdict(opened.imported) if opened.imported else None})
-        else:
-            click.echo(f"{opened.dataset.name}: {result['samples']} samples ({line})")
+    name, samples = opened.dataset.name, opened.dataset.count()
+    line = f"{name}: {samples} samples ({opened.imported.line() if opened.imported else 'nothing new'})"
+    if app.no_app:
+        imported = asdict(opened.imported) if opened.imported else None
+        echo_result(as_json, {"dataset": name, "samples": samples, "imported": imported}, [line])
         return
-    click.echo(f"{opened.dataset.name}: {opened.dataset.count()} samples ({line})", err=as_json)
-    session = browsing.serve(opened.dataset, port, remote, address)
-    click.echo(f"http://{address or 'localhost'}:{port}; close with Ctrl+C, then tags go to {target}", err=as_json)
+    click.echo(line, err=as_json)
+    session = browsing.serve(opened.dataset, app.port, app.remote, app.address)
+    place = f"http://{app.address or 'localhost'}:{app.port}"
+    click.echo(f"{place}; close with Ctrl+C, then tags go to {target}", err=as_json)
     try:
-        session.wait(-1 if remote else 3)
+        session.wait(-1 if app.remote else 3)
     except KeyboardInterrupt:
         click.echo("", err=True)
     finally:
         opened.dataset.reload()
-        _export(opened.dataset, target, name, why, as_json)
+        _export(opened.dataset, target, tags, as_json)
 
 
-def _export(dataset: object, target: Path, who: str, why: str, as_json: bool) -> None:
+def _export(dataset: object, target: Path, tags: _TagOptions, as_json: bool) -> None:
     from matting_data.browsing.browse import export_tags
 
-    rows, notes = export_tags(dataset, target, who, why)
-    if as_json:
-        echo_json({"overrides": str(target), "added": [asdict(row) for row in rows], "notes": notes})
-        return
-    for note in notes:
-        click.echo(f"note: {note}")
-    click.echo(f"{target}: {len(rows)} decisions added" if rows else "no new decisions among the tags")
+    rows, notes = export_tags(dataset, target, tags.who or getpass.getuser(), tags.why)
+    lines = [f"note: {note}" for note in notes]
+    lines.append(f"{target}: {len(rows)} decisions added" if rows else "no new decisions among the tags")
+    echo_result(as_json, {"overrides": str(target), "added": [asdict(row) for row in rows], "notes": notes}, lines)

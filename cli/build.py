@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .main import echo_json, echo_notes
-from .options import executor_options, json_option, out_option, recipe_argument, where_to_run, workers_option
+from .options import executor_options, json_option, recipe_options
+
+if TYPE_CHECKING:
+    from matting_data.recipes.recipe_file import LoadedRecipe
+    from matting_data.running.executor import Workers
 
 
 @click.command()
-@recipe_argument
-@out_option
-@workers_option
+@recipe_options
 @executor_options
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True,
               help="Go on without composites that fail, or stop at more than --max-errors of them.")  # fmt: skip
@@ -26,21 +29,7 @@ from .options import executor_options, json_option, out_option, recipe_argument,
               help="Add to the dataset in --out what RECIPE asks for beyond it: more foregrounds, backgrounds or "
                    "composites a foreground. Finished shards stay as they are.")  # fmt: skip
 @json_option
-@click.pass_context
-def build(
-    ctx: click.Context,
-    recipe: Path | None,
-    overrides: tuple[str, ...],
-    out: Path | str | None,
-    workers: int,
-    executor: str,
-    ray_address: str | None,
-    on_error: str,
-    max_errors: int,
-    retry_failed: bool,
-    append: bool,
-    as_json: bool,
-) -> int:
+def build(loaded: LoadedRecipe, out: Path | str, workers: Workers, append: bool, as_json: bool, **failures: Any) -> int:
     """Build the dataset that RECIPE describes, or continue one that was interrupted.
 
     RECIPE is a YAML file or the name of a bundled recipe; without one, the bundled sample is built, which needs no
@@ -49,19 +38,11 @@ def build(
     """
     from matting_data.building.build import build as run_build
     from matting_data.publishing.statistics import ledger_lines
-    from matting_data.recipes.recipe_file import load
     from matting_data.rendering.failures import FailurePolicy, most_frequent
 
-    loaded = load(recipe, overrides)
-    out = out or Path("out") / loaded.recipe.name
+    policy = FailurePolicy(failures["on_error"] == "stop", failures["max_errors"], failures["retry_failed"])
     started = time.monotonic()
-    result = run_build(
-        loaded,
-        out,
-        where_to_run(workers, executor, ray_address),
-        FailurePolicy(on_error == "stop", max_errors, retry_failed),
-        append,
-    )
+    result = run_build(loaded, out, workers, policy, append)
     index = result.index
     if as_json:
         echo_json({"out": str(out), "seconds": round(time.monotonic() - started, 2), **index})
@@ -75,4 +56,4 @@ def build(
             click.echo(f"failed: {reason}")
         echo_notes(index["notes"])
         click.echo(f"content {index['content_sha256']}")
-    return 1 if result.failed > max_errors else 0
+    return 1 if result.failed > policy.max_errors else 0

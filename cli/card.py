@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
+from .main import echo_result
 from .options import dataset_place_argument, json_option
 
 
@@ -26,8 +26,4 @@ def card(dataset: Path | str, url: str | None, creator: str | None, date: str | 
 
     given = {name: value for name, value in (("url", url), ("creator", creator), ("date", date)) if value is not None}
     written = rewrite(dataset, replace(said_before(dataset), **given))
-    if as_json:
-        echo_json({"dataset": str(dataset), "files": written})
-    else:
-        for name in written:
-            click.echo(f"{dataset}/{name}")
+    echo_result(as_json, {"dataset": str(dataset), "files": written}, (f"{dataset}/{name}" for name in written))

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .main import echo_json
-from .options import json_option, workers_option
+from .main import echo_result
+from .options import (
+    PATH,
+    TestSetOptions,
+    device_option,
+    gathered,
+    json_option,
+    short_side_option,
+    test_set_options,
+    workers_option,
+)
 
 if TYPE_CHECKING:
+    from matting_data.evaluation.evaluate import Evaluation
     from matting_data.evaluation.test_sets import EvaluationSet
-    from matting_data.predicting.trained_network import Trained
+    from matting_data.predicting.refinements import Refinements
 
-_PATH = click.Path(path_type=Path)
+
+@dataclass(frozen=True)
+class _NetworkOptions:
+    """What only the evaluation of a network takes."""
+
+    checkpoint: Path | None
+    refinements: int
+    sizes: tuple[str, ...]
+    short_side: int | None
+    pictures: int
+    device: str
 
 
 @click.command("eval")
-@click.option("--predictions", type=_PATH, help="Folder with one image of every matte.")
-@click.option("--checkpoint", type=_PATH, help="Instead: run of 'mattingdata train', or a file of weights.")
-@click.option("--data", required=True, type=_PATH, help="Built dataset, or folder with image, alpha and trimap.")
-@click.option("--split", default="test", show_default=True, help="Of a built dataset.")
-@click.option("--alpha-folder", default="alpha", show_default=True, help="Below --data, where it is no built dataset.")
-@click.option("--trimap-folder", default="trimap", show_default=True, help="Likewise.")
+@gathered("network", _NetworkOptions)
+@click.option("--predictions", type=PATH, help="Folder with one image of every matte.")
+@click.option("--checkpoint", type=PATH, help="Instead: run of 'mattingdata train', or a file of weights.")
+@test_set_options("Built dataset, or folder with image, alpha and trimap.", ("alpha", "trimap"), required=True)
 @click.option("--region", type=click.Choice(["whole", "unknown"]), default="whole", show_default=True,
               help="Pixels that count: all, or those where the trimap is 128.")  # fmt: skip
 @click.option("--paste", is_flag=True, help="Set the trimap's known pixels in the predictions first.")
@@ -40,35 +58,23 @@ _PATH = click.Path(path_type=Path)
 @click.option("--size", "sizes", type=click.Choice(["short_side", "native"]), multiple=True,
               default=("short_side", "native"), show_default=True,
               help="With --checkpoint: sizes at which the network sees the images. Repeatable.")  # fmt: skip
-@click.option(
-    "--short-side",
-    type=click.IntRange(64),
-    help="With --checkpoint: to which images are scaled at short_side.  [default: the training crops']",
-)
+@short_side_option("With --checkpoint: to which images are scaled at short_side.")
 @click.option("--pictures", type=click.IntRange(0), default=8, show_default=True,
               help="With --checkpoint: images in the sheet.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="With --checkpoint: auto, cpu, cuda, cuda:N or mps.")
-@click.option("--out", type=_PATH, help="Also write images.csv, summary.csv, evaluation.json, table.md and table.tex; "
+@device_option("With --checkpoint: ")
+@click.option("--out", type=PATH, help="Also write images.csv, summary.csv, evaluation.json, table.md and table.tex; "
               "with --checkpoint results.json, results.md and sheet.png.")  # fmt: skip
 @workers_option
 @json_option
 def eval(
     predictions: Path | None,
-    checkpoint: Path | None,
-    data: Path,
-    split: str,
-    alpha_folder: str,
-    trimap_folder: str,
+    network: _NetworkOptions,
+    test_set: TestSetOptions,
     seed: int,
     out: Path | None,
     workers: int,
     as_json: bool,
-    refinements: int,
-    sizes: tuple[str, ...],
-    short_side: int | None,
-    pictures: int,
-    device: str,
-    **options: Any,
+    **scoring: Any,
 ) -> int:
     """Score predicted mattes, or a trained network: MSE, MAD, SAD, gradient and connectivity error, 95 % intervals.
 
@@ -89,58 +95,37 @@ def eval(
     any image was not scored, and with 2 when none was.
     """  # noqa: D301 - click reads the backspace
     from matting_data.errors import UsageError
-    from matting_data.evaluation.test_sets import open_test_set
 
-    if checkpoint is not None:
+    result: Evaluation | Refinements
+    if network.checkpoint is not None:
         if predictions is not None:
             raise UsageError("name --predictions or --checkpoint, not both")
-        if given := [name for name, value in options.items() if value not in ("", False, "whole", "fail")]:
+        if given := [name for name, value in scoring.items() if value not in ("", False, "whole", "fail")]:
             raise UsageError(
                 f"--{given[0]} goes with --predictions: write those of a network with 'mattingdata predict'"
             )
-        from matting_data.predicting.trained_network import open_trained
-
-        test_set = open_test_set(data, split, ("image", alpha_folder, trimap_folder))
-        trained = open_trained(checkpoint, device)
-        if short_side is not None:
-            trained = replace(trained, short_side=short_side)
-        return _network(trained, test_set, refinements, sizes, pictures, seed, out, as_json)
-    if predictions is None:
+        result = _score_network(network, test_set.open("image", "alpha", "trimap"), seed)
+    elif predictions is None:
         raise UsageError("name a folder of mattes with --predictions, or a network with --checkpoint")
-    from matting_data.evaluation.evaluate import evaluate
-    from matting_data.evaluation.scoring import ScoringOptions
-
-    test_set = open_test_set(data, split, ("", alpha_folder, trimap_folder))
-    result = evaluate(predictions, test_set, ScoringOptions(**options), workers, seed)
-    written = result.write(out) if out else []
-    if as_json:
-        click.echo(result.json())
     else:
-        for line in result.lines():
-            click.echo(line)
-        if written:
-            click.echo(f"written: {', '.join(str(path) for path in written)}")
+        from matting_data.evaluation.evaluate import evaluate
+        from matting_data.evaluation.scoring import ScoringOptions
+
+        result = evaluate(predictions, test_set.open("alpha", "trimap"), ScoringOptions(**scoring), workers, seed)
+    written = result.write(out) if out else []
+    lines = result.lines()
+    if written:
+        lines.append(f"written: {', '.join(str(path) for path in written)}")
+    echo_result(as_json, result.document(), lines)
     return 1 if result.failed else 0
 
 
-def _network(
-    trained: Trained,
-    test_set: EvaluationSet,
-    refinements: int,
-    sizes: tuple[str, ...],
-    pictures: int,
-    seed: int,
-    out: Path | None,
-    as_json: bool,
-) -> int:
+def _score_network(options: _NetworkOptions, test_set: EvaluationSet, seed: int) -> Refinements:
     from matting_data.predicting.refinements import score_refinements
+    from matting_data.predicting.trained_network import open_trained
 
-    result = score_refinements(trained, test_set, refinements, sizes, pictures, seed)  # type: ignore[arg-type]
-    written = result.write(out) if out else []
-    if as_json:
-        echo_json(result.document())
-    else:
-        click.echo(result.markdown(), nl=False)
-        if written:
-            click.echo(f"written: {', '.join(str(path) for path in written)}")
-    return 1 if result.failed else 0
+    trained = open_trained(options.checkpoint, options.device)  # type: ignore[arg-type]
+    if options.short_side is not None:
+        trained = replace(trained, short_side=options.short_side)
+    sizes: Any = options.sizes  # click holds them to the names of sizes
+    return score_refinements(trained, test_set, options.refinements, sizes, options.pictures, seed)

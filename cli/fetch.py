@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .main import echo_json, echo_notes
-from .options import Command, json_option
+from .groups import SuggestingGroup
+from .main import echo_json, echo_notes, echo_result
+from .options import FILE, Command, json_option
 
 if TYPE_CHECKING:
     from matting_data.fetching.fetch import FetchResult
     from matting_data.fetching.wanted import Request
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _ORIGINALS_A_SECOND = 10.0
 
 
@@ -39,7 +39,7 @@ def _how_options(command: Command) -> Command:
     return command
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def fetch() -> None:
     """Download OpenImages: only the images that a list names, and chosen metadata files.
 
@@ -48,12 +48,12 @@ def fetch() -> None:
     """
 
 
-@fetch.command()
-@click.option("--images", type=_FILE, help="Text with one SPLIT/IMAGE_ID a line, as for the official downloader.")
-@click.option("--originals", type=_FILE,
+@fetch.command(short_help="Fetch the images of a list, or of what a recipe keeps.")
+@click.option("--images", type=FILE, help="Text with one SPLIT/IMAGE_ID a line, as for the official downloader.")
+@click.option("--originals", type=FILE,
               help="Image-ids file (CSV, Parquet): fetch from OriginalURL, checked by OriginalMD5, "
               "instead of the rescaled copies of the bucket. Without --images, all it names.")  # fmt: skip
-@click.option("--recipe", type=_FILE, help="Recipe with a source of layout 'openimages': choose --count images that "
+@click.option("--recipe", type=FILE, help="Recipe with a source of layout 'openimages': choose --count images that "
               "its metadata, human policy and licences keep.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), help="With --recipe: how many; the detector will reject some.")
 @click.option("--base-url", help="Another bucket of the same layout.  [default: the public one]")
@@ -92,7 +92,7 @@ def _chosen(recipe: Path | None, count: int | None, images: Path | None, out: Pa
     return path
 
 
-@fetch.command("openimages-metadata")
+@fetch.command("openimages-metadata", short_help="Fetch metadata files, by name or by group.")
 @click.argument("names", nargs=-1, metavar="[FILE]...")
 @click.option("--group", "groups", multiple=True, help="All files of a group, for instance labels. Repeatable.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
@@ -151,11 +151,9 @@ def _report_missing(request: Request, out: Path, as_json: bool) -> int:
     absent = list(missing(request, out))
     names = [item.id for item in absent if not isinstance(item, Fetched)]
     refused = [f"{item.id}: {item.detail}" for item in absent if isinstance(item, Fetched)]
-    if as_json:
-        echo_json({"out": str(out), "total": len(request), "missing": names, "unusable": refused})
-    else:
-        counts = f"{out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for"
-        click.echo("\n".join([*names, *(f"# {line}" for line in (*refused, counts))]))
+    lines = [*names, *(f"# {line}" for line in refused)]
+    lines.append(f"# {out}: {len(names)} of {len(request)} are missing, {len(refused)} more cannot be asked for")
+    echo_result(as_json, {"out": str(out), "total": len(request), "missing": names, "unusable": refused}, lines)
     return 1 if absent else 0
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .main import echo_json, echo_notes
-from .options import json_option, out_folder_option, recipe_argument, workers_option
+from .options import FOLDER, json_option, recipe_argument, workers_option
+
+if TYPE_CHECKING:
+    from matting_data.recipes.recipe_file import LoadedRecipe
 
 
 @click.command()
 @recipe_argument
-@out_folder_option
+@click.option("--out", type=FOLDER, help="Where to write.  [default: out/<name of the recipe>-filter]")
 @workers_option
 @click.option("--examples", type=click.IntRange(1, 50), default=8, show_default=True, help="Pictures for each reason.")
 @json_option
-def filter(
-    recipe: Path | None, overrides: tuple[str, ...], out: Path | None, workers: int, examples: int, as_json: bool
-) -> None:
+def filter(loaded: LoadedRecipe, out: Path | None, workers: int, examples: int, as_json: bool) -> None:
     """Judge the backgrounds of RECIPE alone: which are kept, which not, and why.
 
     Writes backgrounds.parquet, the ledger, filter.json and a contact sheet of each reason. Scores are kept, so another
@@ -26,9 +28,7 @@ def filter(
     """
     from matting_data.building.filter import SHEET, filter_backgrounds
     from matting_data.publishing.statistics import ledger_lines
-    from matting_data.recipes.recipe_file import load
 
-    loaded = load(recipe, overrides)
     out = out or Path("out") / f"{loaded.recipe.name}-filter"
     result = filter_backgrounds(loaded, out, workers, examples)
     if as_json:

@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .main import echo_json
-from .options import json_option, out_option, recipe_argument, workers_option
+from .groups import SuggestingGroup
+from .main import echo_json, echo_result
+from .options import PATH, json_option, recipe_options
+
+if TYPE_CHECKING:
+    from matting_data.recipes.recipe_file import LoadedRecipe
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def foregrounds() -> None:
     """Look after the people: check what a recipe finds, render synthetic ones."""
 
 
-@foregrounds.command()
-@recipe_argument
-@out_option
-@workers_option
+@foregrounds.command(short_help="Say which foregrounds would be rejected, and why.")
+@recipe_options
 @json_option
-def check(recipe: Path | None, overrides: tuple[str, ...], out: Path | str | None, workers: int, as_json: bool) -> int:
+def check(loaded: LoadedRecipe, out: Path | str, workers: int, as_json: bool) -> int:
     """Check the foregrounds of RECIPE only, and say what would be rejected and why.
 
     Exits with 1 when any is rejected. Results are kept in --out for the build.
     """
-    from matting_data.recipes.recipe_file import load
     from matting_data.scanning.foreground_report import check_foregrounds
 
-    loaded = load(recipe, overrides)
-    report = check_foregrounds(loaded, out or Path("out") / loaded.recipe.name, workers)
-    if as_json:
-        echo_json(report.as_mapping())
-    else:
-        for line in report.lines():
-            click.echo(line)
+    report = check_foregrounds(loaded, out, workers)
+    echo_result(as_json, report.as_mapping(), report.lines())
     return 1 if report.rejected else 0
 
 
-@foregrounds.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@foregrounds.command(short_help="Render people with exact mattes into a folder.")
+@click.argument("out", type=PATH)
 @click.option("--count", type=click.IntRange(1), default=12, show_default=True, help="Pictures to render.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other people.")
 @click.option("--sample", is_flag=True, help="Render the bundled twelve instead of random ones.")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -14,47 +13,50 @@ import click
 from matting_data.errors import MattingDataError
 from matting_data.version import __version__
 
-from .logs import ENDS, with_log_options
+from .groups import VerbGroup
+from .logs import ENDS
 
-_VERBS = (
-    "audit",
-    "browse",
-    "build",
-    "card",
-    "eval",
-    "export",
-    "fetch",
-    "filter",
-    "foregrounds",
-    "materialize",
-    "plan",
-    "predict",
-    "preview",
-    "repair",
-    "report",
-    "stats",
-    "status",
-    "train",
-    "verify",
-)
+# what one wants to do → the verbs for it, each with a phrase that fits a line of 80 columns
+_SECTIONS = {
+    "Build": {
+        "build": "Build the dataset of a recipe, or continue one.",
+        "plan": "Say what a build would make: counts, disk and time.",
+        "filter": "Judge the backgrounds alone: kept or not, and why.",
+        "foregrounds": "Check the people of a recipe, or render synthetic ones.",
+        "fetch": "Download OpenImages photographs and metadata.",
+        "materialize": "Make composites of a store of layers.",
+    },
+    "Look": {
+        "status": "Show how far a build is: rate, time left, failures.",
+        "preview": "Draw a contact sheet: image, alpha and trimap.",
+        "stats": "Count samples by split and subset; plot sizes and coverage.",
+        "report": "Write a first look as one HTML file.",
+        "browse": "Open composites, backgrounds or predictions in FiftyOne.",
+        "audit": "Estimate how many people slipped through the filter.",
+    },
+    "Train": {
+        "train": "Train SAFE-Net, or one of its ablations.",
+        "eval": "Score mattes, or a network, with 95 % intervals.",
+        "predict": "Predict mattes with a network or a classical method.",
+    },
+    "Publish": {
+        "card": "Write the dataset card and Croissant metadata anew.",
+        "export": "Write another tool's layout, or a network as ONNX.",
+    },
+    "Keep": {
+        "verify": "Check every hash and sample; remake some composites.",
+        "repair": "Restore damaged and missing files to the same bytes.",
+    },
+}
 
 _CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materialize"], ["repair"])
 
 
-class _LazyGroup(click.Group):
-    """Imports a verb's module only when that verb is used, so that ``--help`` answers at once."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
-            return None
-        command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
-        return with_log_options(command) if isinstance(command, click.Command) else None
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=VerbGroup,
+    sections=_SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="mattingdata")
 def cli() -> None:
     """Build human-matting datasets: people on photographs that contain nobody."""
@@ -104,3 +106,12 @@ def echo_notes(notes: Sequence[str]) -> None:
     """Print what a user should know of the evidence behind a result, a line each."""
     for note in notes:
         click.echo(f"note: {note}")
+
+
+def echo_result(as_json: bool, document: Any, lines: Iterable[str]) -> None:
+    """Print a command's result: one JSON document for machines, else lines for people."""
+    if as_json:
+        echo_json(document)
+    else:
+        for line in lines:
+            click.echo(line)

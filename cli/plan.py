@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .main import echo_json
-from .options import json_option, out_option, recipe_argument, workers_option
+from .main import echo_result
+from .options import json_option, recipe_options
+
+if TYPE_CHECKING:
+    from matting_data.recipes.recipe_file import LoadedRecipe
 
 
 @click.command()
-@recipe_argument
-@out_option
-@workers_option
+@recipe_options
 @json_option
-def plan(recipe: Path | None, overrides: tuple[str, ...], out: Path | str | None, workers: int, as_json: bool) -> None:
+def plan(loaded: LoadedRecipe, out: Path | str, workers: int, as_json: bool) -> None:
     """Say what a build of RECIPE would make: counts, disk and time. Writes no dataset.
 
     Inputs are checked (and scored for humans) as in a build, and the results are kept in --out, so that the build
     need not do it again.
     """
     from matting_data.building.estimate import estimate
-    from matting_data.recipes.recipe_file import load
 
-    loaded = load(recipe, overrides)
-    result = estimate(loaded, out or Path("out") / loaded.recipe.name, workers)
-    if as_json:
-        echo_json(result.as_mapping())
-    else:
-        for line in result.lines():
-            click.echo(line)
+    result = estimate(loaded, out, workers)
+    echo_result(as_json, result.as_mapping(), result.lines())

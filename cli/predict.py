@@ -10,48 +10,48 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .main import echo_json
-from .options import json_option, workers_option
+from .main import echo_result
+from .options import (
+    PATH,
+    TestSetOptions,
+    device_option,
+    json_option,
+    short_side_option,
+    test_set_options,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from matting_data.predicting.classical import Prediction
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("images", nargs=-1, type=_PATH)
-@click.option("--checkpoint", type=_PATH, help="Run of 'mattingdata train', or a file of weights.")
+@click.argument("images", nargs=-1, type=PATH)
+@click.option("--checkpoint", type=PATH, help="Run of 'mattingdata train', or a file of weights.")
 @click.option(
     "--method", type=click.Choice(["closed-form", "knn", "lbdm"]), help="Of pymatting, instead; needs --data."
 )
-@click.option("--data", type=_PATH, help="Instead of IMAGES: built dataset, or folder with image and trimap.")
-@click.option("--split", default="test", show_default=True, help="Of a built dataset.")
-@click.option("--image-folder", default="image", show_default=True, help="Below --data, where it is no built dataset.")
-@click.option("--trimap-folder", default="trimap", show_default=True, help="Likewise.")
-@click.option("--out", required=True, type=_PATH, help="Gets one PNG an image.")
+@test_set_options(
+    "Instead of IMAGES: built dataset, or folder with image and trimap.", ("image", "trimap"), required=False
+)
+@click.option("--out", required=True, type=PATH, help="Gets one PNG an image.")
 @click.option("--alpha", "kind", flag_value="alpha", default="alpha", help="Write mattes, 8-bit gray.  [default]")
 @click.option(
     "--cutout", "kind", flag_value="cutout", help="Write people as RGBA, with their own colour at soft edges."
 )
-@click.option("--background", type=_PATH, help="Write people before this photograph.")
+@click.option("--background", type=PATH, help="Write people before this photograph.")
 @click.option("--refinements", type=click.IntRange(0, 20), help="Of SAFE-Net.  [default: what the run chose]")
-@click.option(
-    "--short-side", type=click.IntRange(64), help="To which images are scaled.  [default: the training crops']"
-)
+@short_side_option("To which images are scaled.")
 @click.option("--native", is_flag=True, help="Show the network the images at their own size.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Images of one size at a time.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@device_option()
 @workers_option
 @json_option
 def predict(
     images: tuple[Path, ...],
     checkpoint: Path | None,
     method: str | None,
-    data: Path | None,
-    split: str,
-    image_folder: str,
-    trimap_folder: str,
+    test_set: TestSetOptions,
     out: Path,
     workers: int,
     as_json: bool,
@@ -72,19 +72,17 @@ def predict(
 
     if (checkpoint is None) == (method is None):
         raise UsageError("name a network with --checkpoint, or a classic method with --method")
-    if bool(images) == (data is not None):
+    if bool(images) == (test_set.data is not None):
         raise UsageError("name images, or a test set with --data")
     if method is not None:
-        if data is None:
+        if images:
             raise UsageError(f"--method {method} needs trimaps: name a test set with --data")
         if options["background"] or options["kind"] != "alpha":
             raise UsageError("--cutout and --background need --checkpoint")
-        from matting_data.evaluation.test_sets import open_test_set
         from matting_data.predicting import classical
 
-        test_set = open_test_set(data, split, (image_folder, "", trimap_folder))
-        return _say(classical.predict(method, test_set, out, workers), out, f"{method} on {test_set.name}", as_json)
-    from matting_data.evaluation.test_sets import open_test_set
+        data = test_set.open("image", "trimap")
+        return _say(classical.predict(method, data, out, workers), out, f"{method} on {data.name}", as_json)
     from matting_data.predicting import predict_trained
     from matting_data.predicting.trained_network import open_trained
 
@@ -98,20 +96,17 @@ def predict(
         batch=options["batch"],
     )
     trained = open_trained(checkpoint, options["device"])  # type: ignore[arg-type]
-    if data is None:
+    if images:
         return _say(predict_trained.predict_images(trained, images, out, wanted), out, str(checkpoint), as_json)
-    test_set = open_test_set(data, split, (image_folder, "", ""))
-    found = predict_trained.predict_set(trained, test_set, out, wanted)
-    return _say(found, out, f"{checkpoint} on {test_set.name}", as_json)
+    data = test_set.open("image")
+    return _say(predict_trained.predict_set(trained, data, out, wanted), out, f"{checkpoint} on {data.name}", as_json)
 
 
 def _say(results: Sequence[Prediction], out: Path, what: str, as_json: bool) -> int:
     count = Counter(result.outcome for result in results)
-    if as_json:
-        echo_json({"out": str(out), "outcomes": dict(count), "images": [asdict(result) for result in results]})
-    else:
-        parts = ", ".join(f"{count[outcome]} {outcome}" for outcome in ("written", "kept", "failed") if count[outcome])
-        click.echo(f"{out}: {what}: {parts}")
-        for result in [result for result in results if result.outcome == "failed"][:5]:
-            click.echo(f"{result.key}: {result.reason}: {result.detail}")
-    return 1 if count["failed"] else 0
+    parts = ", ".join(f"{count[outcome]} {outcome}" for outcome in ("written", "kept", "failed") if count[outcome])
+    failed = [result for result in results if result.outcome == "failed"]
+    lines = [f"{out}: {what}: {parts}", *(f"{each.key}: {each.reason}: {each.detail}" for each in failed[:5])]
+    document = {"out": str(out), "outcomes": dict(count), "images": [asdict(result) for result in results]}
+    echo_result(as_json, document, lines)
+    return 1 if failed else 0

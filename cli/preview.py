@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
-from .options import dataset_argument, json_option
+from .main import echo_result
+from .options import FILE, dataset_argument, json_option
 
 
 @click.command()
 @dataset_argument
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="PNG to write.  [default: DATASET.png]")
+@click.option("--out", type=FILE, help="PNG to write.  [default: DATASET.png]")
 @click.option("--samples", type=click.IntRange(1, 400), default=12, show_default=True)
 @click.option("--split", type=click.Choice(["train", "test"]), help="Show this split only.")
 @json_option
@@ -23,7 +23,5 @@ def preview(dataset: Path, out: Path | None, samples: int, split: str | None, as
     sheet = contact_sheet(dataset, samples, split)
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.png")
     write_sheet(out, sheet)
-    if as_json:
-        echo_json({"sheet": str(out), "width": sheet.shape[1], "height": sheet.shape[0]})
-    else:
-        click.echo(f"contact sheet: {out}")
+    document = {"sheet": str(out), "width": sheet.shape[1], "height": sheet.shape[0]}
+    echo_result(as_json, document, [f"contact sheet: {out}"])

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
-from .options import dataset_place_argument, json_option, workers_option
+from .main import echo_result
+from .options import base_option, dataset_place_argument, json_option, workers_option
 
 
 @click.command()
 @dataset_place_argument
-@click.option("--base", type=click.Path(path_type=Path),
-              help="Folder where the recipe's relative paths start, where .work is not at hand.")  # fmt: skip
+@base_option
 @workers_option
 @json_option
 def repair(dataset: Path | str, base: Path | None, workers: int, as_json: bool) -> int:
@@ -25,13 +24,9 @@ def repair(dataset: Path | str, base: Path | None, workers: int, as_json: bool) 
     from matting_data.upkeep.repair import repair as run_repair
 
     result = run_repair(dataset, base, workers)
-    if as_json:
-        echo_json(asdict(result))
-    else:
-        for name in result.repaired:
-            click.echo(f"{name}: restored")
-        for problem in result.problems:
-            click.echo(f"{problem.file}: {problem.what}")
-        state = f"{len(result.problems)} problems stay" if result.problems else "sound"
-        click.echo(f"{dataset}: {len(result.repaired)} files restored, {state}")
+    lines = [f"{name}: restored" for name in result.repaired]
+    lines += [f"{problem.file}: {problem.what}" for problem in result.problems]
+    state = f"{len(result.problems)} problems stay" if result.problems else "sound"
+    lines.append(f"{dataset}: {len(result.repaired)} files restored, {state}")
+    echo_result(as_json, asdict(result), lines)
     return 1 if result.problems else 0

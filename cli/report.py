@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
-from .options import dataset_argument, json_option
+from .main import echo_result
+from .options import FILE, dataset_argument, json_option
 
 
 @click.command()
 @dataset_argument
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="HTML to write.  [default: DATASET.html]")
+@click.option("--out", type=FILE, help="HTML to write.  [default: DATASET.html]")
 @click.option("--samples", type=click.IntRange(1, 400), default=24, show_default=True, help="On the contact sheet.")
 @json_option
 def report(dataset: Path, out: Path | None, samples: int, as_json: bool) -> None:
@@ -24,7 +24,4 @@ def report(dataset: Path, out: Path | None, samples: int, as_json: bool) -> None
 
     out = out or dataset.resolve().with_name(f"{dataset.resolve().name}.html")
     size = write_report(dataset, out, samples)
-    if as_json:
-        echo_json({"report": str(out), "bytes": size})
-    else:
-        click.echo(f"report: {out} ({size / 1e6:.1f} MB)")
+    echo_result(as_json, {"report": str(out), "bytes": size}, [f"report: {out} ({size / 1e6:.1f} MB)"])

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
-from .options import dataset_place_argument, json_option
+from .main import echo_result
+from .options import FILE, dataset_place_argument, json_option
 
 
 @click.command()
 @dataset_place_argument
-@click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the distributions to this PNG."
-)
+@click.option("--plot", type=FILE, help="Also draw the distributions to this PNG.")
 @json_option
 def stats(dataset: Path | str, plot: Path | None, as_json: bool) -> None:
     """Count DATASET by split and subset, with sizes, alpha coverage and the ledger."""
@@ -25,10 +23,4 @@ def stats(dataset: Path | str, plot: Path | None, as_json: bool) -> None:
         from matting_data.reporting.plots import draw
 
         draw(found, plot)
-    if as_json:
-        echo_json(found.as_mapping())
-    else:
-        for line in found.lines():
-            click.echo(line)
-        if plot:
-            click.echo(f"plot: {plot}")
+    echo_result(as_json, found.as_mapping(), [*found.lines(), *([f"plot: {plot}"] if plot else [])])

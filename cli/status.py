@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from .main import echo_json
+from .main import echo_result
 from .options import dataset_place_argument, json_option
 
 
@@ -30,10 +30,7 @@ def status(dataset: Path | str, watching: bool, interval: float, as_json: bool) 
 
     if not watching:
         found = read_status(dataset)
-        if as_json:
-            echo_json(asdict(found))
-        else:
-            click.echo("\n".join(found.lines()))
+        echo_result(as_json, asdict(found), found.lines())
         return
     shown, height = "", 0
     in_place = sys.stdout.isatty() and not as_json

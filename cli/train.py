@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from .main import echo_json
-from .options import json_option
-
-_PATH = click.Path(path_type=Path)
+from .options import PATH, device_option, json_option, override_option
 
 
 @click.command()
 @click.argument("config", metavar="PRESET|CONFIG.yaml")
 @click.option("--data", required=True, help="Built dataset: a folder, or a URL.")
-@click.option("--out", required=True, type=_PATH, help="Folder of the run.")
+@click.option("--out", required=True, type=PATH, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Override a key of the config, for instance data.crop=256. Repeatable.")  # fmt: skip
+@device_option()
+@override_option("config", "data.crop=256")
 @json_option
 def train(
     config: str, data: str, out: Path, resume: bool, device: str, overrides: tuple[str, ...], as_json: bool
@@ -45,24 +43,12 @@ def train(
         if not here.leads:
             return 0
     if as_json:
-        echo_json(
-            {
-                "run": str(result.run),
-                "steps": result.steps,
-                "network": str(result.network),
-                "network_step": result.network_step,
-                "sha256": result.sha256,
-                "watched": list(result.watched),
-                "refinements": result.refinements,
-                "held_out_mad": list(result.errors),
-                "notes": list(result.notes),
-            }
-        )
+        echo_json(asdict(result) | {"run": str(result.run), "network": str(result.network)})
         return 0
     click.echo(f"{result.network}: weights after step {result.network_step} of {result.steps}")
     for refinements, look in enumerate(result.watched):
         click.echo(f"watched crops, refinements {refinements}: MAD {look['mad']:.4f}  MSE {look['mse']:.4f}")
     if result.refinements is not None:
-        errors = ", ".join(f"{error:.4f}" for error in result.errors)
+        errors = ", ".join(f"{error:.4f}" for error in result.held_out_mad)
         click.echo(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
     return 0

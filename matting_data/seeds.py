@@ -7,6 +7,8 @@ numbers in any process, order and machine.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -23,6 +25,16 @@ def generator(*key: str | int) -> np.random.Generator:
     """Return a Philox generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) for a key."""
     bits = np.random.Philox(_Key(derive_seed(*key)))  # type: ignore[arg-type]  # any ISeedSequence will do
     return np.random.Generator(bits)
+
+
+def spread(keys: Sequence[str], groups: Sequence[str], count: int, *salt: str | int) -> list[int]:
+    """Choose `count` places by a hash of `salt` and their key, one of every group before a second of any."""
+    taken: Counter[str] = Counter()
+    ranked = []
+    for number, place in enumerate(sorted(range(len(keys)), key=lambda place: derive_seed(*salt, keys[place]))):
+        ranked.append((taken[groups[place]], number, place))
+        taken[groups[place]] += 1
+    return [place for _, _, place in sorted(ranked)[:count]]
 
 
 class _Key(ISeedSequence):

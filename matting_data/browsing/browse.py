@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import socket
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,8 +119,8 @@ def open_dataset(root: Path, options: BrowseOptions) -> Opened:
         raise UsageError(f"{root} has nothing to browse: its ledger says where every input ended")
     configure(fo, dataset, options.shows)
     metrics = entries.metrics if isinstance(entries, PredictionEntries) else ()
-    wanted = views.background_views(fo, dataset) if options.shows == "backgrounds" else _views(fo, dataset, metrics)
-    views.save_views(dataset, wanted)
+    wanted = chain(views.prediction_views(dataset, metrics), views.composite_views(fo, dataset))
+    views.save_views(dataset, views.background_views(fo, dataset) if options.shows == "backgrounds" else wanted)
     if not imported.without_pictures:
         dataset.info["signature"] = signature
         dataset.save()
@@ -194,23 +196,17 @@ def _entries(
     root: Path, index: Mapping[str, Any] | None, options: BrowseOptions
 ) -> CompositeEntries | BackgroundEntries | PredictionEntries:
     if options.shows == "backgrounds":
-        uses: dict[str, int] = {}
+        uses: Counter[str] = Counter()
         if index is not None:
             from matting_data.workspace.plan_tables import saved_plan
 
-            for composite in saved_plan(root).composites:
-                uses[composite.background] = uses.get(composite.background, 0) + 1
+            uses.update(composite.background for composite in saved_plan(root).composites)
         records = read_table(root / "backgrounds.parquet", Background)
         return BackgroundEntries(root, saved_recipe(root, options.base), records, uses, options.side, index)
     assert index is not None  # only backgrounds can be looked at before there is a dataset
     if options.run is not None:
         return PredictionEntries(root, index, options.run, options.split, options.side, options.workers)
     return CompositeEntries(root, index, options.side)
-
-
-def _views(fo: Any, dataset: Any, metrics: tuple[str, ...]) -> Any:
-    yield from views.prediction_views(dataset, metrics)
-    yield from views.composite_views(fo, dataset)
 
 
 def configure(fo: Any, dataset: Any, shows: Shows) -> None:

@@ -64,8 +64,8 @@ class CompositeEntries:
         fields = composite_fields(row, foreground, background, self._uses[row.background])
         look = identity_of(_without_places(row), _content(foreground), _content(background), self._side, sorted(fields))
         matte = identity_of(_content(foreground), row.foreground, self._side)
-        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: self._alpha(row))
-        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: self._trimap(row))
+        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: matte_file(self.alpha(row), self._side))
+        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: label_file(self._plane(row, "trimap"), self._side))
         return Entry(
             row.key,
             identity_of(look, sorted(fields.items())),
@@ -81,17 +81,10 @@ class CompositeEntries:
 
     def _image(self, row: Sample) -> bytes:
         fetched = self._store.fetch(row, ("image",))
-        if isinstance(self._store, CompositeStore) and max(row.width, row.height) <= self._side:
-            data: bytes = fetched["image"]
-            if row.image.endswith(".jpg"):
-                return data
+        fits = max(row.width, row.height) <= self._side
+        if fits and row.image.endswith(".jpg") and isinstance(self._store, CompositeStore):
+            return bytes(fetched["image"])
         return image_file(self._store.decode(row, fetched)["image"], self._side)
-
-    def _alpha(self, row: Sample) -> bytes:
-        return matte_file(self.alpha(row), self._side)
-
-    def _trimap(self, row: Sample) -> bytes:
-        return label_file(self._plane(row, "trimap"), self._side)
 
     def _plane(self, row: Sample, part: Part) -> NDArray[np.uint8]:
         plane: NDArray[np.uint8] = self._store.decode(row, self._store.fetch(row, (part,)))[part]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from matting_data.errors import RejectedInput
-
 Value = str | int | float | bool | list[str] | None
 
 
@@ -78,11 +76,3 @@ class Entry:
 def identity_of(*parts: object) -> str:
     """Hash what decides how a sample looks, to 16 hexadecimal digits."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def made(picture: Picture) -> bytes | None:
-    """Return the bytes of a picture, or None where its pixels are not at hand."""
-    try:
-        return picture.make()
-    except (RejectedInput, OSError):
-        return None

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from matting_data.browsing.entries import Box, Entry, Picture, made
+from matting_data.browsing.entries import Box, Entry, Picture
 from matting_data.browsing.picture_cache import MediaCache
+from matting_data.errors import RejectedInput
 from matting_data.running.progress import bar
 
 IDENTITY = "identity"
@@ -119,8 +120,11 @@ def _put(picture: Picture, cache: MediaCache) -> bool:
     """Return False where a picture does not fit or cannot be made."""
     if cache.holds(picture.name):
         return True
-    data = made(picture)
-    return data is not None and cache.put(picture.name, data)
+    try:
+        data = picture.make()
+    except (RejectedInput, OSError):  # its pixels are not at hand
+        return False
+    return cache.put(picture.name, data)
 
 
 def _sample(fo: Any, entry: Entry, shown: bool, cache: MediaCache) -> Any:

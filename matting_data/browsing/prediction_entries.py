@@ -79,7 +79,11 @@ class PredictionEntries:
         look = identity_of(base.identity, str(path), status.st_size, status.st_mtime_ns)
         overlays: Sequence[Overlay] = (
             *base.overlays,
-            Overlay("prediction", "heatmap", Picture(f"prediction-{row.key}-{look}.png", lambda: self._matte(path))),
+            Overlay(
+                "prediction",
+                "heatmap",
+                Picture(f"prediction-{row.key}-{look}.png", lambda: matte_file(_predicted(path), self._side)),
+            ),
             Overlay(
                 "error",
                 "heatmap",
@@ -90,9 +94,6 @@ class PredictionEntries:
             ),
         )
         return replace(base, identity=identity_of(look, sorted(fields.items())), fields=fields, overlays=overlays)
-
-    def _matte(self, path: Path) -> bytes:
-        return matte_file(_predicted(path), self._side)
 
 
 def error_map(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:

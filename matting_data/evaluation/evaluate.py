@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matting_data.errors import UsageError
 from matting_data.evaluation import table_formats
@@ -15,7 +16,7 @@ from matting_data.evaluation.scoring import ImageScore, ScoreImage, ScoringOptio
 from matting_data.evaluation.table import Accumulator, Table
 from matting_data.evaluation.test_sets import EvaluationSet, prediction_files
 from matting_data.running.executor import run
-from matting_data.running.progress import bar
+from matting_data.running.progress import track
 from matting_data.storage.atomic import write_bytes
 
 
@@ -56,15 +57,18 @@ class Evaluation:
             lines.append(f"{score.key}: {score.reason}: {score.detail}")
         return lines
 
-    def json(self) -> str:
-        """Return everything as one JSON document."""
-        document = {
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON."""
+        return {
             "name": self.name,
             **table_formats.as_mapping(self.table),
             "extra": list(self.extra),
             "images": [table_formats.score_mapping(score) for score in self.scores],
         }
-        return json.dumps(document, indent=1, ensure_ascii=False)
+
+    def json(self) -> str:
+        """Return everything as one JSON document."""
+        return json.dumps(self.document(), indent=1, ensure_ascii=False)
 
     def write(self, out: Path) -> list[Path]:
         """Write ``images.csv``, ``summary.csv``, ``evaluation.json``, ``table.md`` and ``table.tex`` to a folder."""
@@ -117,9 +121,7 @@ def evaluate(
     files = prediction_files(predictions)
     accumulator = Accumulator(views)
     jobs = [(item, files.get(item.key)) for item in data.items]
-    with bar(len(jobs), "scoring", "images") as progress:
-        for score in run(ScoreImage(options), jobs, min(workers, len(jobs))):
-            accumulator.add(score)
-            progress.update(1)
+    for score in track(run(ScoreImage(options), jobs, min(workers, len(jobs))), len(jobs), "scoring", "images"):
+        accumulator.add(score)
     extra = sorted(set(files) - {item.key for item in data.items})
     return Evaluation(data.name, accumulator.scores, accumulator.table(seed, resamples), extra)

@@ -91,11 +91,10 @@ class ScoreImage:
     def __call__(self, job: tuple[Item, Path | None]) -> ImageScore:
         """Score one prediction; whatever is wrong with it becomes a reason."""
         item, path = job
-        about = {name: getattr(item, name) for name in ("key", "subset", "foreground", "background", "source")}
         try:
-            return ImageScore(**about, **self._score(item, path))
+            return ImageScore(**item.about, **self._score(item, path))
         except RejectedInput as error:
-            return ImageScore(**about, reason=error.reason, detail=error.detail)
+            return ImageScore(**item.about, reason=error.reason, detail=error.detail)
 
     def _score(self, item: Item, path: Path | None) -> dict[str, Any]:
         options = self.options

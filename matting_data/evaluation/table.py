@@ -6,14 +6,16 @@ Every mean is the mean of the images' own values, never of pooled pixels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 
 import numpy as np
 
 from matting_data.errors import UsageError
 from matting_data.evaluation.bootstrap import intervals
-from matting_data.evaluation.columns import VIEWS, Column, View
+from matting_data.evaluation.columns import VIEWS, View
 from matting_data.evaluation.scoring import ImageScore
 
 
@@ -106,11 +108,7 @@ class Accumulator:
             reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items()) or "there are none"
             raise UsageError(f"no image could be scored ({reasons}): check --predictions and --data")
         groups = [self._group("all", "", scored, seed, resamples)]
-        kinds: tuple[tuple[str, Callable[[ImageScore], str]], ...] = (
-            ("subset", lambda score: score.subset),
-            ("background source", lambda score: score.source),
-        )
-        for kind, of in kinds:
+        for kind, of in (("subset", attrgetter("subset")), ("background source", attrgetter("source"))):
             names = sorted({of(score) for score in scored} - {""})
             groups += [self._group(kind, name, [s for s in scored if of(s) == name], seed, resamples) for name in names]
         noted = Counter(score.note for score in scored if score.note)
@@ -123,11 +121,5 @@ class Accumulator:
         spread = intervals(values, clusters, f"{kind} {name}", seed, resamples)
         # a sum in double precision of at most millions of values of one sign
         cells = iter([Cell(float(mean), ends) for mean, ends in zip(values.mean(axis=0), spread, strict=True)])
-        return Group(
-            kind, name, len(scores), len(set(clusters)), tuple(_take(cells, view.columns) for view in self._views)
-        )
-
-
-def _take(cells: Iterable[Cell], columns: Sequence[Column]) -> tuple[Cell, ...]:
-    iterator = iter(cells)
-    return tuple(next(iterator) for _ in columns)
+        by_view = tuple(tuple(islice(cells, len(view.columns))) for view in self._views)
+        return Group(kind, name, len(scores), len(set(clusters)), by_view)

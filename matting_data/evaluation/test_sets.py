@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput, UsageError
-from matting_data.imaging.decode import Raster, decode, to_alpha8, to_rgb8
+from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.store import SampleStore
 from matting_data.records.records import Background, Sample
@@ -69,6 +69,18 @@ class Item:
             return {member: found[member] for member in members}
         files = dict(self.files)
         return {member: _DECODERS[member](read_input(files[member])) for member in members if member in files}
+
+    def need(self, member: Member) -> NDArray[Any]:
+        """Return the pixels of one member; RejectedInput where it is missing or cannot be read."""
+        planes = self.read(member)
+        if member not in planes:
+            raise RejectedInput(f"no_{member}", f"there is no {member} of this name")
+        return planes[member]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What its score repeats of it."""
+        return {name: getattr(self, name) for name in ("key", "subset", "foreground", "background", "source")}
 
 
 @dataclass(frozen=True)
@@ -140,8 +152,7 @@ def trimap_of(data: bytes) -> NDArray[np.uint8]:
 
 def image_of(data: bytes) -> NDArray[np.uint8]:
     """Decode an image to H×W×3 uint8 RGB."""
-    raster: Raster = decode(data)
-    return to_rgb8(raster)
+    return to_rgb8(decode(data))
 
 
 _DECODERS: dict[Member, Callable[[bytes], NDArray[Any]]] = {
@@ -156,15 +167,7 @@ def _built(root: Path, name: str) -> EvaluationSet:
     split = dataset[name]
     sources = _background_sources(root)
     items = [
-        Item(
-            key=row.key,
-            subset=row.subset,
-            foreground=row.foreground,
-            background=row.background,
-            source=sources.get(row.background, ""),
-            store=split.store,
-            row=row,
-        )
+        Item(row.key, row.subset, row.foreground, row.background, sources.get(row.background, ""), split.store, row)
         for row in split.rows
     ]
     if not items:

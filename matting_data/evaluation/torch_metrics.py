@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import MissingExtraError, UsageError, nearest
+from matting_data.errors import UsageError, nearest
 from matting_data.evaluation.scoring import METRICS, raw_values
+from matting_data.readers.tensors import import_torch
 
 
 class MattingMetrics:
@@ -43,7 +44,7 @@ class MattingMetrics:
     """
 
     def __init__(self, metrics: Sequence[str] = METRICS, prefix: str = "") -> None:
-        self._torch = _torch()
+        self._torch = import_torch()
         for name in metrics:
             if name not in METRICS:
                 raise UsageError(f"no metric {name!r}{nearest(name, METRICS) or '; choose of ' + ', '.join(METRICS)}")
@@ -130,12 +131,3 @@ class MattingMetrics:
         if array.ndim in (2, 3):
             return array.reshape(-1, *array.shape[-2:])
         raise UsageError(f"the {name} has shape {array.shape}: pass N×1×H×W, N×H×W or H×W")
-
-
-def _torch() -> Any:
-    try:
-        import torch
-        import torch.distributed
-    except ImportError:
-        raise MissingExtraError("torch", "torch is") from None
-    return torch

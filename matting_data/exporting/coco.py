@@ -10,12 +10,10 @@ import json
 
 import numpy as np
 
-from matting_data.errors import DamageError, RejectedInput
 from matting_data.exporting.export import Options, Tick
 from matting_data.exporting.rle import encode_mask
-from matting_data.exporting.source import Source
+from matting_data.exporting.source import Source, decoded
 from matting_data.exporting.staging import Staging
-from matting_data.imaging.decode import decode
 from matting_data.imaging.geometry import bounding_box
 from matting_data.records.records import Sample
 
@@ -63,17 +61,8 @@ def layout(source: Source, options: Options) -> str:
     )
 
 
-def data_files(source: Source) -> dict[str, str]:
-    """Return nothing: this is not for the hub's loader."""
-    return {}
-
-
 def _annotation(number: int, row: Sample, data: bytes) -> dict[str, object]:
-    try:
-        alpha = decode(data).pixels
-    except RejectedInput as problem:
-        raise DamageError(f"{row.key} is damaged ({problem.detail}): run 'mattingdata build' again") from None
-    mask = alpha >= THRESHOLD
+    mask = decoded(row, data).pixels >= THRESHOLD
     box = bounding_box(mask)
     return {
         "id": number,

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-from numpy.typing import NDArray
-
-from matting_data.errors import DamageError, RejectedInput
 from matting_data.exporting.export import Options, Tick
-from matting_data.exporting.source import Source
+from matting_data.exporting.source import Source, decoded
 from matting_data.exporting.staging import Staging
 from matting_data.imaging import encode
-from matting_data.imaging.decode import decode, to_rgb8
+from matting_data.imaging.decode import to_rgb8
 from matting_data.records.records import Sample
 
 SETS = {"train": ("Training_set", "training", "Other"), "test": ("Test_set", "test", "Adobe-licensed images")}
@@ -33,7 +29,7 @@ def estimate(source: Source, options: Options) -> int:
     pixels = sum(row.width * row.height for row in probes)
     if not pixels:
         return 0
-    density = sum(len(encode.png(_image(source.members(row)["image"], row))) for row in probes) / pixels
+    density = sum(len(encode.png(to_rgb8(decoded(row, source.members(row)["image"])))) for row in probes) / pixels
     planes = 3 if options.sources else 1  # merged, and a background; a foreground serves several
     size = density * planes * sum(row.width * row.height for row in rows)
     return int(size) + sum(row.alpha_bytes * (1 if options.link else 2) + row.trimap_bytes for row in rows)
@@ -88,20 +84,8 @@ def layout(source: Source, options: Options) -> str:
     )
 
 
-def data_files(source: Source) -> dict[str, str]:
-    """Return nothing: this is not for the hub's loader."""
-    return {}
-
-
 def _merged(data: bytes, row: Sample) -> bytes:
-    return data if row.image.endswith(".png") else encode.png(_image(data, row))
-
-
-def _image(data: bytes, row: Sample) -> NDArray[np.uint8]:
-    try:
-        return to_rgb8(decode(data))
-    except RejectedInput as problem:
-        raise DamageError(f"{row.key} is damaged ({problem.detail}): run 'mattingdata build' again") from None
+    return data if row.image.endswith(".png") else encode.png(to_rgb8(decoded(row, data)))
 
 
 def _lines(names: list[str]) -> bytes:

@@ -66,9 +66,6 @@ class Exporter(Protocol):
     def layout(self, source: Source, options: Options) -> str:
         """Say in Markdown what lies where and how to read it."""
 
-    def data_files(self, source: Source) -> dict[str, str]:
-        """Return split → pattern for the Hugging Face hub; empty where its loader has no use for it."""
-
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -134,10 +131,11 @@ def export(
         staging = Staging(folder, options.link)
         with bar(samples, "exporting", "samples") as progress:
             exporter.write(source, staging, options, progress)
-        staging.add(CARD, export_card(source.facts, exporter.layout(source, options), exporter.data_files(source)))
-        if source.facts.attributed is not None:
-            with storage_errors(dataset / ATTRIBUTION):
-                staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
+        # split → pattern, only in a layout that the hub's loader finds its files by
+        data_files = exporter.data_files(source) if hasattr(exporter, "data_files") else {}
+        staging.add(CARD, export_card(source.facts, exporter.layout(source, options), data_files))
+        with storage_errors(dataset / ATTRIBUTION):
+            staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
     return ExportResult(out, form, source.splits, samples, staging.files, staging.bytes, staging.linked)
 
 

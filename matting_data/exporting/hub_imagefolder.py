@@ -53,8 +53,3 @@ def layout(source: Source, options: Options) -> str:
         "```python\nimport datasets\n\n"
         f'dataset = datasets.load_dataset("imagefolder", data_dir=DIR, split="{source.splits[0]}")\n```'
     )
-
-
-def data_files(source: Source) -> dict[str, str]:
-    """Return nothing: the loader finds splits by their folders."""
-    return {}

@@ -54,11 +54,6 @@ def layout(source: Source, options: Options) -> str:
     )
 
 
-def data_files(source: Source) -> dict[str, str]:
-    """Return nothing: this is not for the hub's loader."""
-    return {}
-
-
 class Shards:
     """Writes the shards of one split, and their index.
 

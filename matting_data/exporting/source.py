@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import RejectedInput, UsageError
+from matting_data.errors import DamageError, RejectedInput, UsageError
+from matting_data.imaging.decode import Raster, decode
 from matting_data.imaging.geometry import cut
 from matting_data.publishing.card_inputs import Facts, read_facts
 from matting_data.publishing.publication import said_before
@@ -153,3 +154,11 @@ class Source:
                 f"the source of {identity} is not at hand ({problem}): name --base, or leave foregrounds and "
                 "backgrounds out with --no-sources"
             ) from None
+
+
+def decoded(row: Sample, data: bytes) -> Raster:
+    """Decode a member of a sample; DamageError where it is no image."""
+    try:
+        return decode(data)
+    except RejectedInput as problem:
+        raise DamageError(f"{row.key} is damaged ({problem.detail}): run 'mattingdata build' again") from None

@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from matting_data.errors import DamageError, StorageError
 from matting_data.storage.atomic import storage_errors
@@ -33,16 +30,10 @@ class Staging:
 
     def add(self, name: str, data: bytes) -> None:
         """Write a file."""
-        with self.open(name) as stream:
-            stream.write(data)
-
-    @contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
-        """Open a new file for writing, for what is too large to hold."""
         path = self._path(name)
         with storage_errors(path), open(path, "xb") as stream:
-            yield stream
-            self.bytes += stream.tell()
+            stream.write(data)
+        self.bytes += len(data)
         self.files += 1
 
     def repeat(self, name: str, earlier: str) -> None:

@@ -82,10 +82,14 @@ def depths(runs: Runs, width: int, rule: LargestRule) -> NDArray[np.uint8]:
     ndarray
         (runs,) uint8, 0 to 10.
     """
-    edges = _edges(runs.first, runs.start, runs.level, width)
+    one, other, places = _edges(runs.first, runs.start, runs.level, width)
     area, rank = _areas(runs.first, runs.start, width, rule.by_column)
-    member = _members(runs.level, area, rank, *edges, rule.count_outside)
-    depth: NDArray[np.uint8] = _prefix(member)
+    order = np.argsort(LEVELS - runs.level, kind="stable").astype(np.int32)  # from the highest level down
+    ends = np.bincount(runs.level, minlength=LEVELS + 2)[::-1].cumsum()[::-1]  # runs at each level or above it
+    passed = _members(order, ends, area, rank, (one, other), places, rule.count_outside) >> 1
+    depth: NDArray[np.uint8] = np.bitwise_count(
+        (~passed & (passed + 1)) - 1
+    )  # the ones before the first zero, from the lowest bit up
     if rule.skip_empty:
         # a run that passes every threshold that any pixel passes
         highest = runs.level.max()
@@ -129,30 +133,30 @@ def _edges(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Return pairs of touching runs, sorted by the highest threshold that both pass, and where each level begins."""
     places = np.zeros(LEVELS + 2, np.int64)
-    one, other = np.empty(0, np.int32), np.empty(0, np.int32)
+    edges = np.empty(0, np.int32), np.empty(0, np.int32)
     for filling in (False, True):
         if filling:
             places[1:] = np.cumsum(places[:-1])  # counts become beginnings
             places[0] = 0
-            one, other = np.empty(places[-1], np.int32), np.empty(places[-1], np.int32)
+            edges = np.empty(places[-1], np.int32), np.empty(places[-1], np.int32)
             at = places.copy()
         else:
             at = np.zeros(LEVELS + 2, np.int64)
         for y in range(first.size - 1):
             for run in range(first[y] + 1, first[y + 1]):
-                _note(run - 1, run, level, places, at, one, other, filling)
+                _note(run - 1, run, level, places, at, edges, filling)
             if y == 0:
                 continue
             above, below = first[y - 1], first[y]
             while below < first[y + 1]:
-                _note(above, below, level, places, at, one, other, filling)
+                _note(above, below, level, places, at, edges, filling)
                 above_end = start[above + 1] if above + 1 < first[y] else width
                 below_end = start[below + 1] if below + 1 < first[y + 1] else width
                 if above_end <= below_end:
                     above += 1
                 if below_end <= above_end:
                     below += 1
-    return one, other, places
+    return *edges, places
 
 
 @numba.njit(cache=True)
@@ -162,15 +166,14 @@ def _note(
     level: NDArray[np.uint8],
     places: NDArray[np.int64],
     at: NDArray[np.int64],
-    one: NDArray[np.int32],
-    other: NDArray[np.int32],
+    edges: tuple[NDArray[np.int32], NDArray[np.int32]],
     filling: bool,
 ) -> None:
     shared = min(level[a], level[b])
     if shared == 0:
         return
     if filling:
-        one[at[shared]], other[at[shared]] = a, b
+        edges[0][at[shared]], edges[1][at[shared]] = a, b
         at[shared] += 1
     else:
         places[shared] += 1
@@ -201,18 +204,17 @@ def _areas(
 
 @numba.njit(cache=True)
 def _members(
-    level: NDArray[np.uint8],
+    order: NDArray[np.int32],
+    ends: NDArray[np.int64],
     area: NDArray[np.int64],
     rank: NDArray[np.int64],
-    one: NDArray[np.int32],
-    other: NDArray[np.int32],
+    edges: tuple[NDArray[np.int32], NDArray[np.int32]],
     places: NDArray[np.int64],
     count_outside: bool,
 ) -> NDArray[np.uint16]:
     """Return for each run a word whose bit i tells whether it lies in the largest component of threshold i."""
-    parent = np.arange(level.size).astype(np.int32)
-    order, ends = _by_level(level)
-    member = np.zeros(level.size, np.uint16)
+    parent = np.arange(order.size).astype(np.int32)
+    member = np.zeros(order.size, np.uint16)
     outside = area.sum()
     best = -1
     for threshold in range(LEVELS, 0, -1):
@@ -220,7 +222,7 @@ def _members(
         for run in new:
             outside -= area[run]
         for edge in range(places[threshold], places[threshold + 1]):
-            a, b = _root(parent, one[edge]), _root(parent, other[edge])
+            a, b = _root(parent, edges[0][edge]), _root(parent, edges[1][edge])
             if a != b:
                 if area[a] < area[b]:
                     a, b = b, a
@@ -243,32 +245,3 @@ def _members(
                 if _root(parent, run) == best:
                     member[run] |= bit
     return member
-
-
-@numba.njit(cache=True)
-def _by_level(level: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the runs from the highest level down, and for each level the number of runs at it or above."""
-    ends = np.zeros(LEVELS + 2, np.int64)
-    for value in level:
-        ends[value] += 1
-    for value in range(LEVELS - 1, -1, -1):
-        ends[value] += ends[value + 1]
-    at = np.zeros(LEVELS + 1, np.int64)
-    at[:] = ends[1:]
-    order = np.empty(level.size, np.int32)
-    for run in range(level.size):
-        order[at[level[run]]] = run
-        at[level[run]] += 1
-    return order, ends
-
-
-@numba.njit(cache=True)
-def _prefix(member: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Count the thresholds from the lowest up until the first whose bit is not set."""
-    depth = np.zeros(member.size, np.uint8)
-    for run in range(member.size):
-        reached = 0
-        while reached < LEVELS and (member[run] >> (reached + 1)) & 1:
-            reached += 1
-        depth[run] = reached
-    return depth

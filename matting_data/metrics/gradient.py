@@ -106,21 +106,11 @@ def gradient(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | None =
 
 def gradient_sum(both: Pair, kernel: GradientFilter, scaled: bool) -> float:
     """Return Σ (‖∇p‖ − ‖∇g‖)² of a checked pair, with any filter."""
-    height, width = both.prediction.shape
     radius = len(kernel.slope) - 1
-    return float(
-        _difference(
-            both.prediction,
-            both.truth,
-            both.region,
-            np.array(kernel.smooth),
-            np.array(kernel.slope),
-            _beyond(height, radius, kernel.mirrored),
-            _beyond(width, radius, kernel.mirrored),
-            _stretch(both.prediction, both.top, scaled),
-            _stretch(both.truth, both.top, scaled),
-        )
-    )
+    rows, columns = (_beyond(length, radius, kernel.mirrored) for length in both.prediction.shape)
+    stretches = tuple(_stretch(matte, both.top, scaled) for matte in (both.prediction, both.truth))
+    taps = np.array(kernel.smooth), np.array(kernel.slope)
+    return float(_difference(both.prediction, both.truth, both.region, taps, rows, columns, stretches))
 
 
 def _unit(half: list[float]) -> tuple[float, ...]:
@@ -151,19 +141,18 @@ def _difference(
     prediction: Plane,
     truth: Plane,
     region: Region,
-    smooth: Line,
-    slope: Line,
+    taps: tuple[Line, Line],
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-    p_stretch: tuple[float, float],
-    g_stretch: tuple[float, float],
+    stretches: tuple[tuple[float, float], ...],
 ) -> float:
     height, width = prediction.shape
-    side = 2 * slope.size - 1
+    side = 2 * taps[1].size - 1
+    p_stretch, g_stretch = stretches
     everywhere = region.size == 0
     p_rows, g_rows = np.empty((side, width)), np.empty((side, width))
-    across, along = np.empty(columns.size), np.empty(columns.size)
-    p_length, g_length, scratch = np.empty(width), np.empty(width), np.empty(width)
+    work = np.empty(columns.size), np.empty(columns.size), np.empty(width)
+    p_length, g_length = np.empty(width), np.empty(width)
     for row in range(side - 1):
         _widen(prediction[rows[row]], p_stretch, p_rows[row])
         _widen(truth[rows[row]], g_stretch, g_rows[row])
@@ -172,8 +161,8 @@ def _difference(
         last = y + side - 1
         _widen(prediction[rows[last]], p_stretch, p_rows[last % side])
         _widen(truth[rows[last]], g_stretch, g_rows[last % side])
-        _lengths(p_rows, y, smooth, slope, columns, across, along, scratch, p_length)
-        _lengths(g_rows, y, smooth, slope, columns, across, along, scratch, g_length)
+        _lengths(p_rows, y, taps, columns, work, p_length)
+        _lengths(g_rows, y, taps, columns, work, g_length)
         line = 0.0
         for x in range(width):
             if everywhere or region[y, x]:
@@ -187,15 +176,13 @@ def _difference(
 def _lengths(
     rows: Line,
     top: int,
-    smooth: Line,
-    slope: Line,
+    taps: tuple[Line, Line],
     columns: NDArray[np.int64],
-    across: Line,
-    along: Line,
-    scratch: Line,
+    work: tuple[Line, Line, Line],
     length: Line,
 ) -> None:
     """Write one row of gradient lengths; `rows` is a ring that holds row `top` + k at place (`top` + k) % side."""
+    (smooth, slope), (across, along, scratch) = taps, work
     radius, side, width = slope.size - 1, rows.shape[0], length.size
     inner_across, inner_along = across[radius : radius + width], along[radius : radius + width]
     _mix(rows[(top + radius) % side], smooth[0], inner_across, inner_along)
@@ -212,16 +199,8 @@ def _lengths(
         scratch[x] = smooth[0] * inner_along[x]
     for k in range(1, radius + 1):
         left, right = radius - k, radius + k
-        _add_cross(
-            across[left : left + width],
-            across[right : right + width],
-            along[left : left + width],
-            along[right : right + width],
-            smooth[k],
-            slope[k],
-            length,
-            scratch,
-        )
+        _add_differences(across[left : left + width], across[right : right + width], slope[k], length)
+        _add_sums(along[left : left + width], along[right : right + width], smooth[k], scratch)
     for x in range(width):
         length[x] = np.sqrt(length[x] * length[x] + scratch[x] * scratch[x])
 
@@ -248,17 +227,12 @@ def _add_pairs(above: Line, below: Line, smooth: float, slope: float, across: Li
 
 
 @numba.njit(cache=True)
-def _add_cross(
-    across_left: Line,
-    across_right: Line,
-    along_left: Line,
-    along_right: Line,
-    smooth: float,
-    slope: float,
-    horizontal: Line,
-    vertical: Line,
-) -> None:
-    for x in range(horizontal.size):
-        horizontal[x] += slope * (across_right[x] - across_left[x])
-    for x in range(vertical.size):
-        vertical[x] += smooth * (along_left[x] + along_right[x])
+def _add_sums(one: Line, other: Line, factor: float, target: Line) -> None:
+    for x in range(target.size):
+        target[x] += factor * (one[x] + other[x])
+
+
+@numba.njit(cache=True)
+def _add_differences(one: Line, other: Line, factor: float, target: Line) -> None:
+    for x in range(target.size):
+        target[x] += factor * (other[x] - one[x])

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from matting_data.errors import MattingDataError, MissingExtraError, UsageError
+from matting_data.errors import MattingDataError, MissingExtraError
 from matting_data.networks.safenet.flaw_detector import SMALLEST
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.padding import MULTIPLE
@@ -79,9 +79,7 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
         import onnxscript  # noqa: F401
     except ImportError:
         raise MissingExtraError("onnx", "onnx and onnxscript are") from None
-    count = network.config.iterations if iterations is None else iterations
-    if count < 0 or (count and network.config.refinement == "none"):
-        raise UsageError(f"{count} refinements asked of a network with refinement {network.config.refinement!r}")
+    count = network.config.refinements(iterations)
     copy = SafeNet(network.config)
     copy.load_state_dict(network.state_dict())
     wrapped = _Unrolled(copy.float(), count).eval()

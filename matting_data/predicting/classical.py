@@ -24,7 +24,7 @@ from matting_data.imaging.decode import decode
 from matting_data.imaging.encode import matte_png
 from matting_data.metrics.mattes import compose
 from matting_data.running.executor import run
-from matting_data.running.progress import bar
+from matting_data.running.progress import track
 from matting_data.storage.atomic import remove_leftovers, write_bytes
 
 RECORD = "predictions.json"
@@ -101,23 +101,14 @@ class PredictImage:
         """Predict one image; whatever is wrong with its inputs becomes a reason."""
         path = self.out / f"{item.key}.png"
         try:
-            trimap = self._trimap(item)
+            trimap = item.need("trimap")
             if _is_kept(path, trimap):
                 return Prediction(item.key, "kept")
-            planes = item.read("image")
-            if "image" not in planes:
-                raise RejectedInput("no_image", "there is no image of this name")
-            alpha = estimate(self.method, planes["image"], trimap)
+            alpha = estimate(self.method, item.need("image"), trimap)
         except RejectedInput as error:
             return Prediction(item.key, "failed", error.reason, error.detail)
         write_bytes(path, matte_png(alpha))
         return Prediction(item.key, "written")
-
-    def _trimap(self, item: Item) -> NDArray[np.uint8]:
-        planes = item.read("trimap")
-        if "trimap" not in planes:
-            raise RejectedInput("no_trimap", "there is no trimap of this name")
-        return planes["trimap"]
 
 
 def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> list[Prediction]:
@@ -150,11 +141,8 @@ def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> li
         out,
         {"method": method, "data": data.name, "identity": data.identity, "pymatting": metadata.version("pymatting")},
     )
-    results = []
-    with bar(len(data.items), "predicting", "images") as progress:
-        for result in run(PredictImage(method, out), data.items, min(workers, len(data.items))):
-            results.append(result)
-            progress.update(1)
+    count = len(data.items)
+    results = track(run(PredictImage(method, out), data.items, min(workers, count)), count, "predicting", "images")
     return sorted(results, key=lambda result: result.key)
 
 

@@ -151,13 +151,10 @@ def _batches(
     )
     for item in items:
         try:
-            planes = item.read("image")
-            if "image" not in planes:
-                raise RejectedInput("no_image", "there is no image of this name")
+            image = item.need("image")
         except RejectedInput as error:
             results.append(Prediction(item.key, "failed", error.reason, error.detail))
             continue
-        image = planes["image"]
         if waiting and (len(waiting) == wanted.batch or size(waiting[0][1]) != size(image)):
             yield waiting
             waiting = []

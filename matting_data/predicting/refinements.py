@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 from matting_data.errors import RejectedInput
 from matting_data.evaluation import table_formats
 from matting_data.evaluation.columns import FIELD, VIEWS
-from matting_data.evaluation.scoring import METRICS, ImageScore, raw_values
+from matting_data.evaluation.scoring import ImageScore, raw_values
 from matting_data.evaluation.stop_rule import image_and_truth
 from matting_data.evaluation.table import Accumulator, Table
-from matting_data.evaluation.test_sets import EvaluationSet, Item
+from matting_data.evaluation.test_sets import EvaluationSet
 from matting_data.imaging.encode import png
 from matting_data.networks.safenet.any_size import Size, predict
 from matting_data.networks.safenet.presets import as_mapping
@@ -22,7 +22,7 @@ from matting_data.predicting.refinement_sheet import Row, refinement_sheet
 from matting_data.predicting.trained_network import Trained
 from matting_data.publishing import markdown
 from matting_data.running.progress import bar
-from matting_data.seeds import derive_seed
+from matting_data.seeds import spread
 from matting_data.storage.atomic import write_bytes
 
 SIZES: tuple[Size, ...] = ("short_side", "native")
@@ -60,7 +60,11 @@ class Refinements:
         trained = self.trained
         return {
             "data": {"name": self.data.name, "identity": self.data.identity, "images": len(self.data.items)},
-            "network": {"sha256": trained.sha256, "short_side": trained.short_side, **_about(trained)},
+            "network": {
+                "sha256": trained.sha256,
+                "short_side": trained.short_side,
+                "config": as_mapping(trained.network.config),
+            },
             "refinements": trained.refinements,
             "refinements_chosen_on": "people held out of the training split" if trained.chosen else "config",
             "sizes": {
@@ -75,6 +79,10 @@ class Refinements:
                 for size, of in self.scores.items()
             },
         }
+
+    def lines(self) -> list[str]:
+        """Say it in lines for people."""
+        return self.markdown().removesuffix("\n").split("\n")
 
     def markdown(self) -> str:
         """Return a table for each size and group; the chosen number of refinements is in bold."""
@@ -141,51 +149,33 @@ def score_refinements(
     network = trained.network
     count = max(count, trained.refinements) if network.config.iterations else 0
     sums = {size: [Accumulator(VIEWS) for _ in range(count + 1)] for size in sizes}
-    chosen = _shown(data.items, shown)
+    people = [item.foreground or item.key for item in data.items]
+    chosen = spread([item.key for item in data.items], people, shown, "sheet")
     sheet: list[Row] = []
     with bar(len(data.items) * len(sizes), "evaluating", "images") as progress:
-        for item in data.items:
-            about = {name: getattr(item, name) for name in ("key", "subset", "foreground", "background", "source")}
+        for place, item in enumerate(data.items):
             for size in sizes:
                 try:
                     image, truth = image_and_truth(item)
-                    mattes = predict(
-                        network, image, iterations=count, size=size, short_side=trained.short_side
-                    ).mattes  # fmt: skip
+                    found = predict(network, image, iterations=count, size=size, short_side=trained.short_side)
                 except RejectedInput as error:
                     for accumulator in sums[size]:
-                        accumulator.add(ImageScore(**about, reason=error.reason, detail=error.detail))
+                        accumulator.add(ImageScore(**item.about, reason=error.reason, detail=error.detail))
                     continue
                 finally:
                     progress.update(1)
-                for accumulator, matte in zip(sums[size], mattes, strict=True):
-                    values, pixels = raw_values(matte, truth, None, METRICS)
-                    height, width = truth.shape
-                    accumulator.add(ImageScore(**about, width=width, height=height, pixels=pixels, values=values))
-                if item.key in chosen and size == sizes[0]:
-                    sheet.append(Row(item.key, image, item.read("trimap").get("trimap"), truth, mattes))
+                height, width = truth.shape
+                for accumulator, matte in zip(sums[size], found.mattes, strict=True):
+                    values, pixels = raw_values(matte, truth)
+                    accumulator.add(ImageScore(**item.about, width=width, height=height, pixels=pixels, values=values))
+                if place in chosen and size == sizes[0]:
+                    sheet.append(Row(item.key, image, item.read("trimap").get("trimap"), truth, found.mattes))
     tables = {size: [each.table(seed, resamples) for each in of] for size, of in sums.items()}
     scores = {size: [each.scores for each in of] for size, of in sums.items()}
     return Refinements(data, trained, tables, scores, sheet)
 
 
 _SIZE_NAMES: dict[Size, str] = {"short_side": "Short side {}", "native": "Native size"}
-
-
-def _shown(items: Sequence[Item], count: int) -> set[str]:
-    """Choose images by a hash of their key, those of people not shown yet first."""
-    taken: dict[str, int] = {}
-    ranked: list[tuple[int, int, str]] = []
-    key: Callable[[Item], int] = lambda item: derive_seed("sheet", item.key)  # noqa: E731 - sorted by it below
-    for item in sorted(items, key=key):
-        person = item.foreground or item.key
-        ranked.append((taken.get(person, 0), len(ranked), item.key))
-        taken[person] = taken.get(person, 0) + 1
-    return {name for _, _, name in sorted(ranked)[:count]}
-
-
-def _about(trained: Trained) -> dict[str, Any]:
-    return {"config": as_mapping(trained.network.config)}
 
 
 def _sentence(trained: Trained) -> str:

@@ -14,7 +14,6 @@ from matting_data.publishing.card_inputs import AUDIT, Facts
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.front_matter import front_matter
 from matting_data.publishing.markdown import plain, table
-from matting_data.publishing.statistics import summary
 from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, source_name, trimap_rule
 
 FILE_NAME = "README.md"
@@ -71,8 +70,7 @@ def _introduction(facts: Facts) -> str:
 
 def _splits(facts: Facts) -> str:
     rows = []
-    for split, subset, samples in [*facts.statistics.groups(), ("all", "", list(facts.samples))]:
-        s = summary(samples)
+    for split, subset, s in facts.statistics.summaries():
         sizes = f"{s['megapixels_min']:.2f} to {s['megapixels_max']:.2f}"
         counts = [f"{s[name]:,}" for name in ("composites", "foregrounds", "backgrounds")]
         rows.append([split, plain(subset) or "–", *counts, sizes, f"{s['coverage']:.1%}", f"{s['soft']:.1%}"])

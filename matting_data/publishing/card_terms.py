@@ -56,7 +56,8 @@ def _answers(known: License | None) -> list[str]:
 def _verdict(terms: LicenseTerms) -> str:
     if not terms.composites:
         return "There is no composite to pass on."
-    free = "on the conditions below" if _has_conditions(terms) else "and none asks for anything in return"
+    conditions = terms.attribution or terms.non_commercial or terms.share_alike
+    free = "on the conditions below" if conditions else "and none asks for anything in return"
     if not terms.barred:
         return f"No term above forbids redistributing the {terms.composites:,} composites, {free}."
     reasons = "\n".join(f"- {count:,} for {BARRIERS[code]}" for code, count in terms.barriers.items())
@@ -87,7 +88,3 @@ def _conditions(terms: LicenseTerms, attributed: int) -> list[str]:
     if not found:
         return []
     return ["Conditions, for the composites that may be redistributed:\n\n" + "\n".join(f"- {line}" for line in found)]
-
-
-def _has_conditions(terms: LicenseTerms) -> bool:
-    return bool(terms.attribution or terms.non_commercial or terms.share_alike)

@@ -93,7 +93,8 @@ def license_terms(
             continue
         attribution += count * any(entry.attribution for entry in known)
         non_commercial += count * any(not entry.commercial for entry in known)
-        share_alike.update({max(entry.id for entry in known if entry.share_alike): count} if _alike(known) else {})
+        if alike := [entry.id for entry in known if entry.share_alike]:
+            share_alike[max(alike)] += count
     return LicenseTerms(
         dict(sorted(foregrounds.items())),
         dict(sorted(backgrounds.items())),
@@ -126,7 +127,3 @@ def _contradict(one: License, other: License) -> bool:
         versions = {one.id, other.id}
         return one.family != other.family or (len(versions) > 1 and any(name.endswith("-1.0") for name in versions))
     return any(a.share_alike and a.commercial and not b.commercial for a, b in ((one, other), (other, one)))
-
-
-def _alike(known: list[License]) -> bool:
-    return any(entry.share_alike for entry in known)

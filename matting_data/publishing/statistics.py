@@ -23,21 +23,22 @@ class Statistics:
     index: Mapping[str, Any]
     rows: Sequence[Sample]
 
-    def groups(self) -> list[tuple[str, str, list[Sample]]]:
-        """Return (split, subset, samples) for every combination that occurs."""
+    def summaries(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return split, subset and summary of each group of samples, sorted, and of all as ("all", "") at the end."""
         groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         for row in self.rows:
             groups[row.split, row.subset].append(row)
-        return [(split, subset, rows) for (split, subset), rows in sorted(groups.items())]
+        return [(*names, summary(rows)) for names, rows in [*sorted(groups.items()), (("all", ""), self.rows)]]
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the numbers as plain values."""
+        *groups, (_, _, total) = self.summaries()
         return {
             "dataset": self.dataset,
             "name": self.index["name"],
             "content_sha256": self.index["content_sha256"],
-            "groups": [{"split": s, "subset": b, **summary(rows)} for s, b, rows in self.groups()],
-            "total": summary(self.rows),
+            "groups": [{"split": split, "subset": subset, **found} for split, subset, found in groups],
+            "total": total,
             "ledger": self.index["ledger"],
         }
 
@@ -45,8 +46,7 @@ class Statistics:
         """Return a table for people."""
         header = ("split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft")
         table = [header]
-        for split, subset, rows in [*self.groups(), ("all", "", list(self.rows))]:
-            s = summary(rows)
+        for split, subset, s in self.summaries():
             sizes = f"{s['megapixels_min']:.2f}–{s['megapixels_max']:.2f}"
             counts = (str(s["composites"]), str(s["foregrounds"]), str(s["backgrounds"]))
             table.append((split, subset or "–", *counts, sizes, f"{s['coverage']:.0%}", f"{s['soft']:.1%}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +13,12 @@ import polars as pl
 from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
 from matting_data.readers.epochs import EpochPairs
 from matting_data.readers.layered import LayerStore, open_layers
-from matting_data.readers.manifest_columns import Rows
+from matting_data.readers.manifest_columns import Rows, altered, read_manifest_table
 from matting_data.readers.split import Split
 from matting_data.readers.store import CompositeStore, SampleStore
 from matting_data.readers.tar_cache import ShardCache
 from matting_data.records.records import Sample
-from matting_data.records.tables import PARQUET_ERRORS, require_safe_names, schema
+from matting_data.records.tables import schema
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 from matting_data.storage import ByteSource, Location, Storage, open_storage
@@ -104,7 +103,7 @@ class Dataset:
         entries = self._entries(split)
         if split not in self._tables:
             with ThreadPoolExecutor(_CONNECTIONS) as pool:
-                contents = list(pool.map(self._manifest, entries))
+                contents = list(pool.map(lambda entry: read_manifest_table(self.storage, entry, Sample), entries))
             self._tables[split] = pl.concat([pl.DataFrame(schema=schema(Sample)), *contents])
         return self._tables[split]
 
@@ -133,14 +132,14 @@ class Dataset:
             Naming the first that differs.
         """
         for _, entry in shard_entries(self.index):
-            self._manifest(entry)
+            read_manifest_table(self.storage, entry, Sample)
         for entry in all_entries(self.index):
             self._check_size(entry)
             digest = hashlib.sha256()
             for start in range(0, entry["bytes"], _BLOCK):
                 digest.update(self.storage.read(entry["tar"], start, min(_BLOCK, entry["bytes"] - start)))
             if digest.hexdigest() != entry["sha256"]:
-                raise self._altered(entry["tar"])
+                raise altered(self.storage, entry["tar"])
 
     def _check_size(self, entry: Mapping[str, Any]) -> None:
         size = self.storage.info(entry["tar"]).size
@@ -157,23 +156,6 @@ class Dataset:
                 f"{self.storage.name} has no split {split!r}{nearest(split, self.splits) or f': it has {known}'}"
             )
         return [entry for _, entry in shard_entries(self.index, (split,))]
-
-    def _manifest(self, entry: Mapping[str, Any]) -> pl.DataFrame:
-        content = self.storage.read(entry["manifest"])
-        if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
-            raise self._altered(entry["manifest"])
-        try:
-            table = pl.read_parquet(io.BytesIO(content)).select(list(schema(Sample)))
-        except PARQUET_ERRORS as error:
-            raise DamageError(
-                f"{self.storage.label(entry['manifest'])} cannot be read ({str(error).splitlines()[0]}): "
-                f"{self.storage.repair}"
-            ) from None
-        require_safe_names(table, Sample, self.storage.label(entry["manifest"]))
-        return table
-
-    def _altered(self, name: str) -> DamageError:
-        return DamageError(f"{self.storage.label(name)} is not the file that was built: {self.storage.repair}")
 
 
 def open(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +9,16 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import cut
+from matting_data.readers.manifest_columns import read_checked, read_manifest_table
 from matting_data.readers.store import LAYERS, Layers, Part
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import parse_recipe
 from matting_data.records.records import Sample, StoredBackground
-from matting_data.records.tables import PARQUET_ERRORS, require_safe_names, schema
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.names import RECIPE, shard_name
 from matting_data.shards.reader import background_entries, cut_members, decode_member, span
@@ -65,7 +62,7 @@ class Backgrounds:
         self._places: dict[str, Place] = {}
         self._splits: dict[str, list[str]] = {}
         for entry in background_entries(index):
-            for row in _manifest(entry, storage).iter_rows(named=True):
+            for row in read_manifest_table(storage, entry, StoredBackground).iter_rows(named=True):
                 self._splits.setdefault(row["split"], []).append(row["id"])
                 self._places[row["id"]] = Place(
                     entry["tar"],
@@ -107,9 +104,7 @@ def open_layers(index: Mapping[str, Any], storage: Storage) -> OpenLayers | None
         raise DamageError(
             f"{storage.name} stores samples as {kind!r}, which this version cannot read: upgrade mattingdata"
         )
-    content = storage.read(RECIPE)
-    if hashlib.sha256(content).hexdigest() != index["files"].get(RECIPE):
-        raise DamageError(f"{storage.label(RECIPE)} is not the file that was built: {storage.repair}")
+    content = read_checked(storage, RECIPE, index["files"].get(RECIPE))
     recipe = parse_recipe(content.decode(errors="replace"), storage.label(RECIPE))
     return OpenLayers(Backgrounds(index, storage), recipe)
 
@@ -228,16 +223,3 @@ class LayerStore:
 
     def _damaged(self, tar: str, what: str, how: str) -> DamageError:
         return DamageError(f"{self._storage.label(tar)} is damaged at {what} ({how}): {self._storage.repair}")
-
-
-def _manifest(entry: Mapping[str, Any], storage: Storage) -> pl.DataFrame:
-    content = storage.read(entry["manifest"])
-    name = storage.label(entry["manifest"])
-    if hashlib.sha256(content).hexdigest() != entry["manifest_sha256"]:
-        raise DamageError(f"{name} is not the file that was built: {storage.repair}")
-    try:
-        table = pl.read_parquet(io.BytesIO(content)).select(list(schema(StoredBackground)))
-    except PARQUET_ERRORS as error:
-        raise DamageError(f"{name} cannot be read ({str(error).splitlines()[0]}): {storage.repair}") from None
-    require_safe_names(table, StoredBackground, name)
-    return table

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, overload
 
@@ -10,9 +12,37 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from matting_data.errors import DamageError
 from matting_data.records.records import Sample
+from matting_data.records.tables import PARQUET_ERRORS, require_safe_names, schema
+from matting_data.storage import Storage
 
 _NAMES = tuple(field.name for field in fields(Sample))
+
+
+def read_manifest_table(storage: Storage, entry: Mapping[str, Any], record: type) -> pl.DataFrame:
+    """Read a shard's manifest, one row a `record`; DamageError where it is not the one that was built."""
+    name = storage.label(entry["manifest"])
+    content = read_checked(storage, entry["manifest"], entry["manifest_sha256"])
+    try:
+        table = pl.read_parquet(io.BytesIO(content)).select(list(schema(record)))
+    except PARQUET_ERRORS as error:
+        raise DamageError(f"{name} cannot be read ({str(error).splitlines()[0]}): {storage.repair}") from None
+    require_safe_names(table, record, name)
+    return table
+
+
+def read_checked(storage: Storage, name: str, sha256: str | None) -> bytes:
+    """Read a file of a dataset; DamageError where it has another hash."""
+    content = storage.read(name)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise altered(storage, name)
+    return content
+
+
+def altered(storage: Storage, name: str) -> DamageError:
+    """Make the error for a file whose hash is not that of the index."""
+    return DamageError(f"{storage.label(name)} is not the file that was built: {storage.repair}")
 
 
 class Rows(Sequence[Sample]):

@@ -94,5 +94,5 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise MissingExtraError("torch", "torch") from None
+        raise MissingExtraError("torch", "torch is") from None
     return torch

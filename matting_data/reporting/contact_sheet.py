@@ -14,7 +14,7 @@ from matting_data.errors import UsageError
 from matting_data.imaging import encode
 from matting_data.readers.dataset import open as open_dataset
 from matting_data.records.records import Sample
-from matting_data.seeds import derive_seed
+from matting_data.seeds import spread
 from matting_data.storage.atomic import write_bytes
 
 _CELL = 240
@@ -73,13 +73,8 @@ def write_sheet(path: Path, sheet: NDArray[np.uint8]) -> None:
 
 def choose(rows: Sequence[Sample], count: int) -> list[Sample]:
     """Choose rows by a hash of their key, those of foregrounds not shown yet first."""
-    order = sorted(rows, key=lambda row: derive_seed("contact sheet", row.key))
-    shown: dict[str, int] = {}
-    ranked: list[tuple[int, int, Sample]] = []
-    for row in order:
-        ranked.append((shown.get(row.foreground, 0), len(ranked), row))
-        shown[row.foreground] = shown.get(row.foreground, 0) + 1
-    return [row for _, _, row in sorted(ranked, key=lambda entry: entry[:2])[:count]]
+    places = spread([row.key for row in rows], [row.foreground for row in rows], count, "contact sheet")
+    return [rows[place] for place in places]
 
 
 def tile(pictures: Sequence[NDArray[np.uint8]], caption: str) -> NDArray[np.uint8]:

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from matting_data.publishing.statistics import Statistics
+from matting_data.reporting.charts import COLOURS
 from matting_data.storage.atomic import write_bytes
-
-_COLOURS = {"train": "#4878a8", "test": "#d9822b"}
 
 
 def draw(statistics: Statistics, path: Path) -> None:
@@ -32,7 +31,7 @@ def draw(statistics: Statistics, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2)
     rows = statistics.rows
-    splits = [split for split in _COLOURS if any(row.split == split for row in rows)]
+    splits = [split for split in COLOURS if any(row.split == split for row in rows)]
     panels = [
         ("size (megapixels)", [row.width * row.height / 1e6 for row in rows]),
         ("alpha coverage (mean alpha)", [row.coverage for row in rows]),
@@ -42,7 +41,7 @@ def draw(statistics: Statistics, path: Path) -> None:
         bins = np.linspace(0, max(values, default=1.0) * 1.05, 31)
         for split in splits:
             chosen = [value for value, row in zip(values, rows, strict=True) if row.split == split]
-            axis.hist(chosen, bins=bins, color=_COLOURS[split], alpha=0.7, label=split)
+            axis.hist(chosen, bins=bins, color=COLOURS[split], alpha=0.7, label=split)
         axis.set_xlabel(label)
         axis.set_ylabel("composites")
         if splits:
@@ -50,7 +49,7 @@ def draw(statistics: Statistics, path: Path) -> None:
     axis = axes.flat[3]
     for split in splits:
         uses = Counter(Counter(row.background for row in rows if row.split == split).values())
-        axis.bar(list(uses), list(uses.values()), color=_COLOURS[split], alpha=0.7, label=split)
+        axis.bar(list(uses), list(uses.values()), color=COLOURS[split], alpha=0.7, label=split)
     axis.set_xlabel("composites a background serves")
     axis.set_ylabel("backgrounds")
     if splits:

@@ -17,7 +17,6 @@ from matting_data.imaging import encode
 from matting_data.publishing.card_inputs import Facts, Publication, read_facts
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.markdown import plain, table
-from matting_data.publishing.statistics import summary
 from matting_data.reporting.charts import histogram, legend
 from matting_data.reporting.contact_sheet import contact_sheet
 from matting_data.reporting.html import from_markdown
@@ -101,8 +100,7 @@ def _summary(facts: Facts) -> str:
     index = facts.index
     store = "layers, composed when read" if facts.layers else "composites"
     rows = []
-    for split, subset, found in [*facts.statistics.groups(), ("all", "", list(facts.samples))]:
-        s = summary(found)
+    for split, subset, s in facts.statistics.summaries():
         rows.append([plain(split), plain(subset) or "–", f"{s['composites']:,}", f"{s['foregrounds']:,}",
                      f"{s['backgrounds']:,}", f"{s['megapixels_min']:.2f}–{s['megapixels_max']:.2f}",
                      f"{s['coverage']:.0%}", f"{s['soft']:.1%}"])  # fmt: skip

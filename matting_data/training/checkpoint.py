@@ -116,16 +116,13 @@ def _load_network(path: Path, network: SafeNet) -> None:
 
 def _read_state(path: Path) -> dict[str, Any]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["format"] != FORMAT:
-            raise UsageError(
-                f"{path} is of the kind {state['format']!r}, not {FORMAT!r}: use the version that wrote it"
-            )
-    except UsageError:
-        raise
+        state = dict(torch.load(path, map_location="cpu", weights_only=True))
+        kind = state["format"]
     except Exception as error:  # torch reports damage by a dozen types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
         raise DamageError(
             f"{path} cannot be read ({reason}): delete its folder to continue from the one before"
         ) from None
-    return dict(state)
+    if kind != FORMAT:
+        raise UsageError(f"{path} is of the kind {kind!r}, not {FORMAT!r}: use the version that wrote it")
+    return state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -106,8 +106,3 @@ def pick_device(name: str = "auto", place: int = 0) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("the device 'mps' is not here: give cpu")
     return device
-
-
-def share(positions: Sequence[int], within: World) -> list[int]:
-    """Return what of a list falls to this process; together all processes have each position once."""
-    return list(positions[within.rank :: within.size])

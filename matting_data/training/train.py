@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class TrainResult:
     refinements : int or None
         How many to take: the fewest whose error on people held out is within half a percent of the smallest. None
         where nobody was held out.
-    errors : tuple of float
+    held_out_mad : tuple of float
         MAD on those people after 0, 1, ... refinements, whole images scaled to the short side of the crops.
     notes : tuple of str
     """
@@ -66,7 +66,7 @@ class TrainResult:
     sha256: str
     watched: tuple[dict[str, float], ...]
     refinements: int | None
-    errors: tuple[float, ...]
+    held_out_mad: tuple[float, ...]
     notes: tuple[str, ...]
 
 
@@ -295,9 +295,8 @@ class _Run:
         look = self.last_look.errors
         result = TrainResult(self.out, self.steps, path, step, digest, look, refinements, tuple(errors), self.notes)
         if self.world.leads:
-            document = {"steps": self.steps, "network_step": step, "sha256": digest, "watched": list(look)}
-            document |= {"refinements": refinements, "held_out_mad": errors}
-            run_folder.write_json(self.out / RESULT, document)
+            kept = {name: value for name, value in asdict(result).items() if name not in ("run", "network", "notes")}
+            run_folder.write_json(self.out / RESULT, kept)
         return result
 
     def _stop_rule(self, network: SafeNet) -> list[float]:

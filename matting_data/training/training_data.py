@@ -18,7 +18,7 @@ from matting_data.readers.transforms import DimTrimap, Flip, PersonCrop, Pipelin
 from matting_data.readers.transforms.pipeline import Step
 from matting_data.records.records import Foreground
 from matting_data.records.tables import read_stored
-from matting_data.seeds import derive_seed, generator
+from matting_data.seeds import derive_seed, generator, spread
 from matting_data.training.config import TrainConfig
 
 _FIXED_HEIGHT = 0.9
@@ -119,17 +119,17 @@ class Batches:
 def training_transform(config: TrainConfig) -> Pipeline:
     """Return what a sample goes through before it is trained on."""
     data = config.data
-    trimap: Step = _NoTrimap() if data.unknown == "area" else DimTrimap() if data.unknown == "drawn" else _Stored()
+    trimap: Step | None = _NoTrimap() if data.unknown == "area" else DimTrimap() if data.unknown == "drawn" else None
     if data.augmentation == "fixed":
-        return Pipeline([*_fixed_crop(data.crop), trimap])
-    if data.unknown == "stored":
+        return Pipeline([_fixed_crop(data.crop), *([trimap] if trimap else [])])
+    if trimap is None:
         return Pipeline([PersonCrop(data.crop), Flip()])
     return paper_augmentation(data.crop, trimap, photographic=data.augmentation == "photographic")
 
 
 def watched_crops(split: Split, crop: int) -> MapDataset:
     """Return the same square crop of every sample every time, without a trimap; image and alpha uint8."""
-    return MapDataset(split, Pipeline([*_fixed_crop(crop), _NoTrimap()]), tensors=ToTensors("uint8"))
+    return MapDataset(split, Pipeline([_fixed_crop(crop), _NoTrimap()]), tensors=ToTensors("uint8"))
 
 
 def unknown_of(batch: dict[str, Any], config: TrainConfig, step: int) -> Tensor:
@@ -165,14 +165,7 @@ def _limited(table: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
     """Take at most `limit` rows, one of every foreground before a second of any, in their stored order."""
     if not limit or len(table) <= limit:
         return table
-    keys, foregrounds = table["key"].to_list(), table["foreground"].to_list()
-    order = sorted(range(len(keys)), key=lambda place: derive_seed("limit", seed, keys[place]))
-    taken: dict[str, int] = {}
-    ranked: list[tuple[int, int, int]] = []
-    for place in order:
-        ranked.append((taken.get(foregrounds[place], 0), len(ranked), place))
-        taken[foregrounds[place]] = taken.get(foregrounds[place], 0) + 1
-    return table[sorted(place for _, _, place in sorted(ranked)[:limit])]
+    return table[sorted(spread(table["key"].to_list(), table["foreground"].to_list(), limit, "limit", seed))]
 
 
 def _part(split: Split, table: pl.DataFrame, name: str) -> Split:
@@ -182,8 +175,8 @@ def _part(split: Split, table: pl.DataFrame, name: str) -> Split:
     return Split(split.name, f"{split.identity} {name} {digest:016x}", Rows(table), sizes, split.store)
 
 
-def _fixed_crop(size: int) -> list[Step]:
-    return [PersonCrop(size, height=(_FIXED_HEIGHT, _FIXED_HEIGHT), across=0.0, up=0.0)]
+def _fixed_crop(size: int) -> PersonCrop:
+    return PersonCrop(size, height=(_FIXED_HEIGHT, _FIXED_HEIGHT), across=0.0, up=0.0)
 
 
 @dataclass(frozen=True)
@@ -192,9 +185,3 @@ class _NoTrimap:
 
     def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
         return replace(composite, trimap=None)
-
-
-@dataclass(frozen=True)
-class _Stored:
-    def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
-        return composite

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from matting_data.evaluation.torch_metrics import MattingMetrics
-from matting_data.networks.safenet.network import SafeNet, SafeNetOutput
+from matting_data.networks.safenet.network import SafeNet, SafeNetOutput, evaluating
 from matting_data.readers import Split
 from matting_data.training.config import TrainConfig
-from matting_data.training.parallel import World, share
+from matting_data.training.parallel import World
 from matting_data.training.training_data import watched_crops
 
 METRICS = ("mad", "mse")
@@ -64,19 +64,14 @@ class Watch:
         DamageError
             A shard is damaged.
         """
-        mine = share(range(len(self._data)), self._world)
+        mine = range(self._world.rank, len(self._data), self._world.size)
         scores = [MattingMetrics(METRICS) for _ in range(self._count + 1)]
         broken = [False] * len(scores)
-        was_training = network.training
-        network.eval()
-        try:
-            for batch in DataLoader(Subset(self._data, mine), self._batch):
-                output = self._forward(network, batch["image"])
-                for place, matte in enumerate((output.initial, *output.mattes)):
-                    broken[place] |= not bool(torch.isfinite(matte).all())
-                    scores[place].update(matte.nan_to_num().clamp(0, 1), batch["alpha"])
-        finally:
-            network.train(was_training)
+        for batch in DataLoader(Subset(self._data, mine), self._batch):
+            output = self._forward(network, batch["image"])
+            for place, matte in enumerate((output.initial, *output.mattes)):
+                broken[place] |= not bool(torch.isfinite(matte).all())
+                scores[place].update(matte.nan_to_num().clamp(0, 1), batch["alpha"])
         errors = [{name: float(value) for name, value in each.compute().items()} for each in scores]
         lost = [self._world.any(each) for each in broken]
         nothing = dict.fromkeys(METRICS, float("nan"))
@@ -85,12 +80,7 @@ class Watch:
     def pictures(self, network: SafeNet, count: int = 4) -> dict[str, Tensor]:
         """Return image, truth, mattes and flaw maps of the first samples, each N×C×H×W in [0, 1], on the processor."""
         batch = next(iter(DataLoader(Subset(self._data, range(min(count, len(self._data)))), count)))
-        was_training = network.training
-        network.eval()
-        try:
-            output = self._forward(network, batch["image"])
-        finally:
-            network.train(was_training)
+        output = self._forward(network, batch["image"])
         pictures = {"image": batch["image"].float() / 255, "truth": batch["alpha"].float() / 255}
         pictures |= {f"matte {t}": matte.float().cpu() for t, matte in enumerate((output.initial, *output.mattes))}
         pictures |= {f"flaws of {t}": flaws.float().cpu() for t, flaws in enumerate(output.flaw_maps)}
@@ -100,5 +90,10 @@ class Watch:
         device = self._world.device
         # compiling evaluation mode and other numbers of refinements, too, takes longer than the few looks
         eager = torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
-        with eager, torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
+        with (
+            evaluating(network),
+            eager,
+            torch.inference_mode(),
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half),
+        ):
             return network(image.to(device).float() / 255, self._count)  # type: ignore[no-any-return]

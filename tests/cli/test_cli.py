@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
+from matting_data.cli import main as verbs
 from matting_data.cli.main import main
 from PIL import Image
 
@@ -112,6 +114,48 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(run, project: Project, kind: 
     assert words in result.err and result.err.count("\n") == 1
     assert "Traceback" not in result.err
     assert not (project.out / "recipe.yaml").exists()
+
+
+def test_the_help_names_every_verb_once_and_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("--help").out.splitlines()
+    assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage")]
+    headings = [line for line in lines if line in {"Build:", "Look:", "Train:", "Publish:", "Keep:"}]
+    assert len(headings) == 5
+    rows = [line.split(maxsplit=1) for line in lines[lines.index("Build:") :] if line.startswith("  ")]
+    modules = Path(verbs.__file__).parent.glob("*.py")
+    written = {path.stem for path in modules if f"\ndef {path.stem}(" in path.read_text()} - {"main"}
+    assert sorted(verb for verb, _ in rows) == sorted(written)
+    context = click.Context(verbs.cli)
+    for verb, text in rows:  # a text of more than a line would stand in rows of its own, and name no verb
+        command = verbs.cli.get_command(context, verb)
+        assert command is not None and command.short_help == text and text[0].isupper() and text.endswith(".")
+
+
+@pytest.mark.parametrize("group", ["foregrounds", "fetch"])
+def test_the_help_of_a_group_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPatch, group: str) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = run(group, "--help").out.split("Commands:\n")[1].splitlines()
+    assert len(rows) == 2 and all(row.endswith(".") and not row.endswith("...") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["biuld"], "No such command 'biuld'; did you mean 'build'?"),
+        (["foregrounds", "chekc"], "No such command 'chekc'; did you mean 'check'?"),
+        (["fetch", "imags"], "No such command 'imags'; did you mean 'openimages'?"),
+        (["zzzz"], "No such command 'zzzz'.\n"),
+    ],
+)
+def test_a_wrong_verb_gets_the_nearest_right_one(run, arguments: list[str], words: str) -> None:  # type: ignore[no-untyped-def]
+    result = run(*arguments)
+    assert result.code == 2 and words in result.err
+
+
+def test_a_wrong_option_gets_the_nearest_right_one(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("build", "--wrokers", "3")
+    assert result.code == 2 and "--workers" in result.err
 
 
 def test_an_unknown_verb_or_option_exits_with_2(run) -> None:  # type: ignore[no-untyped-def]

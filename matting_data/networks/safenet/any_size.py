@@ -14,7 +14,7 @@ from torch import Tensor
 from matting_data.errors import UsageError
 from matting_data.networks.cuda_memory import is_out_of_memory
 from matting_data.networks.safenet.flaw_detector import SMALLEST
-from matting_data.networks.safenet.network import SafeNet
+from matting_data.networks.safenet.network import SafeNet, evaluating
 from matting_data.networks.safenet.padding import MULTIPLE
 
 Size = Literal["short_side", "native"]
@@ -95,9 +95,7 @@ def predict_batch(
     for image in images:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise UsageError(f"predict takes an H×W×3 image of uint8, not {image.dtype} of shape {image.shape}")
-    count = network.config.iterations if iterations is None else iterations
-    if count < 0 or (count and network.config.refinement == "none"):
-        raise UsageError(f"{count} refinements asked of a network with refinement {network.config.refinement!r}")
+    count = network.config.refinements(iterations)
     targets = {network_size((image.shape[0], image.shape[1]), size, short_side) for image in images}
     if len(targets) != 1:
         raise UsageError(f"images of a batch come to one size, not to {sorted(targets)}: predict them one by one")
@@ -105,10 +103,8 @@ def predict_batch(
     parameter = next(network.parameters())
     pixels = torch.from_numpy(np.stack([_resized(image, target).transpose(2, 0, 1) for image in images]))
     batch = pixels.to(parameter.device, parameter.dtype) / 255
-    was_training = network.training
-    network.eval()
     try:
-        with torch.inference_mode():
+        with evaluating(network), torch.inference_mode():
             mattes, flaw_maps = _refined(network, batch, count, tolerance)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -118,8 +114,6 @@ def predict_batch(
         raise UsageError(
             f"{parameter.device} ran out of memory at {target[1]}×{target[0]} pixels: {fewer}{smaller}"
         ) from None
-    finally:
-        network.train(was_training)
     if last_only:
         mattes, flaw_maps = mattes[-1:], []
     rows, columns = target

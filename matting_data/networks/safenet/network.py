@@ -132,9 +132,7 @@ class SafeNet(nn.Module):
         UsageError
             The image is no B×3×H×W of floats, or refinements are asked of a network that has none.
         """
-        count = self.config.iterations if iterations is None else iterations
-        if count < 0 or (count and self.config.refinement == "none"):
-            raise UsageError(f"{count} refinements asked of a network with refinement {self.config.refinement!r}")
+        count = self.config.refinements(iterations)
         height, width = image.shape[-2:]
         prepared = self.prepare(image)
         matte, state = prepared.initial, None
@@ -254,6 +252,17 @@ class SafeNet(nn.Module):
             use_reentrant=False,
             context_fn=lambda: (nullcontext(), _without_statistics(self)),
         )
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode for a while."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from matting_data.errors import UsageError
+
 _STRICT = ConfigDict(extra="forbid")
 Channels = Annotated[int, Field(ge=1, le=1024)]
 
@@ -132,6 +134,13 @@ class SafeNetConfig:
             )
         if self.spatial_attention == "shared" and self.spatial_source != "D5":
             raise ValueError("spatial_attention 'shared' takes the initial matte: leave spatial_source at 'D5'")
+
+    def refinements(self, asked: int | None) -> int:
+        """Return how many refinements are made when `asked` are, None for the usual number; UsageError if it cannot."""
+        count = self.iterations if asked is None else asked
+        if count < 0 or (count and self.refinement == "none"):
+            raise UsageError(f"{count} refinements asked of a network with refinement {self.refinement!r}")
+        return count
 
     @property
     def has_detector(self) -> bool:

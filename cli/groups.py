@@ -1,0 +1,59 @@
+"""Groups of commands: a wrong name gets the nearest right one, and verbs are imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from matting_data.errors import nearest
+
+from .logs import with_log_options
+
+
+class SuggestingGroup(click.Group):
+    """A group that answers a wrong command with the name that was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that `args` begin with; a usage error where there is none."""
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}{nearest(args[0], self.list_commands(ctx)) or '.'}")
+        return super().resolve_command(ctx, args)
+
+
+class VerbGroup(SuggestingGroup):
+    """A group that imports a verb's module only when that verb is used, so that ``--help`` answers at once.
+
+    Parameters
+    ----------
+    sections : mapping
+        Heading in the help → verb → its short help. The verb ``NAME`` is the function ``NAME`` of ``cli/NAME.py``.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+        self.short_helps = {verb: text for verbs in sections.values() for verb, text in verbs.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the verbs in the order of the help."""
+        return list(self.short_helps)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb; None where `cmd_name` is not one."""
+        if cmd_name not in self.short_helps:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        command.short_help = self.short_helps[cmd_name]
+        return with_log_options(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs by section, without importing any."""
+        width = max(map(len, self.short_helps))  # the same in all sections, so that their texts stand in one column
+        for heading, verbs in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(verb.ljust(width), text) for verb, text in verbs.items()])
