@@ -25,7 +25,7 @@ LEFT_OUT = shutil.ignore_patterns(
 
 def files(root: Path, folder: str) -> set[str]:
     """Every file below a folder of the tree, as a path relative to that folder."""
-    found = (path for path in (root / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
+    found = (path for path in (root / folder).rglob("*") if path.is_file() and path.parent.name != "__pycache__")
     return {path.relative_to(root / folder).as_posix() for path in found}
 
 
