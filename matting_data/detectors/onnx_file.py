@@ -138,10 +138,10 @@ class _Opened:
         self.size = _input_size((height, width), spec.input_size, path)
         self.outputs = [output.name for output in self.session.get_outputs()]
         empty = np.full((1, *self.size, 3), _PADDING, dtype=np.uint8)
-        format_ = spec.format
+        format_: str = spec.format
         if format_ == "auto":
             probe = LAYOUTS["rtdetr"]  # the values of an empty picture do not matter, its outputs' shapes do
-            format_ = recognised(self._run(self._tensor(empty, probe.pixels, probe.channels)), self.size)  # type: ignore[assignment]
+            format_ = recognised(self._run(self._tensor(empty, probe.pixels, probe.channels)), self.size)
         self.layout: Layout = LAYOUTS[format_]
         self.letterbox = (self.layout.resize if spec.resize == "auto" else spec.resize) == "letterbox"
         self.pixels = self.layout.pixels if spec.pixels == "auto" else spec.pixels

@@ -92,7 +92,7 @@ def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
 
 def as_mapping(recipe: Recipe) -> dict[str, Any]:
     """Return the effective recipe, defaults filled in, as plain dicts and lists in a fixed order."""
-    return json.loads(TypeAdapter(Recipe).dump_json(recipe, exclude_none=True))  # type: ignore[no-any-return]
+    return json.loads(TypeAdapter(Recipe).dump_json(recipe, exclude_none=True))
 
 
 def to_yaml(recipe: Recipe) -> str:

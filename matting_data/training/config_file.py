@@ -74,7 +74,7 @@ def config_from(document: dict[str, Any], name: str = "the config") -> TrainConf
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:
     """Return all keys, defaults filled in, as plain dicts and lists; :func:`config_from` reads it back."""
-    return TypeAdapter(TrainConfig).dump_python(config, mode="json")  # type: ignore[no-any-return]
+    return TypeAdapter(TrainConfig).dump_python(config, mode="json")
 
 
 def to_yaml(config: TrainConfig) -> str:

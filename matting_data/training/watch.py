@@ -101,4 +101,4 @@ class Watch:
         # compiling evaluation mode and other numbers of refinements, too, takes longer than the few looks
         eager = torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
         with eager, torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
-            return network(image.to(device).float() / 255, self._count)  # type: ignore[no-any-return]
+            return network(image.to(device).float() / 255, self._count)

@@ -29,7 +29,7 @@ def test_people_without_a_composite_are_not_in_a_store_of_layers(
 
     scan = module.scan_and_plan
 
-    def then_lose_all(*arguments):  # type: ignore[no-untyped-def]
+    def then_lose_all(*arguments):
         plan = scan(*arguments)
         first = plan.composites[0].foreground
         for composite in plan.composites:

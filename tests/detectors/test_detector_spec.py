@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -53,13 +53,13 @@ def test_a_whole_specification_is_read() -> None:
        tiles: auto, thresholds: {reject: 0.4, review: 0.2}, batch_size: 4}
     - {kind: transformers, weights: owner/model, revision: 0a1b2c, device: "cuda:1"}
     """
-    name, onnx, hub = read_spec(yaml.safe_load(text))  # type: ignore[misc]
+    name, onnx, hub = cast(tuple[Any, ...], read_spec(yaml.safe_load(text)))
     assert name == "default"
-    assert onnx.person_classes == (0, "rider") and onnx.input_size == (480, 640)  # type: ignore[union-attr]
-    assert onnx.thresholds == Limits(0.4, 0.2) and onnx.tiles == "auto"  # type: ignore[union-attr]
-    assert hub.device == "cuda:1"  # type: ignore[union-attr]
+    assert onnx.person_classes == (0, "rider") and onnx.input_size == (480, 640)
+    assert onnx.thresholds == Limits(0.4, 0.2) and onnx.tiles == "auto"
+    assert hub.device == "cuda:1"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        onnx.batch_size = 1  # type: ignore
+        onnx.batch_size = 1
 
 
 def test_paths_are_resolved_and_hub_ids_left_alone(tmp_path: Path) -> None:

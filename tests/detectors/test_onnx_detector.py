@@ -49,6 +49,7 @@ def write_layout(path: Path, layout: str, score: float = 0.0, slope: float = 0.0
     c = centred(at)
     elsewhere = np.asarray([80.0, 80.0, 10.0, 10.0], np.float32)
     n = cells(size)
+    outputs: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
     if layout in ("yolox", "yolox_decoded", "yolov5"):
         rows = 3 * n if layout == "yolov5" else n
         fixed, slopes = np.zeros((rows, 85), np.float32), np.zeros((rows, 85), np.float32)
@@ -92,13 +93,13 @@ def write_layout(path: Path, layout: str, score: float = 0.0, slope: float = 0.0
         outputs = {names[0]: (logits, slopes), names[1]: (boxes, np.zeros_like(boxes))}
     else:
         labels, boxes = np.full(20, 79.0, np.float32), np.zeros((20, 4), np.float32)
-        scores, slopes = np.zeros(20, np.float32), np.zeros(20, np.float32)
-        labels[3], boxes[3], scores[3], slopes[3] = 0, at, score, slope
+        scores, slope_of_scores = np.zeros(20, np.float32), np.zeros(20, np.float32)
+        labels[3], boxes[3], scores[3], slope_of_scores[3] = 0, at, score, slope
         labels[4], boxes[4], scores[4] = 2, [75, 75, 85, 85], 1.0
         outputs = {
             "labels": (labels, np.zeros_like(labels)),
             "boxes": (boxes, np.zeros_like(boxes)),
-            "scores": (scores, slopes),
+            "scores": (scores, slope_of_scores),
         }
         options = {"extra_inputs": {"orig_target_sizes": ["batch", 2]}, "integers": ["labels"], **options}
     return write_graph(path, outputs, **options)
@@ -163,7 +164,8 @@ def test_options_go_before_the_layouts_own(tmp_path: Path) -> None:
 
 def test_a_version_follows_the_file_and_the_options_but_not_the_batch(tmp_path: Path) -> None:
     path = write_layout(tmp_path / "net.onnx", "yolo", 0.3)
-    other = write_layout(tmp_path / "other" / "net.onnx", "yolo", 0.4) if (tmp_path / "other").mkdir() is None else path
+    (tmp_path / "other").mkdir()
+    other = write_layout(tmp_path / "other" / "net.onnx", "yolo", 0.4)
     moved = Path(shutil.copy(path, tmp_path / "other" / "copy.onnx")).rename(tmp_path / "other" / "moved.onnx")
     shutil.copy(moved, tmp_path / "elsewhere.onnx")
     base = load(path)

@@ -261,7 +261,9 @@ def test_an_onnx_export_of_a_real_architecture_agrees_with_the_library(rtdetr: P
     pytest.importorskip("onnx", reason="torch.onnx.export needs the package onnx")
     model = transformers.AutoModelForObjectDetection.from_pretrained(rtdetr).eval()
 
-    class Export(torch.nn.Module):
+    module: Any = torch.nn.Module
+
+    class Export(module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model

@@ -126,7 +126,7 @@ def test_thresholds_that_are_none_are_refused(value: Any) -> None:
 @pytest.mark.parametrize("field", ["machine", "group", "body_part", "depiction", "lookalikes", "boxes", "weak"])
 def test_outcomes_that_are_none_are_refused_with_the_nearest(field: str) -> None:
     with pytest.raises(UsageError, match=f"{field} 'rejct' is not one of keep, reject, review; did you mean 'reject'"):
-        EvidencePolicy(**{field: "rejct"})  # type: ignore[arg-type]
+        EvidencePolicy(**{field: "rejct"})
 
 
 def test_scores_of_findings_differ_so_that_one_of_them_decides() -> None:
@@ -153,7 +153,7 @@ policies = st.builds(
 def test_tables_and_the_plain_rule_agree(images: list[list[LabelRow]], policy: EvidencePolicy) -> None:
     numbered = dict(enumerate(images))
     table = judge_table(encode_rows(numbered, LABELS), pl.Series(list(numbered), dtype=pl.UInt64), LABELS, policy)
-    found = [Judgement(*row) for row in table.select("tier", "verdict", "reason", "decided_by").iter_rows()]  # type: ignore[arg-type]
+    found = [Judgement(*row) for row in table.select("tier", "verdict", "reason", "decided_by").iter_rows()]
     assert found == [judge(rows, LABELS, policy) for rows in images]
     assert table["boxes"].to_list() == [sum(r.kind == "box" and r.confidence > 0 for r in rows) for rows in images]
 

@@ -50,7 +50,7 @@ def test_each_foreground_and_each_used_background_is_stored_once(project: Projec
     with tarfile.open(project.out / index["backgrounds"]["shards"][0]["tar"]) as tar:
         name = tar.getnames()[0]
         source = project.root / "photos" / f"{name.split('-')[1].split('.')[0]}.jpg"
-        assert tar.extractfile(name).read() == source.read_bytes()  # type: ignore[union-attr]
+        assert tar.extractfile(name).read() == source.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_background_that_vanishes_fails_its_composites_and_nothing_else(
 
     scan = module.scan_and_plan
 
-    def then_lose_one(*arguments):  # type: ignore[no-untyped-def]
+    def then_lose_one(*arguments):
         plan = scan(*arguments)
         (project.root / "photos" / "b03.jpg").write_bytes(b"gone")
         return plan

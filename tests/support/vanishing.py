@@ -14,7 +14,7 @@ def vanish_after_the_scan(project: Project, path: Path, away: Path) -> None:
 
     scan = module.scan_and_plan
 
-    def once(*arguments):  # type: ignore[no-untyped-def]
+    def once(*arguments):
         plan = scan(*arguments)
         shutil.move(path, away)
         module.scan_and_plan = scan

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from matting_data.building.build import build
+from matting_data.building.build import build, scan_and_plan
 from matting_data.building.materialize import materialize
 from matting_data.errors import DamageError, UsageError
 from matting_data.upkeep import repair as module
@@ -103,9 +103,9 @@ def test_missing_files_come_back_and_only_they_are_written(sound: Project, index
 def scans(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The datasets whose inputs were looked at."""
     seen: list[Path] = []
-    real = module.scan_and_plan
+    real = scan_and_plan
 
-    def noting(recipe, out, *others):  # type: ignore[no-untyped-def]
+    def noting(recipe, out, *others):
         seen.append(Path(out.name))
         return real(recipe, out, *others)
 
@@ -170,8 +170,8 @@ def test_a_plan_of_other_inputs_replaces_nothing(sound: Project) -> None:
 
 def test_other_versions_of_the_tools_are_named(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from matting_data.rendering import background_job, shard_job
-    from matting_data.shards.index import tool_versions
     from matting_data.upkeep import repair_shards
+    from matting_data.version import tool_versions
 
     newer = {**tool_versions(), "numpy": "99.0"}
     for place in (background_job, repair_shards, shard_job):

@@ -225,7 +225,7 @@ def _bits(stream: NDArray[np.uint8], place: int, count: int) -> int:
     for i in range(4):
         if at + i < stream.size:
             value |= np.int64(stream[at + i]) << 8 * i
-    return value >> (place & 7) & ((1 << count) - 1)  # type: ignore[no-any-return]
+    return value >> (place & 7) & ((1 << count) - 1)
 
 
 @numba.njit(cache=True)

@@ -123,9 +123,7 @@ def _pair_sums(builder: Any, values: Any, weights: Any) -> Any:
     result, taken = ir.VectorType(_I32, 8), ir.VectorType(_I16, 16)
     if _has_avx2():
         kind = ir.FunctionType(result, [taken, taken])
-        instruction = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module, kind, "llvm.x86.avx2.pmadd.wd"
-        )
+        instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd")
         return builder.call(instruction, [values, weights])
     products = []
     for first in (0, 1):

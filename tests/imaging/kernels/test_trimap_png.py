@@ -23,8 +23,8 @@ def trimaps(draw: st.DrawFn) -> tuple[Pixels, Pixels]:
     shape = draw(st.integers(1, 30)), draw(widths)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     if draw(st.booleans()):
-        outer = rng.integers(0, 2, shape, dtype=np.uint8)
-        return outer, outer & rng.integers(0, 2, shape, dtype=np.uint8)
+        noise = rng.integers(0, 2, (2, *shape), dtype=np.uint8)
+        return noise[0], noise[0] & noise[1]
     columns, edges = np.arange(shape[1]), np.sort(rng.integers(0, shape[1] + 1, 4))
     moved = edges + np.cumsum(rng.integers(-1, 2, (shape[0], 1)), axis=0)
     outer = (columns >= moved[:, :1]) & (columns < moved[:, 3:])
