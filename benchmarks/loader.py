@@ -164,7 +164,7 @@ def stage_seconds(split: Split) -> dict[str, float]:
     return seconds
 
 
-class LooseFiles(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
+class LooseFiles(torch.utils.data.Dataset[dict[str, Any]]):
     """A dataset over loose files, after the loaders of the public Deep Image Matting repositories."""
 
     def __init__(self, folder: Path, compose: bool) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import ndimage
 from skimage import measure
 
 from benchmarks.inputs import write_foregrounds
@@ -117,7 +117,7 @@ def plain_connectivity(p: NDArray[Any], g: NDArray[Any]) -> float:
     a, b = p / 255.0, g / 255.0
     level = np.full(a.shape, -1.0)
     for i in range(1, 11):
-        labels = measure.label((a >= i / 10) & (b >= i / 10), connectivity=1)  # type: ignore[no-untyped-call]
+        labels = measure.label((a >= i / 10) & (b >= i / 10), connectivity=1)
         areas = np.bincount(labels.ravel())
         areas[0] = 0
         omega = labels == areas.argmax() if areas.any() else np.zeros(a.shape, bool)

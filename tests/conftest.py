@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import command as command
 from tests.support.projects import Project
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -40,7 +40,7 @@ class FrozenGraph:
         self._nodes = {node.name: node for node in graph.node}
         self._to_array = tf.make_ndarray
 
-    def node(self, name: str):  # type: ignore[no-untyped-def]
+    def node(self, name: str):
         """Return the node, looking through ``Identity``."""
         node = self._nodes[name.split(":")[0]]
         while node.op == "Identity":
@@ -77,7 +77,7 @@ class Builder:
         self._done[node.name] = value
         return value
 
-    def _convolution(self, node) -> str:  # type: ignore[no-untyped-def]
+    def _convolution(self, node) -> str:
         scale, shift = np.float32(1.0), None
         if node.op.startswith("FusedBatchNorm"):
             gamma, beta, mean, variance = (self.graph.constant(i) for i in node.input[1:5])

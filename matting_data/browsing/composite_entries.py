@@ -142,7 +142,7 @@ def _content(record: Foreground | Background | None) -> tuple[str, ...]:
 
 def _without_places(row: Sample) -> tuple[object, ...]:
     """Return what of a row decides pixels: not where its members lie, and not what it is called by others."""
-    nowhere = {
+    nowhere: dict[str, Any] = {
         f"{member}{part}": 0 for member in ("image", "alpha", "trimap", "json") for part in ("_offset", "_bytes")
     }
-    return astuple(replace(row, **nowhere, shard=0, subset="", license=""))  # type: ignore[arg-type]
+    return astuple(replace(row, **nowhere, shard=0, subset="", license=""))

@@ -88,8 +88,7 @@ def resized(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
         return image
     shrinks = size[1] < image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    result: NDArray[np.uint8] = cv2.resize(image, (size[1], size[0]), interpolation=how)  # type: ignore[assignment]
-    return result
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
 
 
 def signed_unit(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ A column called ``NAME_file_name`` links a row to a file and becomes the image c
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from matting_data.exporting.export import Options, Tick
 from matting_data.exporting.source import COLUMNS, Source
@@ -29,10 +30,10 @@ def write(source: Source, staging: Staging, options: Options, progress: Tick) ->
     for split in source.splits:
         rows: list[Sample] = []
         for row, members in source.samples(split):
-            names = {plane: file_name(row, plane) for plane in _PLANES}
+            names: dict[str, Any] = {plane: file_name(row, plane) for plane in _PLANES}
             for plane, name in names.items():
                 staging.add(f"{split}/{name}", members[plane])
-            rows.append(dataclasses.replace(row, **names))  # type: ignore[arg-type]
+            rows.append(dataclasses.replace(row, **names))
             progress.update(1)
         table = to_table(rows, Sample).select(*_PLANES, *COLUMNS)
         linked = table.rename({plane: f"{plane}_file_name" for plane in _PLANES})

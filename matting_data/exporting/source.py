@@ -148,7 +148,7 @@ class Source:
 
     def _from_sources(self, read: Any, identity: str) -> NDArray[np.uint8]:
         try:
-            return read()  # type: ignore[no-any-return]
+            return read()
         except (RejectedInput, OSError) as problem:
             raise UsageError(
                 f"the source of {identity} is not at hand ({problem}): name --base, or leave foregrounds and "

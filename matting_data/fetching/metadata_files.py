@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
+from typing import Any
 
 from matting_data.errors import UsageError, nearest
 from matting_data.fetching.wanted import Request, Wanted, check_base_url
@@ -60,7 +61,7 @@ def metadata_files() -> list[MetadataFile]:
     """Read the file table."""
     table = resources.files("matting_data.manifests") / "openimages" / "files.csv"
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
-    return [MetadataFile(**{**row, "bytes": int(row["bytes"] or 0)}) for row in rows]  # type: ignore[arg-type]
+    return [MetadataFile(**dict[str, Any](row, bytes=int(row["bytes"] or 0))) for row in rows]
 
 
 def metadata_request(

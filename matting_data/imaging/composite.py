@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from matting_data.imaging.geometry import Box, Placement, bounding_box, cut, is_enlarged
 from matting_data.imaging.kernels.resample import cubic_window
-from matting_data.imaging.kernels.row_spans import Rows, RowSpans, premultiply_rows, put_before, row_spans
+from matting_data.imaging.kernels.row_spans import Rows, RowSpans, composite_row, find_spans, premultiply_rows
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Premultiplied:
         Bounding box of alpha > 0 in the full frame.
     size : (int, int)
         Width and height of the full frame.
-    front : RowSpans
-        Its rows.
+    row_spans : RowSpans
+        Its pixels, row by row.
     """
 
     box: Box
     size: tuple[int, int]
-    front: RowSpans
+    row_spans: RowSpans
 
 
 def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Premultiplied:
@@ -45,7 +45,7 @@ def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Prem
     height, width = alpha.shape
     # contiguous and writable, whatever comes: the kernels are compiled for one kind of array
     foreground, alpha = (np.require(plane, requirements=["C", "W"]) for plane in (foreground, alpha))
-    spans = row_spans(alpha)
+    spans = find_spans(alpha)
     mixed = spans[:, 3] - spans[:, 2] + spans[:, 1] - spans[:, 0]
     colour = np.empty(3 * int(mixed.sum()), np.uint16)
     transparency = np.empty(colour.shape, np.uint8)
@@ -69,7 +69,7 @@ def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np
         `background`, now ``round((alpha·F + (255 − alpha)·B) / 255)``; the quotient never falls on a half.
     """
     box = foreground.box
-    _over(foreground.front.rows, box.y0, box.y1, background.reshape(len(background), -1))
+    _over(foreground.row_spans.rows, box.y0, box.y1, background.reshape(len(background), -1))
     return background
 
 
@@ -93,7 +93,7 @@ def over_window(foreground: Premultiplied, background: NDArray[np.uint8], placem
     if not is_enlarged(background, placement):
         return over(foreground, cut(background, placement, foreground.size))
     enlarged, offset = (placement.width, placement.height), (placement.x, placement.y)
-    return cubic_window(background, enlarged, offset, foreground.size, foreground.front)
+    return cubic_window(background, enlarged, offset, foreground.size, foreground.row_spans)
 
 
 def over_linear(
@@ -136,6 +136,6 @@ _TO_LINEAR = decode_srgb(np.arange(256) / 255)
 
 
 @numba.njit(cache=True)
-def _over(front: Rows, first: int, last: int, background: NDArray[np.uint8]) -> None:
+def _over(foreground: Rows, first: int, last: int, background: NDArray[np.uint8]) -> None:
     for y in range(first, last):
-        put_before(front, y, background[y])
+        composite_row(foreground, y, background[y])

@@ -10,6 +10,7 @@ import io
 import struct
 import warnings
 from dataclasses import dataclass
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -122,7 +123,7 @@ def to_rgb8(raster: Raster) -> NDArray[np.uint8]:
     """Return the colours as H×W×3 uint8 RGB, C-contiguous; gray is repeated, transparency dropped, 16 bits rounded."""
     pixels = _to_8_bits(raster.pixels)
     if pixels.ndim == 2:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
     return np.ascontiguousarray(pixels[..., :3])
 
 
@@ -169,7 +170,7 @@ def has_alpha(raster: Raster) -> bool:
 
 def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
-        return pixels  # type: ignore[return-value]
+        return np.asarray(pixels, np.uint8)
     # 65535 = 257 * 255, and 257 is odd: adding 128 before the division rounds exactly, with no ties
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
@@ -184,13 +185,14 @@ def _fast_pixels(data: bytes, image: Image.Image) -> Pixels | None:
         # colour type 0, 2, 4, 6 at 8 or 16 bits; palettes, tRNS and low depths are left to Pillow
         depth, colour_type = data[24], data[25]
         if depth in (8, 16) and colour_type in (0, 2, 4, 6) and "transparency" not in image.info:
-            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+            how = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+            decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), how)
             if decoded is None:  # Pillow checks no CRC and would return damaged pixels
                 raise RejectedInput("unreadable", "the PNG data is damaged")
             if decoded.ndim == 3:
                 code = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
                 decoded = cv2.cvtColor(decoded, code)
-            return decoded  # type: ignore[return-value]
+            return decoded
     return None
 
 
@@ -235,4 +237,4 @@ def _oriented(pixels: Pixels, orientation: int) -> Pixels:
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)  # type: ignore[return-value]
+    return cast(Pixels, np.ascontiguousarray(pixels))

@@ -79,11 +79,12 @@ def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
         The file is unreadable, holds code, another network, or weights that do not fit; in one sentence.
     """
     state, stored = read_checkpoint(path)
-    if stored is None and config is None:
+    expected = config or stored
+    if expected is None:
         raise UsageError(f"{path} holds weights without a config: name the config they belong to")
-    if stored is not None and config is not None and stored != config:
-        raise UsageError(f"{path} is the checkpoint of another network: {_differences(stored, config)}")
-    network = build_network(config or stored)  # type: ignore[arg-type]
+    if stored is not None and stored != expected:
+        raise UsageError(f"{path} is the checkpoint of another network: {_differences(stored, expected)}")
+    network = build_network(expected)
     load_state(network, state, str(path))
     network.eval()
     return network

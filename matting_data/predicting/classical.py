@@ -183,7 +183,7 @@ def _solver(method: str) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
     solver = getattr(pymatting, _FUNCTIONS[method])
     if not callable(solver):
         raise MattingDataError(f"pymatting {metadata.version('pymatting')} has no {_FUNCTIONS[method]}")
-    return solver  # type: ignore[no-any-return]
+    return solver
 
 
 def _size(pixels: NDArray[np.uint8]) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from matting_data.readers.order import Order, Progress, Shuffled, Stored, Uneven, rank_share
 from matting_data.readers.split import Split
 from matting_data.readers.tensors import import_torch
 from matting_data.readers.torch_datasets import rank_and_world
 
-torch = import_torch()
+_Sampler: Any = import_torch().utils.data.Sampler
 
 
-class ResumableSampler(torch.utils.data.Sampler):  # type: ignore[misc, name-defined]
+class ResumableSampler(_Sampler):
     """Samples pairs (epoch, position) for :class:`MapDataset`: distributed, shuffled, with a state.
 
     Parameters

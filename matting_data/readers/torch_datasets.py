@@ -18,6 +18,8 @@ from matting_data.readers.transforms.visit import Transform, Visit
 from matting_data.records.records import Sample
 
 torch = import_torch()
+_Dataset: Any = torch.utils.data.Dataset
+_IterableDataset: Any = torch.utils.data.IterableDataset
 
 
 class _Samples:
@@ -49,7 +51,7 @@ class _Samples:
         return self.tensors(composite)
 
 
-class MapDataset(_Samples, torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
+class MapDataset(_Samples, _Dataset):
     """A split as map-style dataset: random access to transformed samples.
 
     Indices are positions, or pairs (epoch, position) as :class:`ResumableSampler` gives them: the random part of a
@@ -96,7 +98,7 @@ class MapDataset(_Samples, torch.utils.data.Dataset):  # type: ignore[misc, name
         self.epoch = epoch
 
 
-class StreamDataset(_Samples, torch.utils.data.IterableDataset):  # type: ignore[misc, name-defined]
+class StreamDataset(_Samples, _IterableDataset):
     """A split as iterable dataset: shard after shard, mixed within a buffer, in an order known beforehand.
 
     Since the order is known, nothing is held back to be mixed: a process reads the bytes of its own samples only, some

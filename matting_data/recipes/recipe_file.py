@@ -82,12 +82,12 @@ def _parse(text: str, name: str) -> dict[str, Any]:
 
 def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
     """Turn a parsed YAML document into a Recipe, or raise a UsageError about its first mistake."""
-    return validated(Recipe, document, name)  # type: ignore[no-any-return]
+    return validated(Recipe, document, name)
 
 
 def as_mapping(recipe: Recipe) -> dict[str, Any]:
     """Return the effective recipe, defaults filled in, as plain dicts and lists in a fixed order."""
-    return json.loads(TypeAdapter(Recipe).dump_json(recipe, exclude_none=True))  # type: ignore[no-any-return]
+    return json.loads(TypeAdapter(Recipe).dump_json(recipe, exclude_none=True))
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from typing import Any
 
 from matting_data.imaging.geometry import Placement
 from matting_data.imaging.trimap import Radii
@@ -42,11 +43,11 @@ def foreground_json(record: Foreground) -> bytes:
 
 def with_places(row: Sample, places: Mapping[str, tuple[str, int, int]]) -> Sample:
     """Return a manifest row that knows where its members lie: field → (name, offset, length)."""
-    values: dict[str, str | int] = {}
+    values: dict[str, Any] = {}
     for field, (name, offset, length) in places.items():
         member = member_of(field)
         values |= {member: name, f"{member}_offset": offset, f"{member}_bytes": length}
-    return replace(row, **values)  # type: ignore[arg-type]
+    return replace(row, **values)
 
 
 def placement_of(row: Sample) -> Placement:

@@ -66,12 +66,12 @@ def config_from(document: dict[str, Any], name: str = "the config") -> TrainConf
     target = network.setdefault("flaw_target", {}) if isinstance(network, dict) else None
     if isinstance(target, dict) and isinstance(data, dict | None):
         target.setdefault("size", (data or {}).get("crop", 512))
-    return configuration.validated(TrainConfig, document, name)  # type: ignore[no-any-return]
+    return configuration.validated(TrainConfig, document, name)
 
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:
     """Return all keys, defaults filled in, as plain dicts and lists; :func:`config_from` reads it back."""
-    return TypeAdapter(TrainConfig).dump_python(config, mode="json")  # type: ignore[no-any-return]
+    return TypeAdapter(TrainConfig).dump_python(config, mode="json")
 
 
 def to_yaml(config: TrainConfig) -> str:

@@ -188,12 +188,12 @@ class Stepper:
 
     def _precision(self) -> AbstractContextManager[Any]:
         half = self._config.precision == "bfloat16"
-        return torch.autocast(self._world.device.type, dtype=torch.bfloat16, enabled=half)  # type: ignore[no-any-return]
+        return torch.autocast(self._world.device.type, dtype=torch.bfloat16, enabled=half)
 
     def _together(self, module: nn.Module, last: bool) -> AbstractContextManager[Any]:
         """Exchange gradients after the last part only."""
         if isinstance(module, DistributedDataParallel) and not last:
-            return module.no_sync()  # type: ignore[no-any-return]
+            return module.no_sync()
         return nullcontext()
 
     @contextmanager

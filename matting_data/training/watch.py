@@ -96,4 +96,4 @@ class Watch:
             torch.inference_mode(),
             torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half),
         ):
-            return network(image.to(device).float() / 255, self._count)  # type: ignore[no-any-return]
+            return network(image.to(device).float() / 255, self._count)

@@ -81,7 +81,8 @@ def show(page: Page, name: str) -> None:
 
 def settled(page: Page) -> np.ndarray[Any, Any]:
     """Return the picture once two in a row are alike and full of colours."""
-    last, end = np.zeros(1), time.monotonic() + 180
+    last: np.ndarray[Any, Any] = np.zeros(1)
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         now = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), np.int16)
         if now.shape == last.shape and np.abs(now - last).mean() < 0.01 and now[200:, 310:].std() > 20:

@@ -69,7 +69,7 @@ def test_a_stored_composite_is_the_equation_on_its_sources(project: Project) -> 
     large = {f"photos-b{number:02d}" for number in range(0, 12, 3)}
     row = next(row for row in manifest(project.out, "train") if row.background in large)
     with tarfile.open(project.out / "train" / f"{row.shard:06d}.tar") as archive:
-        stored = {name: archive.extractfile(name).read() for name in archive.getnames() if name.startswith(row.key)}  # type: ignore[union-attr]
+        stored = {name: archive.extractfile(name).read() for name in archive.getnames() if name.startswith(row.key)}
     image = np.asarray(Image.open(io.BytesIO(stored[f"{row.key}.image.png"])), dtype=np.int64)
     alpha = np.asarray(Image.open(io.BytesIO(stored[f"{row.key}.alpha.png"])), dtype=np.int64)
     source = np.asarray(Image.open(project.root / "people" / f"{row.foreground.removeprefix('people-')}.png"))

@@ -65,7 +65,8 @@ def test_a_bucket_holds_the_same_bytes_as_a_folder(project: Project, bucket: Buc
 
 
 def test_a_lock_whose_answer_was_lost_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, lost = fsspec.filesystem("memory"), []
+    store = fsspec.filesystem("memory")
+    lost: list[str] = []
     create = store.pipe_file
 
     def pipe_file(path: str, value: bytes, **options: object) -> None:

@@ -9,10 +9,12 @@ import pytest
 import matting_data
 from matting_data.building.materialize import materialize
 from matting_data.errors import DamageError, UsageError
+from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import UsedBackground, attribute
 from matting_data.shards.index import read_index, write_index
 from matting_data.upkeep.verify import verify
 from tests.support.projects import Project
+from tests.support.vanishing import after_the_scan
 
 
 def test_brackets_in_a_path_are_letters_like_any_other(project: Project) -> None:
@@ -25,19 +27,13 @@ def test_brackets_in_a_path_are_letters_like_any_other(project: Project) -> None
 def test_people_without_a_composite_are_not_in_a_store_of_layers(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from matting_data.building import build as module
-
-    scan = module.scan_and_plan
-
-    def then_lose_all(*arguments):  # type: ignore[no-untyped-def]
-        plan = scan(*arguments)
+    def lose_all(plan: Plan) -> None:
         first = plan.composites[0].foreground
         for composite in plan.composites:
             if composite.foreground == first:
                 (project.root / "photos" / f"{composite.background.removeprefix('photos-')}.jpg").write_bytes(b"gone")
-        return plan
 
-    monkeypatch.setattr(module, "scan_and_plan", then_lose_all)
+    after_the_scan(monkeypatch, lose_all)
     project.build("store.kind=layers", "store.epoch_backgrounds=true", "composites.per_foreground=2")
     assert verify(project.out, deep=True, recompose=0, base=None, workers=1).problems == []
     for split in matting_data.open(project.out).splits:

@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from matting_data.cli.main import cli
 
 from matting_data.building.build import build
+from matting_data.planning.plan import Plan
 from matting_data.rendering.failures import TooManyFailures
 from tests.support.commands import COMMAND
 from tests.support.projects import Project
+from tests.support.vanishing import after_the_scan
 
 KEY = "people-p04-01"
 
@@ -61,18 +63,13 @@ def test_a_planted_error_ends_the_build_and_its_removal_continues_it(
 def test_a_dataset_without_a_sample_is_never_finished(project: Project) -> None:
     project.recipe["foregrounds"]["split"] = {"test": 0}
     loaded = project.load()
-    from matting_data.building import build as module
 
-    scan = module.scan_and_plan
-
-    def then_lose_all(*arguments):  # type: ignore[no-untyped-def]
-        plan = scan(*arguments)
+    def lose_all(plan: Plan) -> None:
         for path in (project.root / "photos").iterdir():
             path.write_bytes(b"gone")
-        return plan
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "scan_and_plan", then_lose_all)
+        after_the_scan(patched, lose_all)
         with pytest.raises(
             TooManyFailures, match=r"^none of the 18 composites could be made \(18 × changed, such as people-p\d+-\d"
         ):
@@ -81,16 +78,7 @@ def test_a_dataset_without_a_sample_is_never_finished(project: Project) -> None:
 
 
 def test_the_build_names_the_most_frequent_reasons(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from matting_data.building import build as module
-
-    scan = module.scan_and_plan
-
-    def then_lose_one(*arguments):  # type: ignore[no-untyped-def]
-        plan = scan(*arguments)
-        (project.root / "photos" / "b03.jpg").write_bytes(b"gone")
-        return plan
-
-    monkeypatch.setattr(module, "scan_and_plan", then_lose_one)
+    after_the_scan(monkeypatch, lambda plan: (project.root / "photos" / "b03.jpg").write_bytes(b"gone"))
     arguments = ["build", str(project.write_recipe()), "--out", str(project.out), "--workers", "1"]
     done = CliRunner().invoke(cli, arguments, standalone_mode=False)
     assert done.return_value == 1

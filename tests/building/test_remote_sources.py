@@ -61,7 +61,7 @@ def test_what_changed_or_vanished_since_it_was_checked_fails_alone(project: Proj
     assert index["ledger"]["backgrounds"]["rejected"]["unreadable"] == 1
     client.put_object(Bucket=bucket.name, Key=key, Body=original)
     assert project.build(out=project.root / "again").index["content_sha256"] == reference["content_sha256"]
-    record = RemotePath(source_path(project.load(), bucket.url("sources/photos")).root)  # type: ignore[union-attr]
+    record = RemotePath(source_path(project.load(), bucket.url("sources/photos")).root)
     client.delete_object(Bucket=bucket.name, Key=key)
     assert state_of(record / "b01.jpg") == "missing"
 

@@ -28,7 +28,7 @@ class Run:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     return lambda *arguments: Run(capsys, monkeypatch, *arguments)
 
 
@@ -47,7 +47,7 @@ def test_help_answers_at_once_without_heavy_packages() -> None:
         assert verb in done.stdout
 
 
-def test_a_build_is_verified_previewed_and_counted(run, project: Project) -> None:  # type: ignore[no-untyped-def]
+def test_a_build_is_verified_previewed_and_counted(run, project: Project) -> None:
     built = run("build", project.write_recipe(), "--out", project.out, "--workers", 1)
     assert built.code == 0 and "18 composites in 3 shards" in built.out and built.err == ""
     assert "foregrounds: 6 = 6 written" in built.out
@@ -61,7 +61,7 @@ def test_a_build_is_verified_previewed_and_counted(run, project: Project) -> Non
     assert Image.open(project.root / "plot.png").size == (1100, 700)
 
 
-def test_results_are_json_for_machines(run, project: Project) -> None:  # type: ignore[no-untyped-def]
+def test_results_are_json_for_machines(run, project: Project) -> None:
     recipe = project.write_recipe()
     plan = json.loads(run("plan", recipe, "--out", project.out, "--workers", 1, "--json").out)
     assert plan["composites"] == {"train": 12, "test": 6} and plan["bytes"] > 10_000
@@ -74,12 +74,12 @@ def test_results_are_json_for_machines(run, project: Project) -> None:  # type: 
     assert json.loads(run("foregrounds", "check", recipe, "--out", project.out, "--json").out)["usable"] == 6
 
 
-def test_a_plan_writes_no_dataset(run, project: Project) -> None:  # type: ignore[no-untyped-def]
+def test_a_plan_writes_no_dataset(run, project: Project) -> None:
     assert run("plan", project.write_recipe(), "--out", project.out, "--workers", 1).code == 0
     assert [path.name for path in project.out.iterdir()] == [".work"]
 
 
-def test_foregrounds_check_explains_each_rejected_file(run, project: Project) -> None:  # type: ignore[no-untyped-def]
+def test_foregrounds_check_explains_each_rejected_file(run, project: Project) -> None:
     (project.root / "people" / "bad.png").write_bytes(b"?")
     result = run("foregrounds", "check", project.write_recipe(), "--out", project.out, "--workers", 1)
     assert result.code == 1
@@ -105,7 +105,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("kind", MISTAKES)
-def test_a_mistake_is_one_sentence_and_exit_code_2(run, project: Project, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistake_is_one_sentence_and_exit_code_2(run, project: Project, kind: str) -> None:
     arguments, words = MISTAKES[kind]
     if arguments[0] != "build":
         arguments = ["build", str(project.write_recipe()), *arguments]
@@ -116,7 +116,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(run, project: Project, kind: 
     assert not (project.out / "recipe.yaml").exists()
 
 
-def test_the_help_names_every_verb_once_and_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_help_names_every_verb_once_and_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     lines = run("--help").out.splitlines()
     assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage")]
@@ -133,7 +133,7 @@ def test_the_help_names_every_verb_once_and_cuts_no_text_off(run, monkeypatch: p
 
 
 @pytest.mark.parametrize("group", ["foregrounds", "fetch"])
-def test_the_help_of_a_group_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPatch, group: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_help_of_a_group_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPatch, group: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     rows = run(group, "--help").out.split("Commands:\n")[1].splitlines()
     assert len(rows) == 2 and all(row.endswith(".") and not row.endswith("...") for row in rows)
@@ -148,22 +148,22 @@ def test_the_help_of_a_group_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPat
         (["zzzz"], "No such command 'zzzz'.\n"),
     ],
 )
-def test_a_wrong_verb_gets_the_nearest_right_one(run, arguments: list[str], words: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_verb_gets_the_nearest_right_one(run, arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.code == 2 and words in result.err
 
 
-def test_a_wrong_option_gets_the_nearest_right_one(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_option_gets_the_nearest_right_one(run) -> None:
     result = run("build", "--wrokers", "3")
     assert result.code == 2 and "--workers" in result.err
 
 
-def test_an_unknown_verb_or_option_exits_with_2(run) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_verb_or_option_exits_with_2(run) -> None:
     assert run("bild").code == 2
     assert run("build", "--worker", "3").code == 2
 
 
-def test_damage_exits_with_1(run, built: Path) -> None:  # type: ignore[no-untyped-def]
+def test_damage_exits_with_1(run, built: Path) -> None:
     (built / "train" / "000000.tar").unlink()
     result = run("verify", built, "--workers", 1)
     assert result.code == 1 and "train/000000.tar: is missing" in result.out
@@ -171,7 +171,7 @@ def test_damage_exits_with_1(run, built: Path) -> None:  # type: ignore[no-untyp
     assert run("verify", built).code == 1
 
 
-def test_status_tells_an_interrupted_build_from_a_running_one(run, built: Path) -> None:  # type: ignore[no-untyped-def]
+def test_status_tells_an_interrupted_build_from_a_running_one(run, built: Path) -> None:
     from matting_data.workspace.work_folder import locked
 
     (built / "train" / "000001.parquet").unlink()
@@ -182,6 +182,6 @@ def test_status_tells_an_interrupted_build_from_a_running_one(run, built: Path) 
         assert "building" in run("status", built).out
 
 
-def test_status_of_something_else_is_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_status_of_something_else_is_refused(run, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     assert run("status", tmp_path).code == 2

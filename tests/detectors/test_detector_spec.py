@@ -66,7 +66,7 @@ def test_a_whole_specification_is_read() -> None:
     assert onnx.thresholds == Limits(0.4, 0.2) and onnx.tiles == "auto"
     assert hub.device == "cuda:1"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        onnx.batch_size = 1  # type: ignore
+        onnx.batch_size = 1
 
 
 def test_paths_are_resolved_and_hub_ids_left_alone(tmp_path: Path) -> None:

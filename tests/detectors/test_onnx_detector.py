@@ -139,7 +139,8 @@ def test_options_go_before_the_layouts_own(tmp_path: Path) -> None:
 
 def test_a_version_follows_the_file_and_the_options_but_not_the_batch(tmp_path: Path) -> None:
     path = write_layout(tmp_path / "net.onnx", "yolo", 0.3)
-    other = write_layout(tmp_path / "other" / "net.onnx", "yolo", 0.4) if (tmp_path / "other").mkdir() is None else path
+    (tmp_path / "other").mkdir()
+    other = write_layout(tmp_path / "other" / "net.onnx", "yolo", 0.4)
     moved = Path(shutil.copy(path, tmp_path / "other" / "copy.onnx")).rename(tmp_path / "other" / "moved.onnx")
     shutil.copy(moved, tmp_path / "elsewhere.onnx")
     base = load(path)

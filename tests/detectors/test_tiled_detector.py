@@ -41,8 +41,8 @@ class RedSpotDetector:
             return Detection(score)
         y, x = np.nonzero(red >= 0.5)
         sy, sx = image.shape[0] / SIDE, image.shape[1] / SIDE
-        corners = [float(v) for v in (x.min() * sx, y.min() * sy, (x.max() + 1) * sx, (y.max() + 1) * sy)]
-        return Detection(score, (Box(*corners, score, "spot"),))
+        x0, y0, x1, y1 = (float(v) for v in (x.min() * sx, y.min() * sy, (x.max() + 1) * sx, (y.max() + 1) * sy))
+        return Detection(score, (Box(x0, y0, x1, y1, score, "spot"),))
 
 
 @given(
@@ -51,7 +51,7 @@ class RedSpotDetector:
     st.integers(32, 1333),
 )
 def test_tiles_lie_in_the_image_cover_it_and_overlap(size: tuple[int, int], tiles: int | str, input_side: int) -> None:
-    windows = tile_windows(size, tiles, input_side)  # type: ignore[arg-type]
+    windows = tile_windows(size, tiles, input_side)
     assert len(windows) <= MAX_TILES and len(set(windows)) == len(windows)
     if not windows:
         return

@@ -269,7 +269,9 @@ def test_an_onnx_export_of_a_real_architecture_agrees_with_the_library(kind: str
         size, people = (64, 96), tuple(range(91))  # random weights are sure of some class, seldom of a person
     model = transformers.AutoModelForObjectDetection.from_pretrained(tmp_path).eval()
 
-    class Export(torch.nn.Module):
+    module: Any = torch.nn.Module
+
+    class Export(module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model

@@ -33,7 +33,7 @@ def check(name: str, p: NDArray, g: NDArray, trimap: NDArray | None) -> None:
 def test_generated_mattes(name: str) -> None:
     @settings(max_examples=150, deadline=None)
     @given(st.data())
-    def held(data) -> None:  # type: ignore[no-untyped-def]
+    def held(data) -> None:
         p, g = data.draw(code_pairs())
         trimap = data.draw(hnp.arrays(np.uint8, p.shape, elements=st.sampled_from([0, 128, 255])))
         trimap.flat[data.draw(st.integers(0, trimap.size - 1))] = 128

@@ -47,7 +47,7 @@ class Folders:
         return open_test_set(self.root)
 
     def score(self, **options: object) -> Evaluation:
-        return evaluate(self.predictions, self.open(), ScoringOptions(**options))  # type: ignore[arg-type]
+        return evaluate(self.predictions, self.open(), ScoringOptions(**options))
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_mistakes() -> None:
         MattingMetrics(("sadd",))
 
 
-def _process(rank: int, port: int, queue) -> None:  # type: ignore[no-untyped-def]
+def _process(rank: int, port: int, queue) -> None:
     import os
 
     import torch

@@ -17,7 +17,7 @@ from matting_data.imaging.decode import decode
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=40))
 
 
-def decode_mask(rle: Rle) -> np.ndarray:  # type: ignore[type-arg]
+def decode_mask(rle: Rle) -> np.ndarray:
     """The published description of the format, read backwards: characters → runs → columns."""
     lengths: list[int] = []
     value = shift = 0
@@ -37,13 +37,13 @@ def decode_mask(rle: Rle) -> np.ndarray:  # type: ignore[type-arg]
 
 
 @given(MASKS)
-def test_a_mask_comes_back_from_its_runs(mask: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_mask_comes_back_from_its_runs(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(decode_mask(encode_mask(mask)), mask)
     assert sum(runs(mask)) == mask.size
 
 
 @given(MASKS)
-def test_cocos_own_encoder_writes_the_same(mask: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_cocos_own_encoder_writes_the_same(mask: np.ndarray) -> None:
     coco = pytest.importorskip("pycocotools.mask")
     reference = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
     assert encode_mask(mask) == {"size": list(reference["size"]), "counts": reference["counts"].decode()}

@@ -36,12 +36,12 @@ def test_an_export_is_the_same_every_time(built: Path, tmp_path: Path, form: str
         export(built, form, tmp_path / name)
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
     assert files
-    for name in files:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_estimate_is_near_what_is_written(built: Path, tmp_path: Path, form: str, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_estimate_is_near_what_is_written(built: Path, tmp_path: Path, form: str, monkeypatch) -> None:
     result = export(built, form, tmp_path / "out")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=result.bytes // 3))

@@ -13,7 +13,7 @@ from matting_data.imaging.composite import over, premultiply
 from tests.support.projects import Project
 
 
-def pixels(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 

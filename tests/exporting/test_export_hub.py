@@ -101,7 +101,7 @@ def test_pandas_reads_a_manifest(built: Path) -> None:
         assert pandas.read_parquet(path)["key"].tolist() == pl.read_parquet(path)["key"].to_list()
 
 
-def _undecoded():  # type: ignore[no-untyped-def]
+def _undecoded():
     import datasets
 
     return datasets.Image(decode=False)

@@ -153,10 +153,10 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
             taken.append(number)
             yield number
 
-    results = in_threads(tasks(), lambda number: number, 2, lambda: None)
+    results: Any = in_threads(tasks(), lambda number: number, 2, lambda: None)
     next(results)
     assert len(taken) <= 6
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_a_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ def test_metadata_files_are_data_with_true_hashes() -> None:
 
 def test_metadata_is_chosen_by_name_group_and_split() -> None:
     def names(*arguments: list[str]) -> list[str]:
-        return [item.name for item in metadata_request(*arguments)]  # type: ignore[union-attr]
+        return [item.name for item in metadata_request(*arguments)]
 
     assert names(["v5/test-annotations-bbox.csv"]) == ["test-annotations-bbox.csv"] == names([], ["boxes"], ["test"])
     assert len(names([], ["labels", "boxes"])) == 6
@@ -180,4 +180,4 @@ def test_metadata_is_chosen_by_name_group_and_split() -> None:
         (([], ["labelled_images"], ["test"]), "leave out --split"),
     ):
         with pytest.raises(UsageError, match=message):
-            metadata_request(*arguments)  # type: ignore[arg-type]
+            metadata_request(*arguments)

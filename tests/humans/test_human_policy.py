@@ -26,7 +26,7 @@ shares = st.floats(0, 1)
     ],
 )
 def test_boundaries_belong_to_the_stricter_side(score: float, outcome: str, reason: str) -> None:
-    assert verdict(Detection(score), HumanPolicy(), RECOMMENDED) == Verdict(outcome, reason, score)  # type: ignore[arg-type]
+    assert verdict(Detection(score), HumanPolicy(), RECOMMENDED) == Verdict(outcome, reason, score)
 
 
 @pytest.mark.parametrize("choice", ["keep", "reject", "review"])

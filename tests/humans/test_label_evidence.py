@@ -132,7 +132,7 @@ def test_thresholds_that_are_none_are_refused(value: Any) -> None:
 @pytest.mark.parametrize("field", ["machine", "group", "body_part", "depiction", "lookalikes", "boxes", "weak"])
 def test_outcomes_that_are_none_are_refused_with_the_nearest(field: str) -> None:
     with pytest.raises(UsageError, match=f"{field} 'rejct' is not one of keep, reject, review; did you mean 'reject'"):
-        EvidencePolicy(**{field: "rejct"})  # type: ignore[arg-type]
+        EvidencePolicy(**{field: "rejct"})
 
 
 def test_scores_of_findings_differ_so_that_one_of_them_decides() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from matting_data.errors import UsageError
-from matting_data.humans import labels as module
 from matting_data.humans.labels import HumanLabel, LabelSet, load_label_set, load_sun_names, normalise
 from matting_data.sources.openimages.classes import class_names, hierarchy
 
@@ -35,10 +34,10 @@ def test_person_classes_parts_groups_and_lookalikes_are_listed() -> None:
     for mid in ("/m/01g317", "/m/04yx4", "/m/03bt1vf", "/m/01bl7v", "/m/05r655", "/m/0dgw9r", "/m/0ytgt", "/m/099md"):
         label = LABELS.get(mid)
         assert label is not None and label.role == "person"
-    assert {LABELS.get(f"/m/{part}").role for part in PARTS} == {"body_part"}  # type: ignore[union-attr]
-    assert LABELS.get("/m/03qtwd").role == "group"  # type: ignore[union-attr]
+    assert {LABELS.get(f"/m/{part}").role for part in PARTS} == {"body_part"}
+    assert LABELS.get("/m/03qtwd").role == "group"
     for mid in ("/m/016m2d", "/m/013_1c", "/m/01gl_m", "/m/0167gd", "/m/01n5jq"):
-        assert LABELS.get(mid).role == "lookalike"  # type: ignore[union-attr]
+        assert LABELS.get(mid).role == "lookalike"
 
 
 def test_only_labels_that_mean_every_human_prove_absence() -> None:
@@ -65,7 +64,7 @@ def test_the_hierarchy_is_followed_through_subcategory_and_part(shared_data: Pat
         "/m/01g317", "/m/04yx4", "/m/03bt1vf", "/m/01bl7v", "/m/05r655",
     }  # fmt: skip
     assert {label.mid[3:] for label in bare.labels if label.role == "body_part"} == set(PARTS)
-    assert bare.get("/m/016m2d").role == "lookalike"  # type: ignore[union-attr]
+    assert bare.get("/m/016m2d").role == "lookalike"
     assert LABELS.with_hierarchy(children, {}) == LABELS
 
 
@@ -76,7 +75,7 @@ def test_classes_of_a_later_hierarchy_are_found_and_circles_end() -> None:
     }
     grown = LABELS.with_hierarchy(children, {"/m/new": "Newcomer"})
     assert grown.get("/m/new") == HumanLabel("/m/new", "Newcomer", "person", "below Person in the hierarchy")
-    assert grown.get("/m/tail").role == grown.get("/m/tip").role == "body_part"  # type: ignore[union-attr]
+    assert grown.get("/m/tail").role == grown.get("/m/tip").role == "body_part"
 
 
 def test_a_label_cannot_be_human_and_lookalike() -> None:
@@ -126,7 +125,7 @@ def test_lists_do_not_contradict_each_other() -> None:
 def test_broken_lists_are_refused_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "labels").mkdir()
     path = tmp_path / "labels" / "humans.csv"
-    monkeypatch.setattr(module.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
     head = "mid,name,role,absence,why\n"
     for text, message in [
         ("mid,name\n", "line 1: the header"),

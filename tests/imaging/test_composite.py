@@ -80,7 +80,7 @@ def test_a_premultiplied_foreground_covers_its_box_only_and_serves_many_backgrou
     foreground = photo(50, 40)
     ready = premultiply(foreground, alpha)
     assert (ready.box, ready.size) == (Box(30, 10, 33, 20), (50, 40))
-    assert ready.front.colour.size == ready.front.transparency.size == 10 * 3 * 3
+    assert ready.row_spans.colour.size == ready.row_spans.transparency.size == 10 * 3 * 3
     first = over(ready, photo(50, 40, 1))
     over(ready, photo(50, 40, 2))
     np.testing.assert_array_equal(over(ready, photo(50, 40, 1)), first)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_a_gif_with_a_transparent_colour_carries_alpha_and_its_first_frame_count
 def test_one_bit_images_are_black_and_white() -> None:
     bits = np.random.default_rng(0).integers(0, 2, (11, 19)).astype(bool)
     for form in ("PNG", "TIFF", "BMP"):
-        raster = decode(encoded(bits, form))  # type: ignore[arg-type]
+        raster = decode(encoded(bits, form))
         assert raster.mode in ("1", "P")  # a BMP of one bit has a palette
         np.testing.assert_array_equal(to_alpha8(raster), bits * np.uint8(255))
 
@@ -238,11 +239,12 @@ def test_every_orientation_of_a_lossless_file_is_exact(orientation: int, form: s
         block = b"Exif\0\0" + exif(orientation) if form == "WEBP" else exif(orientation)
         data = encoded(RGB, form, exif=block, **({"lossless": True} if form == "WEBP" else {}))
     else:
-        pixels = {"PNG": RGB, "gray PNG": GRAY, "16-bit PNG": RGB.astype(np.uint16) * 257}[form]
+        stored: dict[str, Any] = {"PNG": RGB, "gray PNG": GRAY, "16-bit PNG": RGB.astype(np.uint16) * 257}
+        pixels = stored[form]
         data = png_file(pixels, chunk(b"eXIf", exif(orientation)))
     raster = decode(data)
     assert raster.orientation == (1 if form == "TIFF" else orientation)  # Pillow turns a TIFF itself, and says 1
-    np.testing.assert_array_equal(raster.pixels, shown(pixels, orientation))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(raster.pixels, shown(pixels, orientation))
 
 
 @pytest.mark.parametrize(

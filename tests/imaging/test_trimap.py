@@ -78,7 +78,7 @@ wide_mattes = st.builds(
 @given(mattes | wide_mattes, st.sampled_from(["ellipse", "disc"]), st.integers(1, 70), st.integers(1, 70))
 @settings(max_examples=200, deadline=None)
 def test_the_png_of_a_trimap_is_that_of_its_pixels(alpha: Pixels, element: str, dilate: int, erode: int) -> None:
-    radii = Radii(element, dilate, erode)  # type: ignore[arg-type]
+    radii = Radii(element, dilate, erode)
     assert Trimapper(alpha).png(radii) == run_png(Trimapper(alpha).draw(radii))
 
 
@@ -123,14 +123,14 @@ def test_a_disc_trimap_of_a_thin_frame_reaches_as_far_as_its_radius(shape: tuple
 @pytest.mark.parametrize("value", [0, 255])
 def test_a_uniform_matte_has_no_unknown_pixels(element: str, value: int) -> None:
     alpha = np.full((9, 14), value, np.uint8)
-    drawn = Trimapper(alpha).draw(Radii(element, 5, 5))  # type: ignore[arg-type]
+    drawn = Trimapper(alpha).draw(Radii(element, 5, 5))
     assert (drawn == value).all()
 
 
 @given(mattes, st.sampled_from(["ellipse", "disc"]), st.integers(1, 30), st.integers(1, 30))
 @settings(deadline=None)
 def test_a_trimap_never_contradicts_its_alpha(alpha: Pixels, element: str, dilate: int, erode: int) -> None:
-    drawn = Trimapper(alpha).draw(Radii(element, dilate, erode))  # type: ignore[arg-type]
+    drawn = Trimapper(alpha).draw(Radii(element, dilate, erode))
     assert drawn.shape == alpha.shape
     assert drawn.dtype == np.uint8
     assert set(np.unique(drawn).tolist()) <= {0, 128, 255}

@@ -31,7 +31,7 @@ def agree(ours: float, theirs: float) -> None:
 
 @many
 @given(st.data())
-def test_pixel_errors_and_gradient_of_codes(data) -> None:  # type: ignore[no-untyped-def]
+def test_pixel_errors_and_gradient_of_codes(data) -> None:
     p, g = data.draw(code_pairs())
     region = data.draw(st.none() | regions(p.shape))
     agree(mse(p, g, region), definitions.mse(p, g, region))
@@ -43,7 +43,7 @@ def test_pixel_errors_and_gradient_of_codes(data) -> None:  # type: ignore[no-un
 
 @many
 @given(st.data())
-def test_connectivity_of_codes(data) -> None:  # type: ignore[no-untyped-def]
+def test_connectivity_of_codes(data) -> None:
     p, g = data.draw(code_pairs())
     region = data.draw(st.none() | regions(p.shape))
     agree(connectivity(p, g, region), definitions.connectivity(p, g, region))
@@ -53,7 +53,7 @@ def test_connectivity_of_codes(data) -> None:  # type: ignore[no-untyped-def]
 def test_floats(dtype: type) -> None:
     @some
     @given(st.data())
-    def check(data) -> None:  # type: ignore[no-untyped-def]
+    def check(data) -> None:
         p, g = data.draw(float_pairs(dtype))
         region = data.draw(st.none() | regions(p.shape))
         agree(mse(p, g, region), definitions.mse(p, g, region))
@@ -95,7 +95,7 @@ def test_the_gradient_of_hardly_any_contrast(contrast: float) -> None:
 
 @some
 @given(st.data())
-def test_properties(data) -> None:  # type: ignore[no-untyped-def]
+def test_properties(data) -> None:
     p, g = data.draw(code_pairs())
     assert mad(p, g) >= mse(p, g)
     assert sad(p, g) == pytest.approx(p.size * mad(p, g), rel=1e-12)

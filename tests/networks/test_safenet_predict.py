@@ -53,7 +53,7 @@ def test_working_sizes_divide_by_32_and_are_never_too_small(size: tuple[int, int
 
 @pytest.mark.parametrize("size", ["short_side", "native"])
 def test_mattes_come_back_in_the_size_of_the_image(network: SafeNet, size: str) -> None:
-    result = predict(network, photo(75, 110), size=size, short_side=64)  # type: ignore[arg-type]
+    result = predict(network, photo(75, 110), size=size, short_side=64)
     assert len(result.mattes) == 4
     assert len(result.flaw_maps) == 3
     for plane in (*result.mattes, *result.flaw_maps):
@@ -123,7 +123,7 @@ def test_too_little_memory_says_what_to_lower(
 def test_what_is_no_image_is_refused(network: SafeNet) -> None:
     for wrong in (photo(64, 64)[:, :, 0], photo(64, 64) / 255, np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(UsageError, match="H×W×3 image of uint8"):
-            predict(network, wrong)  # type: ignore[arg-type]
+            predict(network, wrong)
     with pytest.raises(UsageError, match="-1 refinements"):
         predict(network, photo(64, 64), iterations=-1)
     with pytest.raises(UsageError, match="short side of 32 pixels"):

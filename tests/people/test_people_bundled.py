@@ -25,7 +25,7 @@ def test_twelve_pictures_within_six_megabytes() -> None:
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
-def test_alpha_is_exact_and_soft(path) -> None:  # type: ignore[no-untyped-def]
+def test_alpha_is_exact_and_soft(path) -> None:
     with Image.open(path) as image:
         assert image.mode == "RGBA"
         pixels = np.asarray(image)
@@ -61,7 +61,7 @@ def test_pictures_of_a_common_person_share_an_id() -> None:
     assert identities(chain) == ["a", "a", "a", "a"]
 
 
-def test_csv_is_the_one_the_specs_write(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_csv_is_the_one_the_specs_write(tmp_path) -> None:
     written = write_csv(tmp_path, sample_specs())
     assert written.read_bytes() == (SAMPLE_DIR / "people.csv").read_bytes()
 

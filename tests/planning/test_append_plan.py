@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -63,13 +64,13 @@ def key_of(plan: Plan) -> tuple[object, ...]:
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
 def test_what_was_planned_stays_and_what_is_added_keeps_the_rules(
-    n: int, more: int, b: int, more_b: int, count: int, raised: int, shard: int, seed: int, rng: object
+    n: int, more: int, b: int, more_b: int, count: int, raised: int, shard: int, seed: int, rng: Random
 ) -> None:
     small, large = recipe(count, 1, shard, seed), recipe(count + raised, 1, shard, seed)
     old = make_plan(people(n), photos(b), small)
     found = people(n) + people(more, 500), photos(b) + photos(more_b, 500)
     for records in found:
-        rng.shuffle(records)  # type: ignore[attr-defined]  # where an input is found decides nothing about earlier ones
+        rng.shuffle(records)  # where an input is found decides nothing about earlier ones
     try:
         new = extend_plan(Fixed.by(old), *found, large)
     except UsageError as error:

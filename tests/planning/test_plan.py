@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,8 @@ def test_a_plan_holds_every_promise(count: int, test: int, per_foreground: int, 
     made = recipe(seed=seed, store__samples_per_shard=per_shard, **settings_)
     plan = make_plan(people(count), photos(30), made)
     assert len(plan.composites) == count * per_foreground
-    split_of = {record.id: record.split for record in (*plan.foregrounds, *plan.backgrounds)}
+    records: list[Any] = [*plan.foregrounds, *plan.backgrounds]
+    split_of = {record.id: record.split for record in records}
     assert Counter(record.split for record in plan.foregrounds)["test"] == min(test, count)
     for composite in plan.composites:
         assert split_of[composite.foreground] == split_of[composite.background] == composite.split
@@ -77,7 +79,8 @@ def test_near_duplicates_are_out_on_both_sides() -> None:
     twin = replace(people(1)[0], id="twin")
     double = replace(photos(1)[0], id="double")
     plan = make_plan([*people(8), twin], [*photos(20), double], recipe())
-    assert [(r.id, r.reason) for r in (*plan.foregrounds, *plan.backgrounds) if r.state != "ok"] == [
+    records: list[Any] = [*plan.foregrounds, *plan.backgrounds]
+    assert [(r.id, r.reason) for r in records if r.state != "ok"] == [
         ("twin", "near_duplicate"),
         ("double", "near_duplicate"),
     ]

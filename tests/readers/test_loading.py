@@ -168,7 +168,7 @@ def test_what_is_delivered(train: Split) -> None:
 
 def test_the_same_visit_gives_the_same_bytes_whoever_makes_it(train: Split) -> None:
     transform = paper_augmentation(32, photographic=True)
-    made = {}
+    made: dict[str, Any] = {}
     for kind, workers in (("map", 0), ("map", 2), ("stream", 0), ("stream", 3)):
         loader = make(kind, train, 3, workers, transform=transform)
         loader.set_epoch(4)
@@ -235,8 +235,8 @@ REFUSED: list[tuple[Callable[[Split], object], str]] = [
     (lambda split: Loader(MapDataset(split), sampler=[1]), "has its own order: leave sampler out"),
     (lambda split: StreamDataset(split, buffer=0), "each must be at least 1"),
     (lambda split: StreamDataset(split, rank=3, world=2), "rank 3 of 2"),
-    (lambda split: ResumableSampler(split, uneven="padded"), "uneven='padded': choose"),  # type: ignore[arg-type]
-    (lambda split: MapDataset("out/sample"), r"is no split: pass matting_data.open\(DIR\)\['train'\]"),  # type: ignore[arg-type]
+    (lambda split: ResumableSampler(split, uneven="padded"), "uneven='padded': choose"),
+    (lambda split: MapDataset("out/sample"), r"is no split: pass matting_data.open\(DIR\)\['train'\]"),
 ]
 
 
@@ -257,6 +257,6 @@ def test_a_shard_lost_while_training(copy: Path, workers: int) -> None:
 
 def test_unknown_words_are_refused_with_those_that_are_known(train: Split) -> None:
     with pytest.raises(UsageError, match="trimap 'one-hot' is unknown: choose 'levels' or 'onehot'"):
-        ToTensors(trimap="one-hot")  # type: ignore[arg-type]
+        ToTensors(trimap="one-hot")
     with pytest.raises(UsageError, match="part 'alphas' is none: choose among image, alpha, trimap, layers"):
-        train.read(0, ["alphas"])  # type: ignore[list-item]
+        train.read(0, ["alphas"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,11 @@ def test_every_snippet_runs(shards: Path, tmp_path: Path, monkeypatch: pytest.Mo
     pytest.importorskip("torchdata")
     shutil.copytree(shards, tmp_path / "out" / "sample")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     snippets = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
     assert len(snippets) >= 8
     for snippet in snippets:
         exec(compile(snippet, str(MANUAL), "exec"), names)
     again = names["again"]
-    assert again.epoch == names["loader"].epoch + 1 == 3  # type: ignore[attr-defined]
-    assert isinstance(names["dataset"], matting_data.readers.Dataset)  # type: ignore[attr-defined]
+    assert again.epoch == names["loader"].epoch + 1 == 3
+    assert isinstance(names["dataset"], matting_data.readers.Dataset)

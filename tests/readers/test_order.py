@@ -45,8 +45,8 @@ def test_epochs_and_seeds_differ() -> None:
 
 
 def test_integers_of_numpy_are_integers() -> None:
-    assert np.array_equal(Shuffled(20, np.int64(3)).epoch(np.int32(2)), Shuffled(20, 3).epoch(2))  # type: ignore[arg-type]
-    drawn = [Visit(seed, epoch, "k").generator("s").random() for seed, epoch in ((1, 2), (np.int64(1), np.int64(2)))]  # type: ignore[arg-type]
+    assert np.array_equal(Shuffled(20, np.int64(3)).epoch(np.int32(2)), Shuffled(20, 3).epoch(2))
+    drawn = [Visit(seed, epoch, "k").generator("s").random() for seed, epoch in ((1, 2), (np.int64(1), np.int64(2)))]
     assert drawn[0] == drawn[1]
 
 
@@ -60,7 +60,7 @@ def test_orders_stay_what_they_are() -> None:
 @given(st.integers(0, 60), st.integers(1, 5), st.integers(0, 60), st.sampled_from(["exact", "drop", "pad"]))
 def test_ranks_share_without_repeats_or_losses(count: int, world: int, start: int, uneven: str) -> None:
     order = Shuffled(count, 1).epoch(0)
-    shares = [rank_share(order, start, rank, world, uneven) for rank in range(world)]  # type: ignore[arg-type]
+    shares = [rank_share(order, start, rank, world, uneven) for rank in range(world)]
     lengths = {len(share) for share in shares}
     together = [position for share in shares for position in share.tolist()]
     rest = order[start:].tolist()
@@ -109,7 +109,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(UsageError, match="rank 2 of 2: ranks count from 0"):
         rank_share(order, 0, 2, 2)
     with pytest.raises(UsageError, match="uneven='padd': choose exact, drop, pad; did you mean 'pad'"):
-        rank_share(order, 0, 0, 1, "padd")  # type: ignore[arg-type]
+        rank_share(order, 0, 0, 1, "padd")
     with pytest.raises(UsageError, match="is no state of a loader"):
         Progress("x").load({"epoch": 1})
     with pytest.raises(UsageError, match=r"another order of samples \(y\) than this loader's \(x\)"):

@@ -146,7 +146,7 @@ def test_sources_are_called_by_their_name_or_their_folder() -> None:
         "own": {"layout": "rgba", "root": "a", "name": "own"},
     }
     for name, keys in cases.items():
-        assert source_name(ForegroundSource(**keys)) == name  # type: ignore[arg-type]
+        assert source_name(ForegroundSource(**keys)) == name
 
 
 def test_each_split_has_its_trimap_rule() -> None:

@@ -34,7 +34,7 @@ def failing(request: pytest.FixtureRequest, project: Project, tmp_path: Path) ->
 
 
 def run(project: Project, **policy: bool | int) -> int:
-    return build(project.load(), project.out, 1, FailurePolicy(**policy)).failed  # type: ignore[arg-type]
+    return build(project.load(), project.out, 1, FailurePolicy(**policy)).failed
 
 
 def test_stop_leaves_what_is_finished_and_the_same_command_continues(failing: Project, tmp_path: Path) -> None:

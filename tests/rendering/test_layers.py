@@ -20,6 +20,7 @@ from matting_data.shards.hashes import Problem
 from matting_data.upkeep.verify import verify
 from matting_data.workspace.plan_tables import saved_plan
 from tests.support.projects import Project, draw_photo
+from tests.support.vanishing import after_the_scan
 
 LAYERS = "store.kind=layers"
 
@@ -50,7 +51,7 @@ def test_each_foreground_and_each_used_background_is_stored_once(project: Projec
     with tarfile.open(project.out / index["backgrounds"]["shards"][0]["tar"]) as tar:
         name = tar.getnames()[0]
         source = project.root / "photos" / f"{name.split('-')[1].split('.')[0]}.jpg"
-        assert tar.extractfile(name).read() == source.read_bytes()  # type: ignore[union-attr]
+        assert tar.extractfile(name).read() == source.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -147,16 +148,7 @@ def test_every_damaged_byte_of_layers_is_found(project: Project) -> None:
 def test_a_background_that_vanishes_fails_its_composites_and_nothing_else(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from matting_data.building import build as module
-
-    scan = module.scan_and_plan
-
-    def then_lose_one(*arguments):  # type: ignore[no-untyped-def]
-        plan = scan(*arguments)
-        (project.root / "photos" / "b03.jpg").write_bytes(b"gone")
-        return plan
-
-    monkeypatch.setattr(module, "scan_and_plan", then_lose_one)
+    after_the_scan(monkeypatch, lambda plan: (project.root / "photos" / "b03.jpg").write_bytes(b"gone"))
     result = project.build(LAYERS)
     table = pl.read_parquet(project.out / "ledger" / "composites.parquet")
     failed = table.filter(outcome="failed")

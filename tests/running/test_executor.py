@@ -83,7 +83,7 @@ def test_items_are_drawn_as_they_are_needed(workers: int) -> None:
     results = run(operator.neg, items(), workers)
     next(results)
     assert len(drawn) <= 2 + 6 * workers
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert len(drawn) <= 2 + 6 * workers
 
 

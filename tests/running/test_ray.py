@@ -151,7 +151,7 @@ def test_a_build_of_several_nodes_into_a_bucket_makes_the_same_bytes(
 def test_what_a_node_lacks_is_one_sentence(cluster: Any, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor_ray, "tool_versions", lambda: {"numpy": "0.1"})
     with pytest.raises(UsageError, match=r"the node .* would make other bytes \(numpy .* instead of 0\.1\)"):
-        project.build(workers=RayExecutor())  # type: ignore[arg-type]
+        project.build(workers=RayExecutor())
 
 
 def test_a_file_that_no_node_sees_is_one_sentence_and_one_that_is_gone_for_everybody_is_not(

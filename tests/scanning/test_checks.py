@@ -180,7 +180,7 @@ def test_a_detector_leaves_its_name_score_and_boxes(tmp_path: Path) -> None:
         (b"GIF89a but no more", "unreadable"),
         (png_file(photo(90, 39)), "too_small"),
         (png_file(photo(1001, 1000)), "too_large"),
-        (encoded(np.zeros((50, 50), np.float32), "TIFF"), "wrong_mode"),  # type: ignore[arg-type]
+        (encoded(np.zeros((50, 50), np.float32), "TIFF"), "wrong_mode"),
     ],
     ids=["empty", "damaged", "small", "large", "float"],
 )

@@ -73,7 +73,8 @@ def cache_files(cache: Path) -> dict[str, tuple[int, int]]:
 
 
 def states(result: ScanResult) -> list[tuple[str, str, str]]:
-    return [(r.id, r.state, r.reason) for r in (*result.foregrounds, *result.backgrounds)]
+    records: list[Any] = [*result.foregrounds, *result.backgrounds]
+    return [(r.id, r.state, r.reason) for r in records]
 
 
 def test_every_input_has_one_row_in_the_order_it_was_found(base: Path) -> None:
@@ -119,8 +120,9 @@ def test_a_changed_file_is_checked_again_and_no_other(base: Path, name: str) -> 
     same_stamp(unopened, b"no image any more")
     write(base / name, b"changed to something else")
     after = scan(recipe(base), base / "cache", 1)
-    changed = [a.id for a, b in zip((*before.foregrounds, *before.backgrounds),
-                                    (*after.foregrounds, *after.backgrounds), strict=True) if a != b]  # fmt: skip
+    old: list[Any] = [*before.foregrounds, *before.backgrounds]
+    new: list[Any] = [*after.foregrounds, *after.backgrounds]
+    changed = [a.id for a, b in zip(old, new, strict=True) if a != b]
     assert changed == [name.replace("/", "-").removesuffix(".png")]
     assert scan(recipe(base), base / "cache", 1) == after
 

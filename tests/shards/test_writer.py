@@ -37,7 +37,7 @@ def test_members_are_adjacent_complete_and_where_their_places_say(shard: Samples
     data, places = written(shard)
     expected = [(f"{key}.{field}", content) for key, fields in shard for field, content in fields.items()]
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        found = [(info.name, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
+        found = [(info.name, tar.extractfile(info).read()) for info in tar]
         offsets = {info.name: (info.name, info.offset_data, info.size) for info in tar.getmembers()}
     assert found == expected
     assert [list(place) for place in places] == [list(fields) for _, fields in shard]

@@ -63,7 +63,7 @@ def test_the_strictest_name_decides() -> None:
     assert judge_polygons(polygons, SunPolicy("keep", "keep", "reject")).reason == "lookalike_polygon"
     assert judge_polygons(polygons[:1], SunPolicy(lookalikes="keep", without_human="review")).verdict == "review"
     with pytest.raises(UsageError, match="weak 'drop' is not one of"):
-        SunPolicy(weak="drop")  # type: ignore[arg-type]
+        SunPolicy(weak="drop")
 
 
 _ENTITIES = " ".join(f'<!ENTITY x{n + 1} "{f"&x{n};" * 8}">' for n in range(20))

@@ -32,7 +32,9 @@ def executable() -> str | None:
 
 
 class Page:
-    """One tab."""
+    """One tab; `port` is that of the app under test, for whoever sets it."""
+
+    port: int
 
     def __init__(self, url: str) -> None:
         import websocket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,8 @@ def gradient(p: NDArray, g: NDArray, region: NDArray | None = None, scaled: bool
 def largest(mask: NDArray, by_column: bool = True) -> NDArray:
     """The largest 4-connected component, by flood filling; of equals, the one met first."""
     mask = mask.T if by_column else mask
-    seen, best = np.zeros(mask.shape, bool), []
+    seen = np.zeros(mask.shape, bool)
+    best: list[Any] = []
     for start in zip(*np.nonzero(mask), strict=True):
         if seen[start]:
             continue
@@ -109,5 +111,5 @@ def phi(matte: NDArray, tenths: NDArray) -> NDArray:
             for row, steps in zip(matte, tenths, strict=True)
         ]  # fmt: skip
         return np.array(exact)
-    d = matte.astype(np.float64) - tenths / 10
-    return 1 - d * (d >= 0.15 - max(FLOAT_SLACK, float(np.finfo(matte.dtype).eps) / 2))
+    levels = matte.astype(np.float64) - tenths / 10
+    return 1 - levels * (levels >= 0.15 - max(FLOAT_SLACK, float(np.finfo(matte.dtype).eps) / 2))

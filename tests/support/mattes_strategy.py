@@ -14,7 +14,7 @@ SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9)
 
 
 @st.composite
-def code_pairs(draw, shapes=SHAPES):  # type: ignore[no-untyped-def]
+def code_pairs(draw, shapes=SHAPES):
     shape = draw(shapes)
     truth = draw(hnp.arrays(np.uint8, shape, elements=CODES))
     if draw(st.booleans()):
@@ -24,7 +24,7 @@ def code_pairs(draw, shapes=SHAPES):  # type: ignore[no-untyped-def]
 
 
 @st.composite
-def float_pairs(draw, dtype=np.float64):  # type: ignore[no-untyped-def]
+def float_pairs(draw, dtype=np.float64):
     shape = draw(SHAPES)
     width = {np.float32: 32, np.float64: 64}[dtype]
     values = st.one_of(
@@ -34,7 +34,7 @@ def float_pairs(draw, dtype=np.float64):  # type: ignore[no-untyped-def]
 
 
 @st.composite
-def regions(draw, shape):  # type: ignore[no-untyped-def]
+def regions(draw, shape):
     region = draw(hnp.arrays(np.bool_, shape))
     region.flat[draw(st.integers(0, region.size - 1))] = True
     return region

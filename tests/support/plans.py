@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import validate
@@ -21,9 +22,9 @@ def recipe(**changes: object) -> Recipe:
     }
     for key, value in changes.items():
         *parents, last = key.split("__")
-        node = document
+        node: dict[str, Any] = document
         for part in parents:
-            node = node.setdefault(part, {})  # type: ignore[assignment]
+            node = node.setdefault(part, {})
         node[last] = value
     return validate(document)
 

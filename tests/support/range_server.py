@@ -29,7 +29,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def __init__(self, root: Path, *arguments: object) -> None:
         self.root = root
-        super().__init__(*arguments)  # type: ignore[arg-type]
+        super().__init__(*arguments)
 
     def do_HEAD(self) -> None:
         self._answer(body=False)

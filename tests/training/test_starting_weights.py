@@ -41,7 +41,7 @@ def published(changes: dict[str, Any] | None = None) -> tuple[MobileNetV2, bytes
     return classifier, stream.getvalue()
 
 
-def encoder_of(run: Path) -> dict[str, torch.Tensor]:
+def encoder_of(run: Path) -> dict[str, Any]:
     return {name: each for name, each in load_network(run).encoder.features.state_dict().items() if "num" not in name}
 
 

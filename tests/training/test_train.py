@@ -5,6 +5,7 @@ import math
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_two_processes_take_the_steps_of_one(dataset: Path, tmp_path: Path) -> N
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-def matting_state(dataset: Path) -> dict[str, torch.Tensor]:
+def matting_state(dataset: Path) -> dict[str, Any]:
     from matting_data.networks.safenet.initial_weights import build_network
 
     config = tiny()

@@ -11,6 +11,7 @@ import pytest
 
 from matting_data.building.build import build
 from matting_data.building.materialize import materialize
+from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.errors import DamageError, UsageError
 from matting_data.upkeep import repair as module
 from matting_data.upkeep.repair import repair
@@ -103,9 +104,9 @@ def test_missing_files_come_back_and_only_they_are_written(sound: Project, index
 def scans(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The datasets whose inputs were looked at."""
     seen: list[Path] = []
-    real = module.scan_and_plan
+    real = scan_and_plan
 
-    def noting(recipe, sources, out, *others):  # type: ignore[no-untyped-def]
+    def noting(recipe, sources, out, *others):
         seen.append(Path(out.name))
         return real(recipe, sources, out, *others)
 

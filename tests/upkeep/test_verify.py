@@ -118,7 +118,7 @@ def test_a_tar_with_reordered_members_differs_from_its_manifest(built: Path) -> 
 
     tar = built / "train/000000.tar"
     with tarfile.open(tar) as archive:
-        contents = [(member, archive.extractfile(member).read()) for member in archive]  # type: ignore[union-attr]
+        contents = [(member, archive.extractfile(member).read()) for member in archive]
     with tarfile.open(tar, "w") as archive:
         for member, data in reversed(contents):
             archive.addfile(member, io.BytesIO(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,13 @@ def test_a_damaged_estimate_is_made_again(tmp_path: Path, damage: bytes | None) 
 @pytest.mark.slow
 def test_other_files_and_another_opaque_level_have_their_own_estimates(tmp_path: Path) -> None:
     cache = ColourCache(tmp_path)
-    changes = ({}, {"image_sha256": "3" * 64}, {"alpha_sha256": "3" * 64}, {"opaque_from": 250}, {"id": "s-b"})
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"image_sha256": "3" * 64},
+        {"alpha_sha256": "3" * 64},
+        {"opaque_from": 250},
+        {"id": "s-b"},
+    )
     for change in changes:
-        cache.clean(replace(RECORD, **change), IMAGE.copy(), ALPHA)  # type: ignore[arg-type]
+        cache.clean(replace(RECORD, **change), IMAGE.copy(), ALPHA)
     assert len(files(tmp_path)) == 4  # the id says nothing about the content

@@ -29,7 +29,7 @@ def pack(mask: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def kernel_spans(kernel: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the rows of a kernel as :func:`dilate` takes them.
+    """Describe the rows of a structuring element as :func:`dilate` takes them.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def dilate(words: NDArray[np.uint64], spans: NDArray[np.int64]) -> NDArray[np.ui
 
 
 def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
-    """Return the complement of a packed mask of `width` pixels.
+    """Invert a packed mask of `width` pixels.
 
     An erosion is the complement of a dilation of the complement; nothing outside the frame takes part, as in
     ``cv2.erode``.
@@ -81,7 +81,7 @@ def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
 
 
 def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
-    """Return H×width uint8: 255 where both packed masks are set, 128 where only `outer` is, 127 where only `inner`."""
+    """Draw H×width uint8: 255 where both packed masks are set, 128 where only `outer` is, 127 where only `inner`."""
     image = np.empty((outer.shape[1], width), np.uint8)
     _paint(outer, inner, image)
     return image
@@ -166,7 +166,7 @@ def _or_shifted(words: NDArray[np.uint64], word: int, offset: int, wide: NDArray
 
 
 def _inside(words: int, width: int) -> NDArray[np.uint64]:
-    """Return a words×1 column whose bits below `width` are set."""
+    """Make a words×1 column whose bits below `width` are set."""
     row = np.zeros((1, words * _WORD), np.uint8)
     row[0, :width] = 1
     return pack(row)

@@ -3,7 +3,7 @@
 OpenCV's ``INTER_CUBIC`` runs Intel's IPP where it finds it, which rounds differently from one processor generation to
 the next and by the size of the source; its own code takes three times as long. This is the same interpolation
 (a = −0.75, borders repeated), for the window's pixels only, at any offset, and only for those that are seen: an
-opaque foreground before the window costs a copy of its colours.
+opaque foreground costs a copy of its colours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.kernels.row_spans import Rows, RowSpans, nothing, put_before
+from matting_data.imaging.kernels.row_spans import Rows, RowSpans, composite_row, empty_row_spans
 from matting_data.imaging.kernels.simd_mixing import PIXELS, VALUES, mix_pixels, mix_values
 
 _A = -0.75
@@ -36,9 +36,9 @@ def cubic_window(
     enlarged: tuple[int, int],
     offset: tuple[int, int],
     size: tuple[int, int],
-    front: RowSpans | None = None,
+    row_spans: RowSpans | None = None,
 ) -> NDArray[np.uint8]:
-    """Return a window of `source` enlarged by cubic convolution, with what stands before it.
+    """Enlarge a window of `source` by cubic convolution, and composite a foreground on it.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def cubic_window(
         Width and height the whole source would have; not smaller than its own.
     offset, size : (int, int)
         x, y of the window's top left corner in the enlarged image, and its width and height.
-    front : RowSpans or None
-        A foreground of the window's size to be composited on it; equal to the bit to mixing it in afterwards.
+    row_spans : RowSpans or None
+        A foreground of the window's size; the result equals compositing it afterwards, to the bit.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def cubic_window(
             int(column[size[0] - 1]) + 2 + _RING,
         ),
         (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight),
-        (nothing(size[1]) if front is None else front).rows,
+        (empty_row_spans(size[1]) if row_spans is None else row_spans).rows,
         window.reshape(size[1], -1),
     )
     return window
@@ -81,7 +81,7 @@ def cubic_window(
 
 @lru_cache(maxsize=256)
 def _taps(count: int, scale: float, first: int) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
-    """Return the first of 4 source positions, and the 4 weights, of output positions `first`, `first` + 1, ..."""
+    """Compute the first of 4 source positions, and the 4 weights, of output positions `first`, `first` + 1, ..."""
     position = (np.arange(first, first + count) + 0.5) / scale - 0.5
     base = np.floor(position)
     t = position - base
@@ -100,13 +100,13 @@ def _render(
     source: NDArray[np.uint8],
     columns: tuple[NDArray[np.int32], NDArray[np.int16], int, int],
     rows: tuple[NDArray[np.int64], NDArray[np.int16]],
-    front: Rows,
+    foreground: Rows,
     window: NDArray[np.uint8],
 ) -> None:
     """Fill the window row by row, from half-way rows that are made when they are first needed, and where."""
     column, column_weights, needed_from, needed_to = columns
     row, row_weights = rows
-    spans = front[0]
+    spans = foreground[0]
     height, width = window.shape[0], window.shape[1] // 3
     # a half-way row is not needed where all rows that it is for are opaque
     hidden_from, hidden_to = np.zeros(source.shape[0], np.int64), np.full(source.shape[0], width, np.int64)
@@ -132,7 +132,7 @@ def _render(
         line, weights = window[y], row_weights[y]
         for first, last in ((0, spans[y, 1]), (spans[y, 2], line.size)):
             _mix_rows(a[first:last], b[first:last], c[first:last], d[first:last], weights, line[first:last])
-        put_before(front, y, line)
+        composite_row(foreground, y, line)
 
 
 @numba.njit(cache=True)

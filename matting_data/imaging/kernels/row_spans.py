@@ -1,7 +1,7 @@
-"""What stands before a background, row by row, for kernels that make a composite row by row.
+"""A foreground as spans of each row, for kernels that composite row by row.
 
-Of a person most pixels are opaque, most of the others clear: what is to be mixed lies between the outline and an
-opaque run of each row. The run is copied, and no background need be known behind it.
+Most pixels of a person's matte are either opaque or clear, so each row has an opaque run, which is copied, and two
+spans between it and the outline, whose pixels are mixed. Kernels need no background behind an opaque run.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]]
-"""A :class:`RowSpans` as kernels take it; what counts pixels along a row counts channel values, three a pixel."""
+"""The arrays of a :class:`RowSpans` as kernels take them; spans count channel values, three a pixel."""
 
 
 @dataclass(frozen=True)
 class RowSpans:
-    """A foreground ready to be put before rows of a background.
+    """A foreground ready to be composited on rows of a background.
 
     Attributes
     ----------
@@ -42,21 +42,21 @@ class RowSpans:
 
     @property
     def rows(self) -> Rows:
-        """The arguments of kernels."""
+        """The arrays that kernels take."""
         flat = self.opaque.reshape(len(self.spans), -1)
         return 3 * self.spans, flat, self.starts, self.colour, self.transparency
 
 
-def nothing(height: int) -> RowSpans:
-    """Return empty row spans: a foreground of `height` rows that covers no pixel."""
+def empty_row_spans(height: int) -> RowSpans:
+    """Make empty row spans: a foreground of `height` rows that covers no pixel."""
     none, mixed = np.zeros((height, 4), np.int64), np.empty(0, np.uint8)
     opaque = np.empty((height, 0, 3), np.uint8)
     return RowSpans(none, opaque, np.zeros(height, np.int64), mixed.astype(np.uint16), mixed)
 
 
 @numba.njit(cache=True)
-def row_spans(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the ``spans`` of an alpha (H×W uint8, C-contiguous), with the longest opaque run of each row."""
+def find_spans(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Find the ``spans`` of an alpha (H×W uint8, C-contiguous), with the longest opaque run of each row."""
     spans = np.zeros((alpha.shape[0], 4), np.int64)
     for y in range(alpha.shape[0]):
         line = alpha[y]
@@ -85,7 +85,13 @@ def premultiply_rows(
     colour: NDArray[np.uint16],
     transparency: NDArray[np.uint8],
 ) -> NDArray[np.int64]:
-    """Fill `colour` and `transparency` with the pixels that `spans` says are mixed; return where each row begins."""
+    """Fill `colour` and `transparency` with the pixels between the outline and the opaque runs.
+
+    Returns
+    -------
+    ndarray
+        H int64: where the values of each row begin.
+    """
     starts, count = np.empty(spans.shape[0], np.int64), 0
     for y in range(spans.shape[0]):
         starts[y] = count
@@ -102,9 +108,9 @@ def premultiply_rows(
 
 
 @numba.njit(cache=True)
-def put_before(front: Rows, y: int, line: NDArray[np.uint8]) -> None:
-    """Turn row `y` of the background into the composite's, in place; what is behind opaque runs is not read."""
-    spans, opaque, starts, colour, transparency = front
+def composite_row(rows: Rows, y: int, line: NDArray[np.uint8]) -> None:
+    """Composite row `y` of a foreground on `line`, a row of the background, in place; hidden pixels are not read."""
+    spans, opaque, starts, colour, transparency = rows
     first, start, end, last = spans[y]
     if first < last:
         at = starts[y]
@@ -112,9 +118,9 @@ def put_before(front: Rows, y: int, line: NDArray[np.uint8]) -> None:
         stop = middle + last - end
         _mix(colour[at:middle], transparency[at:middle], line[first:start])
         _mix(colour[middle:stop], transparency[middle:stop], line[end:last])
-        seen, solid = line[start:end], opaque[y, start:end]
-        for x in range(seen.size):
-            seen[x] = solid[x]
+        target, source = line[start:end], opaque[y, start:end]
+        for x in range(target.size):
+            target[x] = source[x]
 
 
 @numba.njit(cache=True)

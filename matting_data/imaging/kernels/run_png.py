@@ -28,7 +28,7 @@ LENGTH_CODE_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 
 
 
 def _symbols() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return every token's symbol, its number of extra bits and their value (RFC 1951, 3.2.5)."""
+    """Tabulate every token's symbol, its number of extra bits and their value (RFC 1951, 3.2.5)."""
     symbol, extra_bits, extra = np.arange(_END + 1), np.zeros(_END + 1, np.int64), np.zeros(_END + 1, np.int64)
     for code in range(28):
         bits = max(0, code // 4 - 1)
@@ -74,14 +74,14 @@ def run_png(plane: NDArray[np.uint8]) -> bytes:
 
 
 def token_space(width: int, height: int) -> NDArray[np.uint16]:
-    """Return room for the tokens of a plane in which no byte repeats."""
+    """Allocate the tokens of a plane in which no byte repeats, the most there can be."""
     return np.empty(height * (width + 1) + 1, np.uint16)
 
 
 def png_of_tokens(
     width: int, height: int, tokens: NDArray[np.uint16], frequency: NDArray[np.int64], checksum: int
 ) -> bytes:
-    """Return the PNG of a plane's tokens; `frequency` counts each kind, `checksum` is its filtered rows' Adler-32."""
+    """Encode a plane's tokens as PNG; `frequency` counts each kind, `checksum` is its filtered rows' Adler-32."""
     symbol_frequency = np.zeros(286, np.int64)
     np.add.at(symbol_frequency, _SYMBOL, frequency)
     lengths = _code_lengths(symbol_frequency, 15)
@@ -172,7 +172,7 @@ def end_tokens(tokens: NDArray[np.uint16], count: int, frequency: NDArray[np.int
 
 @numba.njit(cache=True)
 def _run_end(words: NDArray[np.uint64], row: NDArray[np.uint8], start: int) -> int:
-    """Return where the run of equal bytes from `start` on ends in `row`, whose memory `words` shares."""
+    """Find where the run of equal bytes from `start` on ends in `row`, whose memory `words` shares."""
     value, end = row[start], start + 1
     while end < row.size and row[end] == value:
         end += 1
@@ -208,7 +208,7 @@ def _write(
 
 @numba.njit(cache=True)
 def _head(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return patterns and bits of all fields before the first token: RFC 1950, 2.2 and RFC 1951, 3.2.3 and 3.2.7."""
+    """List patterns and bits of all fields before the first token: RFC 1950, 2.2 and RFC 1951, 3.2.3 and 3.2.7."""
     described = np.ones(lengths.size + 2, np.int64)  # distance 1 and one never used: some decoders want a full tree
     described[: lengths.size] = lengths
     steps = np.empty((described.size, 3), np.int64)  # symbol, extra bits' value, extra bits: a length, or many zeros
@@ -243,7 +243,7 @@ def _head(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 @numba.njit(cache=True)
 def _code_lengths(frequency: NDArray[np.int64], longest: int) -> NDArray[np.int64]:
-    """Return Huffman code lengths of at most `longest` bits for symbols of these frequencies, two or more not 0."""
+    """Compute Huffman code lengths of at most `longest` bits for symbols of these frequencies, two or more not 0."""
     symbols = np.flatnonzero(frequency)
     lengths = np.zeros_like(frequency)
     weights, least = frequency[symbols], 1
@@ -258,7 +258,7 @@ def _code_lengths(frequency: NDArray[np.int64], longest: int) -> NDArray[np.int6
 
 @numba.njit(cache=True)
 def _depths(weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the depths of ascending weights in their Huffman tree."""
+    """Compute the depths of ascending weights in their Huffman tree."""
     leaves = weights.size
     nodes = 2 * leaves - 1
     weight, parent, depth = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
@@ -282,7 +282,7 @@ def _depths(weights: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @numba.njit(cache=True)
 def _canonical_codes(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the codes of these lengths (RFC 1951, 3.2.2), turned so that the first bit is the lowest."""
+    """Assign the codes of these lengths (RFC 1951, 3.2.2), turned so that the first bit is the lowest."""
     codes = np.zeros_like(lengths)
     code = 0
     for length in range(1, 16):

@@ -1,4 +1,4 @@
-"""Reading back what :mod:`matting_data.imaging.kernels.run_png` writes, in under half of a general decoder's time.
+"""A decoder of the PNG that :mod:`matting_data.imaging.kernels.run_png` writes, in under half of a general one's time.
 
 Mattes are mostly flat, so most of the work of a general decoder, copying and checking byte by byte, is that of filling
 runs here. Only the form that the writer gives is known; everything else is left to a general decoder.
@@ -31,7 +31,7 @@ _ANY = np.uint64((1 << _MAX_BITS) - 1)
 
 
 def _lengths() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the smallest match of each length symbol from 257 on, and its number of extra bits (RFC 1951, 3.2.5)."""
+    """Tabulate the smallest match of each length symbol from 257 on, and its number of extra bits (RFC 1951, 3.2.5)."""
     extra = np.array([max(0, code // 4 - 1) for code in range(28)] + [0])
     first = np.array([code + 3 if code < 8 else 3 + ((4 + code % 4) << extra[code]) for code in range(28)] + [258])
     return first, extra
@@ -66,7 +66,7 @@ def read_run_png(data: bytes | memoryview) -> NDArray[np.uint8] | None:
 
 
 def _form(data: bytes | memoryview) -> tuple[int, int, NDArray[np.uint8]] | None:
-    """Return width, height and the deflate stream of a file with the three chunks IHDR, IDAT and IEND, all whole."""
+    """Take width, height and the deflate stream from a file of three whole chunks, IHDR, IDAT and IEND; else None."""
     if len(data) < _HEAD + 24 or bytes(data[:16]) != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR":
         return None
     width, height, *rest = struct.unpack(">IIBBBBB", data[16:29])
@@ -219,13 +219,13 @@ def _fill_table(lengths: NDArray[np.int64], bits: int, table: NDArray[np.uint16]
 
 @numba.njit(cache=True)
 def _bits(stream: NDArray[np.uint8], place: int, count: int) -> int:
-    """Return up to 17 bits from bit `place` on, the first lowest; beyond the stream they are 0."""
+    """Read up to 17 bits from bit `place` on, the first lowest; beyond the stream they are 0."""
     value: Any = 0
     at = place >> 3
     for i in range(4):
         if at + i < stream.size:
             value |= np.int64(stream[at + i]) << 8 * i
-    return value >> (place & 7) & ((1 << count) - 1)  # type: ignore[no-any-return]
+    return value >> (place & 7) & ((1 << count) - 1)
 
 
 @numba.njit(cache=True)

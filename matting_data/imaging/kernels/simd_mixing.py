@@ -104,12 +104,12 @@ class _Arrays:
         return self._context.make_array(self._types[number])(self._context, self._builder, self._args[number]).data
 
     def vector(self, number: int, at: Any, kind: Any) -> Any:
-        """Return a pointer to a vector that begins at element `at`."""
+        """Point to a vector that begins at element `at`."""
         return self._builder.bitcast(self._builder.gep(self[number], [at]), kind.as_pointer())
 
 
 def _sums_of_pixel(builder: Any, data: _Arrays, pixel: Any) -> Any:
-    """Return eight 32-bit sums: two of red's products, two of green's, two of blue's, and two without meaning."""
+    """Compute eight 32-bit sums: two of red's products, two of green's, two of blue's, and two without meaning."""
     start = builder.load(builder.gep(data[1], [pixel]))
     line = builder.load(data.vector(0, start, ir.VectorType(_I8, 16)), align=1)
     by_channel = builder.shuffle_vector(line, line, _places([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, 12, 13, 14, 15]))
@@ -119,13 +119,11 @@ def _sums_of_pixel(builder: Any, data: _Arrays, pixel: Any) -> Any:
 
 
 def _pair_sums(builder: Any, values: Any, weights: Any) -> Any:
-    """Return 8 int32: the products of two vectors of 16 int16, every even one with its neighbour added."""
+    """Compute 8 int32: the products of two vectors of 16 int16, every even one with its neighbour added."""
     result, taken = ir.VectorType(_I32, 8), ir.VectorType(_I16, 16)
     if _has_avx2():
         kind = ir.FunctionType(result, [taken, taken])
-        instruction = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module, kind, "llvm.x86.avx2.pmadd.wd"
-        )
+        instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd")
         return builder.call(instruction, [values, weights])
     products = []
     for first in (0, 1):
@@ -146,14 +144,14 @@ def _shifted(builder: Any, total: Any, rounding: Any, shift: Any) -> Any:
 
 
 def _filled(builder: Any, value: Any) -> Any:
-    """Return a vector of 8 times `value`."""
+    """Make a vector of 8 times `value`."""
     kind = ir.VectorType(value.type, 8)
     single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
     return builder.shuffle_vector(single, single, _places([0] * 8))
 
 
 def _alternating(builder: Any, even: Any, odd: Any) -> Any:
-    """Return a vector of 16 values, in turns `even` and `odd`."""
+    """Make a vector of 16 values, in turns `even` and `odd`."""
     kind = ir.VectorType(even.type, 16)
     pair = builder.insert_element(ir.Constant(kind, ir.Undefined), even, _I32(0))
     pair = builder.insert_element(pair, odd, _I32(1))

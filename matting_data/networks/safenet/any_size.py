@@ -67,8 +67,8 @@ def predict(
     UsageError
         The array is no H×W×3 uint8 image, or a number is out of range.
     """
-    options = {"iterations": iterations, "size": size, "short_side": short_side, "tolerance": tolerance}
-    return predict_batch(network, [image], **options)[0]  # type: ignore[arg-type]
+    options: dict[str, Any] = {"iterations": iterations, "size": size, "short_side": short_side, "tolerance": tolerance}
+    return predict_batch(network, [image], **options)[0]
 
 
 def predict_batch(

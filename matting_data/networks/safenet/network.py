@@ -244,7 +244,7 @@ class SafeNet(nn.Module):
     ) -> tuple[Tensor, Tensor | None, State | None]:
         if not (self.checkpoint_steps and self.training and torch.is_grad_enabled()):
             return self.refine(prepared, matte, state)
-        return checkpoint(  # type: ignore[no-any-return]
+        return checkpoint(
             self.refine,
             prepared,
             matte,

@@ -43,9 +43,9 @@ def config_from(document: Any, name: str = "the network") -> SafeNetConfig:
     """Turn a mapping into a config, or raise a UsageError about its first mistake."""
     if not isinstance(document, Mapping):
         raise UsageError(f"{name}: a network is a mapping of keys to values, not {type(document).__name__}")
-    return validated(SafeNetConfig, document, name)  # type: ignore[no-any-return]
+    return validated(SafeNetConfig, document, name)
 
 
 def as_mapping(config: SafeNetConfig) -> dict[str, Any]:
     """Return all keys of a config, defaults filled in, as plain dicts and lists; :func:`config_from` reads it back."""
-    return TypeAdapter(SafeNetConfig).dump_python(config, mode="json")  # type: ignore[no-any-return]
+    return TypeAdapter(SafeNetConfig).dump_python(config, mode="json")

@@ -20,7 +20,7 @@ A, B, C = "0000000000000001", "000a1249af2bc5f0", "ca8b3187cf011043"
 
 
 def read(path: Path, kind: str, block_bytes: int = 1 << 20) -> tuple[pl.DataFrame, list[tuple[int, str]], pl.DataFrame]:
-    table = open_table(MetadataFile(path, kind, "train"), block_bytes)  # type: ignore[arg-type]
+    table = open_table(MetadataFile(path, kind, "train"), block_bytes)
     found = [parse(block, table.layout) for block in table.blocks]
     return (
         pl.concat([rows.table for rows in found]),
