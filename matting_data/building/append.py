@@ -7,7 +7,7 @@ index goes, tables and recipe are replaced, and the new index is written. What i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from matting_data.errors import UsageError
@@ -15,7 +15,9 @@ from matting_data.planning.apply_decisions import MOVED, REASONS, REJECTED
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.shards.index import INDEX, read_index
 from matting_data.shards.names import RECIPE
 from matting_data.storage import Storage
@@ -121,10 +123,9 @@ def alters_finished(out: Storage, before: Plan, after: Plan, retry: bool) -> boo
     if retry and read_index(out)["ledger"]["composites"]["failed"]:
         return True
     now = after.shards()
-    people = {record.id: record.decides for record in after.foregrounds}
-    used = {record.id: record for record in before.foregrounds}
+    people, used = after.usable_foregrounds(), before.usable_foregrounds()
     return any(
-        now.get(place) != rows or any(used[row.foreground].decides != people.get(row.foreground) for row in rows)
+        now.get(place) != rows or any(used[row.foreground] != people.get(row.foreground) for row in rows)
         for place, rows in before.shards().items()
     )
 
@@ -169,9 +170,11 @@ def _staged(out: Storage) -> Storage:
 
 
 def _lost(
-    kind: str, before: Sequence[Foreground] | Sequence[Background], after: Sequence[Foreground] | Sequence[Background]
+    kind: str,
+    before: Sequence[CheckedForeground] | Sequence[JudgedBackground],
+    after: Sequence[CheckedForeground] | Sequence[JudgedBackground],
 ) -> list[str]:
-    now: Mapping[str, Foreground | Background] = {record.id: record for record in after}
+    now = {record.id: record for record in after}
     gone, rejected, altered = 0, 0, 0
     for record in before:
         if record.state != "ok":
@@ -187,9 +190,9 @@ def _lost(
     return [f"{count} {kind} {word}" for word, count in counts.items() if count]
 
 
-def _decided(record: Foreground | Background) -> tuple[object, ...]:
+def _decided(record: CheckedForeground | JudgedBackground) -> object:
     """Return what of an input decides its finished composites, but for what people decided about it."""
-    if isinstance(record, Background):
-        return record.decides
-    subset = "" if record.reason == MOVED else record.subset
-    return replace(record, subset=subset, reason="", detail="").decides
+    if isinstance(record, JudgedBackground):
+        return PlannedBackground.of(record).decides
+    planned = PlannedForeground.of(record)
+    return replace(planned, subset="") if record.reason == MOVED else planned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,6 @@ from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
 from matting_data.recipes.decisions import load_decisions
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background, Foreground
 from matting_data.rendering.failures import FailureCount, FailurePolicy, failed_checks
 from matting_data.rendering.make_shards import build_shards, remove_other_shards
 from matting_data.rendering.shard_job import SourceInputs
@@ -40,7 +39,13 @@ from matting_data.sources.find_backgrounds import find_backgrounds
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
-from matting_data.workspace.plan_tables import WITHOUT_DECISIONS, read_plan_metadata, save_plan, saved_plan
+from matting_data.workspace.plan_tables import (
+    WITHOUT_DECISIONS,
+    read_plan_metadata,
+    refuse_older_format,
+    save_plan,
+    saved_plan,
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ def build(
     """
     out = open_storage(out)
     with workspace.locked(out) as held:
+        refuse_older_format(out)
         settle(out)
         before = _before(recipe, out, append)
         plan = scan_and_plan(recipe, out, workers, Fixed.by(before) if before else None)
@@ -173,21 +179,19 @@ def _refuse_other_plan(out: Storage, plan: Plan) -> None:
     if not any(name.endswith(".parquet") for folder in (*SPLITS, STORED) for name in out.files(folder)):
         return
     old = saved_plan(out)
-    changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)
-    changes += _input_changes("backgrounds", old.backgrounds, plan.backgrounds)
+    changes = _input_changes("foregrounds", old.usable_foregrounds(), plan.usable_foregrounds())
+    was, now = ({name: record.decides for name, record in side.usable_backgrounds().items()} for side in (old, plan))
+    changes += _input_changes("backgrounds", was, now)
     raise UsageError(
         f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
         "restore them, choose another --out, or, if some were only added, add --append"
     )
 
 
-def _input_changes(
-    kind: str, before: Sequence[Foreground] | Sequence[Background], after: Sequence[Foreground] | Sequence[Background]
-) -> list[str]:
-    old, new = ({record.id: record for record in records if record.state == "ok"} for records in (before, after))
+def _input_changes(kind: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     counts = {
-        "new": len(new.keys() - old.keys()),
-        "gone": len(old.keys() - new.keys()),
-        "altered": sum(old[identity].decides != new[identity].decides for identity in old.keys() & new.keys()),
+        "new": len(after.keys() - before.keys()),
+        "gone": len(before.keys() - after.keys()),
+        "altered": sum(before[identity] != after[identity] for identity in before.keys() & after.keys()),
     }
     return [f"{count} {kind} {word}" for word, count in counts.items() if count]

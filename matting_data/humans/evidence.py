@@ -16,7 +16,8 @@ from typing import Literal
 
 from matting_data.errors import UsageError, nearest
 from matting_data.humans.labels import HumanLabel, LabelSet
-from matting_data.humans.policy import OUTCOMES, Outcome
+from matting_data.humans.policy import OUTCOMES
+from matting_data.records.codes import Outcome
 
 Kind = Literal["box", "verified", "machine"]
 KINDS: tuple[Kind, ...] = ("box", "verified", "machine")

@@ -8,7 +8,8 @@ from typing import Literal
 
 from matting_data.errors import UsageError
 from matting_data.humans.labels import NameRole, SunNames, load_sun_names, normalise
-from matting_data.humans.policy import OUTCOMES, Outcome
+from matting_data.humans.policy import OUTCOMES
+from matting_data.records.codes import Outcome
 
 SunTier = Literal[
     "polygon_present",

@@ -12,21 +12,21 @@ from matting_data.publishing.attribution import AttributionRow, UsedBackground, 
 from matting_data.recipes.recipe import source_name
 from matting_data.recipes.recipe_backgrounds import BackgroundSource
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.records.tables import schema
 from matting_data.sources.find_backgrounds import openimages_id
 from matting_data.sources.openimages import image_rows, recognise
 from matting_data.sources.source_paths import source_path
 
 
-def attribution_of(recipe: LoadedRecipe, used: Sequence[Background]) -> tuple[list[AttributionRow], list[str]]:
+def attribution_of(recipe: LoadedRecipe, used: Sequence[JudgedBackground]) -> tuple[list[AttributionRow], list[str]]:
     """Return a row for each background used, and a note for each source whose rows lack something.
 
     Parameters
     ----------
     recipe : LoadedRecipe
         Names the sources with their tables; the ledger of ``mattingdata fetch`` is looked for beside the images.
-    used : sequence of Background
+    used : sequence of JudgedBackground
         Those of the composites.
     """
     rows: list[AttributionRow] = []
@@ -48,7 +48,7 @@ def attribution_of(recipe: LoadedRecipe, used: Sequence[Background]) -> tuple[li
 
 
 def _openimages(
-    recipe: LoadedRecipe, source: BackgroundSource, own: Sequence[Background]
+    recipe: LoadedRecipe, source: BackgroundSource, own: Sequence[JudgedBackground]
 ) -> tuple[list[AttributionRow], int]:
     ids = {record.id: openimages_id(record.path) or record.path for record in own}
     listed = image_rows(recognise(recipe.resolve(source.metadata)), ids.values()) if source.metadata else None
@@ -61,5 +61,5 @@ def _openimages(
     return found.rows, len(found.missing)
 
 
-def _used(record: Background, identity: str, retrieved: str = "") -> UsedBackground:
-    return UsedBackground(identity, record.sha256, retrieved, record.license, record.id, record.source)
+def _used(record: JudgedBackground, identity: str, retrieved: str = "") -> UsedBackground:
+    return UsedBackground(identity, record.sha256 or "", retrieved, record.license or "", record.id, record.source)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 
 _NAMES = tuple(field.name for field in fields(Sample))
 

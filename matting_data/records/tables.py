@@ -1,18 +1,25 @@
-"""Parquet tables of records: a list of one frozen dataclass, its columns the dataclass's fields, in their order."""
+"""Parquet tables of records: a list of one frozen dataclass, its columns the dataclass's fields, in their order.
+
+None is null, a Literal is a string, and a list of dataclasses a list of structs.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import io
-import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import polars as pl
 
 from matting_data.errors import DamageError
-from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, StoredBackground
+from matting_data.records import format_1
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.fields import field_names, values
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedComposite
+from matting_data.records.stored import Sample, StoredBackground
 from matting_data.storage import LocalStorage, Storage
 from matting_data.storage.atomic import write_bytes
 
@@ -21,8 +28,8 @@ Record = TypeVar("Record")
 _NAME, _SPLIT = r"\A[A-Za-z0-9_-]+\z", r"\A(train|test|)\z"
 
 _FORMS: dict[type, dict[str, str]] = {
-    Foreground: {"id": _NAME, "split": _SPLIT},
-    Background: {"id": _NAME, "split": _SPLIT},
+    CheckedForeground: {"id": _NAME, "split": _SPLIT},
+    JudgedBackground: {"id": _NAME, "split": _SPLIT},
     StoredBackground: {"id": _NAME, "split": _SPLIT},
     PlannedComposite: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
     Sample: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
@@ -37,20 +44,29 @@ _TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool
 
 def schema(record: type) -> dict[str, Any]:
     """Return the polars schema of a record class."""
-    hints = typing.get_type_hints(record)
-    return {field.name: _column_type(hints[field.name]) for field in dataclasses.fields(record)}
+    hints = get_type_hints(record)
+    return {name: _column_type(hints[name]) for name in field_names(record)}
 
 
 def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
     """Return a table with one row a record, also when there are none."""
     kept, columns = list(rows), schema(record)
-    return pl.DataFrame({name: [getattr(row, name) for row in kept] for name in columns}, schema=columns)
+    table = {name: [getattr(row, name) for row in kept] for name in columns}
+    for name, part in _struct_columns(record).items():
+        names = field_names(part)
+        table[name] = [
+            None if entries is None else [dict(zip(names, values(entry), strict=True)) for entry in entries]
+            for entries in table[name]
+        ]
+    return pl.DataFrame(table, schema=columns)
 
 
 def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
     """Return the records of a table that :func:`to_table` made."""
-    names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
-    return [record(**row) for row in table.select(names).iter_rows(named=True)]
+    columns = table.select(field_names(record)).to_dict(as_series=False)
+    for name, part in _struct_columns(record).items():
+        columns[name] = [None if entries is None else [part(**entry) for entry in entries] for entries in columns[name]]
+    return [record(*row) for row in zip(*columns.values(), strict=True)]
 
 
 def write_table(
@@ -115,7 +131,7 @@ def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
 
 def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Record]:
     try:
-        table = pl.read_parquet(source, glob=False)
+        table = format_1.converted(pl.read_parquet(source, glob=False))
         require_safe_names(table, record, name)
         return from_table(table, record)
     except PARQUET_ERRORS as error:
@@ -124,7 +140,18 @@ def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Re
         ) from None
 
 
+def _struct_columns(record: type) -> dict[str, type]:
+    """Return the columns of the form ``list[dataclass] | None``, with their dataclass."""
+    first = {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(record).items()}
+    parts: dict[str, Any] = {name: get_args(kind)[0] for name, kind in first.items() if get_origin(kind) is list}
+    return {name: part for name, part in parts.items() if isinstance(part, type) and dataclasses.is_dataclass(part)}
+
+
 def _column_type(hint: Any) -> Any:
-    if typing.get_origin(hint) is list:
-        return pl.List(_column_type(typing.get_args(hint)[0]))
-    return _TYPES[hint]
+    if get_origin(hint) is list:
+        return pl.List(_column_type(get_args(hint)[0]))
+    if get_origin(hint) is Literal:
+        return pl.String
+    if dataclasses.is_dataclass(hint):
+        return pl.Struct(schema(hint))  # type: ignore[arg-type]
+    return _column_type(get_args(hint)[0]) if get_args(hint) else _TYPES[hint]  # of `X | None`, X

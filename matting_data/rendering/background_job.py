@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matting_data.records.records import Background, StoredBackground
+from matting_data.records.planned import PlannedBackground
+from matting_data.records.stored import StoredBackground
 from matting_data.rendering.shard_job import SourceInputs, failure
 from matting_data.shards.commit import Commit, commit, committed
 from matting_data.shards.names import BACKGROUNDS, manifest_name, shard_name, tar_name
@@ -24,7 +25,7 @@ class BackgroundShard:
     """One tar of backgrounds to write."""
 
     number: int
-    backgrounds: tuple[Background, ...]
+    backgrounds: tuple[PlannedBackground, ...]
 
     @property
     def inputs_sha256(self) -> str:
@@ -71,7 +72,7 @@ class StoreBackgrounds:
         return shard.number, commit(self.out, own_name, rows, StoredBackground, shard.inputs_sha256, tar, failed)
 
 
-def background_shards(backgrounds: Sequence[Background], limit: int) -> list[BackgroundShard]:
+def background_shards(backgrounds: Sequence[PlannedBackground], limit: int) -> list[BackgroundShard]:
     """Lay backgrounds into tars of at most `limit`, those of a split together."""
     shards: list[BackgroundShard] = []
     for split in ("train", "test"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from matting_data.errors import MattingDataError
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
 from matting_data.shards.commit import Failures
 
 
@@ -54,6 +54,6 @@ class FailureCount:
         )
 
 
-def failed_checks(inputs: Sequence[Foreground | Background]) -> Failures:
+def failed_checks(inputs: Sequence[CheckedForeground | CheckedBackground]) -> Failures:
     """Return the inputs whose check failed for an unforeseen reason, as (id, reason, detail)."""
-    return tuple((record.id, record.reason, record.detail) for record in inputs if record.state == "failed")
+    return tuple((record.id, record.reason or "", record.detail or "") for record in inputs if record.state == "failed")

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import StoredBackground
+from matting_data.records.stored import StoredBackground
 from matting_data.rendering.background_job import (
     BackgroundShard,
     StoreBackgrounds,
@@ -46,8 +46,7 @@ class BuiltShards:
 
 def plan_shards(plan: Plan) -> list[Shard]:
     """Return the shards of a plan, each with the records it needs."""
-    foregrounds = {record.id: record for record in plan.foregrounds}
-    backgrounds = {record.id: record for record in plan.backgrounds}
+    foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     return [
         Shard(
             split,
@@ -129,7 +128,7 @@ def plan_background_shards(recipe: LoadedRecipe, plan: Plan) -> list[BackgroundS
     """Return the tars of backgrounds that a store of layers holds."""
     store = recipe.recipe.store
     used = {composite.background for composite in plan.composites}
-    wanted = [b for b in plan.backgrounds if b.state == "ok" and (store.epoch_backgrounds or b.id in used)]
+    wanted = [b for b in plan.usable_backgrounds().values() if store.epoch_backgrounds or b.id in used]
     return background_shards(wanted, store.samples_per_shard)
 
 

@@ -19,7 +19,9 @@ from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping
-from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, values
+from matting_data.records.fields import values
+from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
+from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer, sample_row
 from matting_data.running.freed_memory import keep_freed_memory
 from matting_data.shards.commit import Commit, Failures, commit
@@ -48,8 +50,8 @@ class Shard:
     split: str
     number: int
     composites: tuple[PlannedComposite, ...]
-    foregrounds: Mapping[str, Foreground]
-    backgrounds: Mapping[str, Background]
+    foregrounds: Mapping[str, PlannedForeground]
+    backgrounds: Mapping[str, PlannedBackground]
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -75,15 +77,17 @@ class ShardResult:
 class Inputs(Protocol):
     """What reads the pixels that a plan's records stand for; raises RejectedInput where that is impossible."""
 
-    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours H×W×3 and alpha H×W, uint8."""
         ...
 
-    def background(self, record: Background) -> NDArray[np.uint8]:
+    def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph, H×W×3 uint8."""
         ...
 
-    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+    def files(
+        self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
+    ) -> Iterator[Path]:
         """Yield the local files that hold them."""
         ...
 
@@ -102,7 +106,7 @@ class SourceInputs:
     def __init__(self, recipe: LoadedRecipe, colours: ColourCache) -> None:
         self._recipe, self._colours = recipe, colours
 
-    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours and alpha."""
         image_path, alpha_path = foreground_files(self._recipe, record)
         image_bytes = _read_unchanged(image_path, record.image_sha256)
@@ -110,12 +114,14 @@ class SourceInputs:
         image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
         return self._colours.clean(record, image, alpha), alpha
 
-    def background(self, record: Background) -> NDArray[np.uint8]:
+    def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph."""
         plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
         return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
 
-    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+    def files(
+        self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
+    ) -> Iterator[Path]:
         """Yield the files that records point to, but for paths that are refused when they are read."""
         for foreground in foregrounds:
             with suppress(RejectedInput):
@@ -124,7 +130,7 @@ class SourceInputs:
             with suppress(RejectedInput):
                 yield from local_files([background_file(self._recipe, background)])
 
-    def background_bytes(self, record: Background) -> bytes:
+    def background_bytes(self, record: PlannedBackground) -> bytes:
         """Return the photograph's file."""
         return _read_unchanged(background_file(self._recipe, record), record.sha256)
 
@@ -181,7 +187,7 @@ class BuildShard:
         writer: ShardWriter,
         shard: Shard,
         composites: Sequence[PlannedComposite],
-        foreground: tuple[Foreground, NDArray[np.uint8], NDArray[np.uint8]],
+        foreground: tuple[PlannedForeground, NDArray[np.uint8], NDArray[np.uint8]],
         rows: list[Sample],
         failed: list[tuple[str, str, str]],
     ) -> None:
@@ -205,7 +211,7 @@ class BuildShard:
         writer: ShardWriter,
         shard: Shard,
         composites: Sequence[PlannedComposite],
-        foreground: tuple[Foreground, NDArray[np.uint8], NDArray[np.uint8]],
+        foreground: tuple[PlannedForeground, NDArray[np.uint8], NDArray[np.uint8]],
         rows: list[Sample],
         failed: list[tuple[str, str, str]],
     ) -> None:
@@ -250,9 +256,10 @@ def inputs_sha256(recipe: LoadedRecipe, shard: Shard) -> str:
     digest = hashlib.sha256(f"{_manner(recipe.recipe)} {sorted(tool_versions().items())}".encode())
     for composite in shard.composites:
         digest.update(repr(values(composite)).encode())
-    records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
-    for record in sorted(records, key=lambda record: record.id):
-        digest.update(repr(record.decides).encode())
+    for _, foreground in sorted(shard.foregrounds.items()):
+        digest.update(repr(values(foreground)).encode())
+    for _, background in sorted(shard.backgrounds.items()):
+        digest.update(repr(background.decides).encode())
     return digest.hexdigest()
 
 

@@ -20,7 +20,7 @@ from matting_data.recipes.recipe_backgrounds import BackgroundSource
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.tables import read_table, write_table
 from matting_data.running.progress import bar, track
-from matting_data.sources.find_backgrounds import FoundBackground, openimages_id
+from matting_data.sources.find_backgrounds import BackgroundInput, openimages_id
 from matting_data.sources.inputs import read_input
 from matting_data.sources.openimages import Metadata, judge_metadata, read_report, read_verdicts, recognise
 from matting_data.sources.openimages.findings import MetadataReport
@@ -35,18 +35,18 @@ _KEY = "key.txt"
 class Labelled:
     """Found backgrounds with tier, label verdict, rotation and licence; `notes` is what a user should know."""
 
-    found: list[FoundBackground]
+    found: list[BackgroundInput]
     notes: list[str]
 
 
-def add_label_evidence(recipe: LoadedRecipe, found: Sequence[FoundBackground], cache: Path) -> Labelled:
+def add_label_evidence(recipe: LoadedRecipe, found: Sequence[BackgroundInput], cache: Path) -> Labelled:
     """Judge found backgrounds by what their own sources' annotators said of them.
 
     Parameters
     ----------
     recipe : LoadedRecipe
         Its sources name the tables, ``backgrounds.humans`` the policies.
-    found : sequence of FoundBackground
+    found : sequence of BackgroundInput
         All backgrounds of the recipe.
     cache : Path
         Folder where verdicts are kept until the tables, the policy or the lists of labels change.
@@ -56,7 +56,7 @@ def add_label_evidence(recipe: LoadedRecipe, found: Sequence[FoundBackground], c
     UsageError
         A folder of tables or annotations is missing, or a table cannot be read.
     """
-    by_source: dict[str, list[FoundBackground]] = {}
+    by_source: dict[str, list[BackgroundInput]] = {}
     for entry in found:
         by_source.setdefault(entry.record.source, []).append(entry)
     result, notes = [], list[str]()
@@ -72,8 +72,8 @@ def add_label_evidence(recipe: LoadedRecipe, found: Sequence[FoundBackground], c
 
 
 def _openimages(
-    recipe: LoadedRecipe, source: BackgroundSource, entries: list[FoundBackground], folder: Path, notes: list[str]
-) -> list[FoundBackground]:
+    recipe: LoadedRecipe, source: BackgroundSource, entries: list[BackgroundInput], folder: Path, notes: list[str]
+) -> list[BackgroundInput]:
     policy = recipe.recipe.backgrounds.humans.openimages
     ids = {entry.record.id: openimages_id(entry.record.path) for entry in entries}
     name = source_name(source)
@@ -148,7 +148,7 @@ def _label_lists() -> str:
     return digest.hexdigest()
 
 
-def _with(entry: FoundBackground, row: dict[str, Any]) -> FoundBackground:
+def _with(entry: BackgroundInput, row: dict[str, Any]) -> BackgroundInput:
     record = replace(
         entry.record,
         tier=row["tier"],
@@ -172,8 +172,8 @@ class _Annotation:
 
 
 def _sun(
-    recipe: LoadedRecipe, source: BackgroundSource, entries: list[FoundBackground], kept: Path, notes: list[str]
-) -> list[FoundBackground]:
+    recipe: LoadedRecipe, source: BackgroundSource, entries: list[BackgroundInput], kept: Path, notes: list[str]
+) -> list[BackgroundInput]:
     policy = recipe.recipe.backgrounds.humans.sun
     annotations: dict[str, _Annotation] = {}
     if source.annotations is None:

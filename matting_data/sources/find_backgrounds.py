@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 from matting_data.recipes.recipe import source_name
 from matting_data.recipes.recipe_backgrounds import BackgroundSource
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background
+from matting_data.records.codes import Reason, Split
+from matting_data.records.found import FoundBackground
+from matting_data.records.planned import PlannedBackground
 from matting_data.sources.find_files import below, image_tree, leads_out, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import InputFile
 from matting_data.sources.source_paths import SourcePath, source_path
@@ -35,10 +37,10 @@ _OPENIMAGES_ID = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class FoundBackground:
-    """A background's bytes, and the record so far (identity and provenance only)."""
+class BackgroundInput:
+    """A background as found, and where its bytes lie."""
 
-    record: Background
+    record: FoundBackground
     file: InputFile
 
 
@@ -48,11 +50,11 @@ class _Place:
 
     path: str
     called: str
-    offset: int = 0
-    size: int = 0
+    offset: int | None = None
+    size: int | None = None
 
 
-def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[FoundBackground]:
+def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[BackgroundInput]:
     """List the backgrounds of all sources, in the order of the recipe, then by path.
 
     Parameters
@@ -64,7 +66,7 @@ def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[Fo
 
     Returns
     -------
-    list of FoundBackground
+    list of BackgroundInput
         Those of SUN that its lists leave out are ``rejected``: ``known_damaged``, ``not_in_classes``,
         ``not_in_partition``.
 
@@ -73,34 +75,36 @@ def find_backgrounds(recipe: LoadedRecipe, cache: Path | None = None) -> list[Fo
     UsageError
         A folder or list is missing, or inputs of two sources get the same id.
     """
-    found: list[FoundBackground] = []
+    found: list[BackgroundInput] = []
     for number, source in enumerate(recipe.recipe.backgrounds.sources):
         name = source_name(source)
         places = list(_places(recipe, source, f"backgrounds.sources[{number}]", cache))
         identities = unique_ids(name, [place.called for place in places])
         records = []
         for identity, place in zip(identities, places, strict=True):
-            license_ = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license
-            records.append(Background(identity, name, place.path, license_, place.offset, place.size))
+            stated = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license or None
+            records.append(FoundBackground(identity, name, place.path, stated, place.offset, place.size))
         if source.layout == "sun":
             records = list(_listed(recipe, source, records))
         for record in records:
             if leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
                 outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
-                found.append(FoundBackground(outside, InputFile(_root(recipe, source))))
+                found.append(BackgroundInput(outside, InputFile(_root(recipe, source))))
             else:
-                found.append(FoundBackground(record, background_file(recipe, record)))
+                found.append(BackgroundInput(record, background_file(recipe, record)))
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 
-def background_file(recipe: LoadedRecipe, record: Background) -> InputFile:
+def background_file(recipe: LoadedRecipe, record: FoundBackground | PlannedBackground) -> InputFile:
     """Return where the bytes of a record of this recipe lie."""
     root = _root(recipe, source_of(recipe, record))
-    return InputFile(root, record.offset, record.bytes) if record.bytes else InputFile(below(root, record.path))
+    if record.offset is None or record.bytes is None:
+        return InputFile(below(root, record.path))
+    return InputFile(root, record.offset, record.bytes)
 
 
-def source_of(recipe: LoadedRecipe, record: Background) -> BackgroundSource:
+def source_of(recipe: LoadedRecipe, record: FoundBackground | PlannedBackground) -> BackgroundSource:
     """Return the source that a record of this recipe comes from."""
     return next(s for s in recipe.recipe.backgrounds.sources if source_name(s) == record.source)
 
@@ -136,10 +140,12 @@ def _places(recipe: LoadedRecipe, source: BackgroundSource, key: str, cache: Pat
         yield from (_Place(path, path) for path in find_images(root))
 
 
-def _listed(recipe: LoadedRecipe, source: BackgroundSource, records: list[Background]) -> Iterator[Background]:
+def _listed(
+    recipe: LoadedRecipe, source: BackgroundSource, records: list[FoundBackground]
+) -> Iterator[FoundBackground]:
     """Apply SUN's own lists: damaged files, categories, and the official partition."""
     classes = set(read_class_names(recipe.resolve(source.classes))) if source.classes else None
-    sides: dict[str, str] | None = None
+    sides: dict[str, Split] | None = None
     if source.partitions:
         partition = read_partitions(recipe.resolve(source.partitions), source.partition or 1)
         sides = {image.path: side for side, images in partition.items() for image in images}
@@ -157,5 +163,5 @@ def _listed(recipe: LoadedRecipe, source: BackgroundSource, records: list[Backgr
             yield record if sides is None else replace(record, split=sides[path])
 
 
-def _rejected(record: Background, reason: str, detail: str) -> Background:
+def _rejected(record: FoundBackground, reason: Reason, detail: str) -> FoundBackground:
     return replace(record, state="rejected", reason=reason, detail=detail)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Sample, StoredBackground
+from matting_data.records.stored import Sample, StoredBackground
 from matting_data.rendering.background_job import BackgroundShard, StoreBackgrounds
 from matting_data.rendering.make_shards import BuiltShards, plan_background_shards, plan_shards, without_lost
 from matting_data.rendering.shard_job import BuildShard, Shard, ShardResult, SourceInputs, inputs_sha256

@@ -13,14 +13,14 @@ from matting_data.building.filter import filter_backgrounds
 from matting_data.errors import UsageError
 from matting_data.humans.audit_sample import draw_sample, estimate, stratum_of, wilson
 from matting_data.imaging import encode
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.scanning.audit import rates, read_labels, write_sample
 from matting_data.upkeep.verify import verify
 from tests.support.projects import Project, draw_photo
 
 
-def kept(count: int, source: str = "a", tier: str = "") -> list[Background]:
-    return [Background(f"{source}-{tier}-{n:05d}", source, f"{n}.jpg", tier=tier) for n in range(count)]
+def kept(count: int, source: str = "a", tier: str = "") -> list[JudgedBackground]:
+    return [JudgedBackground(f"{source}-{tier}-{n:05d}", source, f"{n}.jpg", tier=tier) for n in range(count)]
 
 
 def test_a_filter_judges_every_background_and_shows_each_reason(project: Project) -> None:
