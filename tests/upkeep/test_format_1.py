@@ -102,8 +102,8 @@ def test_a_build_into_it_is_refused_before_anything_is_written(
     code, _, said = command("build", place / "recipe.yaml", "--out", place / "dataset", *arguments)
     assert code == 2
     assert said == (
-        f"mattingdata: {place / 'dataset'} is of the format 'mattingdata/1', which this version reads but cannot continue, "
-        "append to or repair: build into another --out, which gives the same shards\n"
+        f"mattingdata: {place / 'dataset'} is of the format 'mattingdata/1', which this version reads but cannot "
+        "continue, append to or repair: build into another --out, which gives the same shards\n"
     )
     assert content_of(place / "dataset") == before
 
