@@ -12,8 +12,8 @@ from matting_data.publishing.attribution import AttributionRow, UsedBackground, 
 from matting_data.recipes.recipe import source_name
 from matting_data.recipes.recipe_backgrounds import BackgroundSource
 from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground
-from matting_data.records.tables import schema
 from matting_data.sources.find_backgrounds import openimages_id
 from matting_data.sources.openimages import image_rows, recognise
 from matting_data.sources.source_paths import source_path

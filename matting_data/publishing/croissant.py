@@ -13,8 +13,8 @@ import polars as pl
 
 from matting_data.publishing.card_inputs import Facts
 from matting_data.recipes.licenses import recognise
+from matting_data.records.columns import schema
 from matting_data.records.stored import Sample
-from matting_data.records.tables import schema
 from matting_data.shards.members import MEMBERS
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 

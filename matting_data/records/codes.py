@@ -30,41 +30,17 @@ FoundReason = Literal[
 """Known before an input is opened."""
 
 CheckReason = Literal[
-    "unreadable",
-    "too_large",
-    "wrong_mode",
-    "too_small",
-    "no_alpha_channel",
-    "size_mismatch",
-    "alpha_empty",
+    "unreadable", "too_large", "wrong_mode", "too_small", "no_alpha_channel", "size_mismatch", "alpha_empty",
     "alpha_full",
-]
+]  # fmt: skip
 
 LabelReason = Literal[
-    "person_box",
-    "person_verified",
-    "person_machine",
-    "group_box",
-    "group_verified",
-    "group_machine",
-    "body_part_box",
-    "body_part_verified",
-    "body_part_machine",
-    "depiction_box",
-    "lookalike_box",
-    "lookalike_verified",
-    "lookalike_machine",
-    "person_verified_absent",
-    "boxes_without_human",
-    "no_human_label",
-    "person_polygon",
-    "body_part_polygon",
-    "possible_person_polygon",
-    "ambiguous_part_polygon",
-    "lookalike_polygon",
-    "polygons_without_human",
-    "no_polygons",
-]
+    "person_box", "person_verified", "person_machine", "group_box", "group_verified", "group_machine",
+    "body_part_box", "body_part_verified", "body_part_machine", "depiction_box", "lookalike_box",
+    "lookalike_verified", "lookalike_machine", "person_verified_absent", "boxes_without_human", "no_human_label",
+    "person_polygon", "body_part_polygon", "possible_person_polygon", "ambiguous_part_polygon", "lookalike_polygon",
+    "polygons_without_human", "no_polygons",
+]  # fmt: skip
 """What labels of OpenImages and polygons of SUN lead to."""
 
 DetectorReason = Literal["person_detected", "person_suspected", "no_person_found", "not_examined"]

@@ -7,7 +7,7 @@ import json
 import polars as pl
 
 from matting_data.records.checked import HumanBox
-from matting_data.records.fields import field_names
+from matting_data.records.columns import lists_of_structs
 
 FORMAT_1 = "mattingdata/1"
 
@@ -27,13 +27,11 @@ def converted(table: pl.DataFrame) -> pl.DataFrame:
     table = _known_where(pl.col("bytes") > 0, table, ("offset", "bytes"))
     table = _known_where(pl.col("width").is_not_null(), table, ("orientation",))
     table = _known_where(pl.col("detector").is_not_null(), table, ("score", "boxes"))
-    names = field_names(HumanBox)
     try:
-        boxes = [text and [dict(zip(names, box, strict=True)) for box in json.loads(text)] for text in table["boxes"]]
+        boxes = [text and [HumanBox(*box) for box in json.loads(text)] for text in table["boxes"]]
     except (ValueError, TypeError):
         raise pl.exceptions.SchemaError("its boxes are not those of a detector") from None
-    kind = pl.Struct({**dict.fromkeys(names, pl.Float64), "label": pl.String})
-    return table.with_columns(pl.Series("boxes", boxes, pl.List(kind), strict=False))
+    return table.with_columns(lists_of_structs(boxes, HumanBox).alias("boxes"))
 
 
 def _is_format_1(table: pl.DataFrame) -> bool:

@@ -5,18 +5,18 @@ None is null, a Literal is a string, and a list of dataclasses a list of structs
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import polars as pl
 
 from matting_data.errors import DamageError
 from matting_data.records import format_1
 from matting_data.records.checked import CheckedForeground
-from matting_data.records.fields import field_names, values
+from matting_data.records.columns import lists_of_structs, schema, struct_columns
+from matting_data.records.fields import field_names
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
@@ -39,32 +39,20 @@ _FORMS: dict[type, dict[str, str]] = {
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
 
-_TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
-
-
-def schema(record: type) -> dict[str, Any]:
-    """Return the polars schema of a record class."""
-    hints = get_type_hints(record)
-    return {name: _column_type(hints[name]) for name in field_names(record)}
-
 
 def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
     """Return a table with one row a record, also when there are none."""
     kept, columns = list(rows), schema(record)
-    table = {name: [getattr(row, name) for row in kept] for name in columns}
-    for name, part in _struct_columns(record).items():
-        names = field_names(part)
-        table[name] = [
-            None if entries is None else [dict(zip(names, values(entry), strict=True)) for entry in entries]
-            for entries in table[name]
-        ]
+    table: dict[str, Any] = {name: [getattr(row, name) for row in kept] for name in columns}
+    for name, part in struct_columns(record).items():
+        table[name] = lists_of_structs(table[name], part)
     return pl.DataFrame(table, schema=columns)
 
 
 def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
     """Return the records of a table that :func:`to_table` made."""
     columns = table.select(field_names(record)).to_dict(as_series=False)
-    for name, part in _struct_columns(record).items():
+    for name, part in struct_columns(record).items():
         columns[name] = [None if entries is None else [part(**entry) for entry in entries] for entries in columns[name]]
     return [record(*row) for row in zip(*columns.values(), strict=True)]
 
@@ -138,20 +126,3 @@ def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Re
         raise DamageError(
             f"{name} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
         ) from None
-
-
-def _struct_columns(record: type) -> dict[str, type]:
-    """Return the columns of the form ``list[dataclass] | None``, with their dataclass."""
-    first = {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(record).items()}
-    parts: dict[str, Any] = {name: get_args(kind)[0] for name, kind in first.items() if get_origin(kind) is list}
-    return {name: part for name, part in parts.items() if isinstance(part, type) and dataclasses.is_dataclass(part)}
-
-
-def _column_type(hint: Any) -> Any:
-    if get_origin(hint) is list:
-        return pl.List(_column_type(get_args(hint)[0]))
-    if get_origin(hint) is Literal:
-        return pl.String
-    if dataclasses.is_dataclass(hint):
-        return pl.Struct(schema(hint))  # type: ignore[arg-type]
-    return _column_type(get_args(hint)[0]) if get_args(hint) else _TYPES[hint]  # of `X | None`, X

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from matting_data.errors import DamageError
 from matting_data.records.checked import CheckedForeground
+from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample
-from matting_data.records.tables import from_table, read_table, schema, to_table, write_table
+from matting_data.records.tables import from_table, read_table, to_table, write_table
 from tests.support.synthetic import write
 
 KINDS = [CheckedForeground, JudgedBackground, PlannedComposite, Sample, LedgerRow]
