@@ -31,7 +31,7 @@ from matting_data.browsing.importing import import_entries, is_current
 from matting_data.browsing.picture_cache import MediaCache
 from matting_data.browsing.views import composite_views, save_views
 from matting_data.imaging import encode
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.records.tables import write_table
 
 PER_FOREGROUND, PER_SHARD = 10, 500

@@ -136,8 +136,7 @@ class Timing:
 def codec_floor(recipe: LoadedRecipe, plan: Plan) -> None:
     """Decode and encode what no builder can avoid, with no pixel work at all."""
     sources = open_sources(recipe)
-    foregrounds = {record.id: record for record in plan.foregrounds}
-    backgrounds = {record.id: record for record in plan.backgrounds}
+    foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     for identity, composites in _by_foreground(plan).items():
         image_path, alpha_path = sources.foreground_files(foregrounds[identity])
         assert alpha_path is not None
@@ -153,8 +152,7 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
     """Composite as DIM's script does, vectorised with NumPy; return the seconds of processor time it took."""
     folder.mkdir()
     sources = open_sources(recipe)
-    foregrounds = {record.id: record for record in plan.foregrounds}
-    backgrounds = {record.id: record for record in plan.backgrounds}
+    foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     started = time.process_time()
     for identity, composites in _by_foreground(plan).items():
         image_path, alpha_path = sources.foreground_files(foregrounds[identity])
@@ -178,8 +176,7 @@ def plain_script(recipe: LoadedRecipe, plan: Plan, folder: Path, kind: str) -> f
 def stage_seconds(recipe: LoadedRecipe, plan: Plan, out: Path) -> dict[str, float]:
     """Time the build's stages one by one, on all composites."""
     inputs = SourceInputs(open_sources(recipe), ColourCache(out / ".work" / "colours"))
-    foregrounds = {record.id: record for record in plan.foregrounds}
-    backgrounds = {record.id: record for record in plan.backgrounds}
+    foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     seconds: dict[str, float] = {}
 
     @contextmanager

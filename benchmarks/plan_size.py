@@ -21,7 +21,8 @@ from typing import TypeVar
 from benchmarks.process_figures import peak_mib
 from matting_data.planning.plan import make_plan
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
-from matting_data.records.records import Background, Foreground, PlannedComposite
+from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.planned import PlannedComposite
 from matting_data.records.tables import read_table, write_table
 from matting_data.rendering.make_shards import plan_shards
 from matting_data.storage import open_storage
@@ -32,21 +33,22 @@ PER_FOREGROUND = 10
 Result = TypeVar("Result")
 
 
-def foreground(number: int) -> Foreground:
+def foreground(number: int) -> CheckedForeground:
     """Return a checked foreground that exists in no file."""
     digest = hashlib.sha256(f"foreground {number}".encode()).hexdigest()
-    return Foreground(
+    return CheckedForeground(
         f"people-{number:08d}", "people", f"{number:08d}.jpg", f"{number:08d}.png", image_sha256=digest,
-        alpha_sha256=digest, width=900, height=800, colour="as_is", fingerprint=digest, x1=900, y1=800,
+        alpha_sha256=digest, width=900, height=800, colour="as_is", fingerprint=digest, x0=0, y0=0, x1=900, y1=800,
+        coverage=0.5, soft=0.1,
     )  # fmt: skip
 
 
-def background(number: int) -> Background:
+def background(number: int) -> CheckedBackground:
     """Return a checked background that exists in no file."""
     digest = hashlib.sha256(f"background {number}".encode()).hexdigest()
-    return Background(
-        f"photos-{number:08d}", "photos", f"{number:08d}.jpg", sha256=digest, format="JPEG", mode="RGB", width=1024,
-        height=768, fingerprint=digest,
+    return CheckedBackground(
+        f"photos-{number:08d}", "photos", f"{number:08d}.jpg", sha256=digest, format="JPEG", mode="RGB", orientation=1,
+        width=1024, height=768, fingerprint=digest,
     )  # fmt: skip
 
 

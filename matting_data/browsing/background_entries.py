@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from matting_data.browsing.pictures import image_file
 from matting_data.errors import RejectedInput
 from matting_data.humans.audit_sample import draw_sample, stratum_of
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import read_input
@@ -34,7 +33,7 @@ class BackgroundEntries:
         Of the build or filter.
     recipe : LoadedRecipe
         Knows where the photographs lie.
-    records : sequence of Background
+    records : sequence of JudgedBackground
         With their verdicts.
     uses : mapping
         Background id → composites it serves.
@@ -48,7 +47,7 @@ class BackgroundEntries:
         self,
         root: Path,
         recipe: LoadedRecipe,
-        records: Sequence[Background],
+        records: Sequence[JudgedBackground],
         uses: Mapping[str, int],
         side: int,
         index: Mapping[str, Any] | None = None,
@@ -68,17 +67,17 @@ class BackgroundEntries:
         for record in self._records:
             yield self._entry(record)
 
-    def _entry(self, record: Background) -> Entry:
+    def _entry(self, record: JudgedBackground) -> Entry:
         fields = background_fields(record, self._uses.get(record.id, 0), record.id in self._audit)
         boxes = boxes_of(record)
         # what labels reject is not opened, so its content has no hash: its path stands for it
         look = identity_of(record.id, record.sha256 or record.path, record.rotation, self._side)
         image = Picture(f"background-{record.id}-{look}.jpg", lambda: image_file(self._photo(record), self._side))
-        size = (record.width, record.height) if record.width else (4, 3)
+        size = (record.width or 4, record.height or 3)
         found = {"humans": boxes} if boxes else {}
         return Entry(record.id, identity_of(look, sorted(fields.items()), boxes), size, fields, image, (), found)
 
-    def _photo(self, record: Background) -> NDArray[np.uint8]:
+    def _photo(self, record: JudgedBackground) -> NDArray[np.uint8]:
         try:
             data = read_input(self._sources[record.source].file(record))
             return load_background(data, rotation=record.rotation)
@@ -88,25 +87,25 @@ class BackgroundEntries:
             return self._layers.background(record)
 
 
-def background_fields(record: Background, uses: int, audited: bool) -> dict[str, Value]:
+def background_fields(record: JudgedBackground, uses: int, audited: bool) -> dict[str, Value]:
     """Return the fields of a background; a pure function of its record."""
     return {
-        "verdict": record.verdict or None,
+        "verdict": record.verdict,
         "state": record.state,
-        "reason": record.reason or None,
-        "detail": record.detail or None,
-        "split": record.split or None,
+        "reason": record.reason,
+        "detail": record.detail,
+        "split": record.split,
         "background": record.id,
         "source": record.source,
         "stratum": stratum_of(record),
         "path": record.path,
-        "license": record.license or None,
-        "score": round(record.score, 4) if record.detector else None,
-        "detector": record.detector or None,
-        "tier": record.tier or None,
-        "label_verdict": record.label_verdict or None,
-        "label_reason": record.label_reason or None,
-        "label_rows": record.label_rows or None,
+        "license": record.license,
+        "score": None if record.score is None else round(record.score, 4),
+        "detector": record.detector,
+        "tier": record.tier,
+        "label_verdict": record.label_verdict,
+        "label_reason": record.label_reason,
+        "label_rows": record.label_rows,
         "width": record.width,
         "height": record.height,
         "uses": uses,
@@ -114,17 +113,10 @@ def background_fields(record: Background, uses: int, audited: bool) -> dict[str,
     }
 
 
-def boxes_of(record: Background) -> list[Box]:
+def boxes_of(record: JudgedBackground) -> list[Box]:
     """Return the detector's boxes as shares of the image; none where it was not looked at."""
-    if not record.width or not record.height:
-        return []
-    boxes = []
-    for x0, y0, x1, y1, score, label in json.loads(record.boxes):
-        place = (
-            x0 / record.width,
-            y0 / record.height,
-            (x1 - x0) / record.width,
-            (y1 - y0) / record.height,
-        )
-        boxes.append(Box(str(label), float(score), place))
-    return boxes
+    width, height = record.width or 1, record.height or 1
+    return [
+        Box(b.label, b.score, (b.x0 / width, b.y0 / height, (b.x1 - b.x0) / width, (b.y1 - b.y0) / height))
+        for b in record.boxes or ()
+    ]

@@ -23,7 +23,7 @@ from matting_data.browsing.prediction_entries import PredictionEntries
 from matting_data.browsing.tags import collect_tags
 from matting_data.errors import UsageError
 from matting_data.recipes.decisions import FILE_NAME, Decision, append, decisions_path
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.records.tables import read_table
 from matting_data.shards.index import INDEX, read_index
 from matting_data.storage.atomic import sha256_file
@@ -201,7 +201,7 @@ def _entries(
             from matting_data.workspace.plan_tables import saved_plan
 
             uses.update(composite.background for composite in saved_plan(root).composites)
-        records = read_table(root / "backgrounds.parquet", Background)
+        records = read_table(root / "backgrounds.parquet", JudgedBackground)
         return BackgroundEntries(root, saved_recipe(root, options.base), records, uses, options.side, index)
     assert index is not None  # only backgrounds can be looked at before there is a dataset
     if options.run is not None:

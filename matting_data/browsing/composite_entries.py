@@ -17,7 +17,9 @@ from matting_data.browsing.pictures import image_file, label_file, matte_file
 from matting_data.errors import DamageError
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.store import CompositeStore, Part
-from matting_data.records.records import Background, Foreground, Sample
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.stored import Sample
 from matting_data.records.tables import read_table
 from matting_data.shards.reader import read_manifest, shard_entries
 
@@ -41,8 +43,8 @@ class CompositeEntries:
     def __init__(self, root: Path, index: Mapping[str, Any], side: int) -> None:
         self._root, self._index, self._side = root, index, side
         self._store = dataset_reader.open(root).store
-        self._foregrounds = _by_id(root / "foregrounds.parquet", Foreground)
-        self._backgrounds = _by_id(root / "backgrounds.parquet", Background)
+        self._foregrounds = _by_id(root / "foregrounds.parquet", CheckedForeground)
+        self._backgrounds = _by_id(root / "backgrounds.parquet", JudgedBackground)
         self._uses: Counter[str] = Counter()
         for _, entry in shard_entries(index):
             self._uses.update(row.background for row in read_manifest(root, entry))
@@ -92,7 +94,7 @@ class CompositeEntries:
 
 
 def composite_fields(
-    row: Sample, foreground: Foreground | None, background: Background | None, uses: int
+    row: Sample, foreground: CheckedForeground | None, background: JudgedBackground | None, uses: int
 ) -> dict[str, Value]:
     """Return the fields of a composite; a pure function of its row and the records of its parts.
 
@@ -107,8 +109,8 @@ def composite_fields(
         "source": foreground.source if foreground else None,
         "background_source": background.source if background else None,
         "license": row.license or None,
-        "background_license": (background.license if background else "") or None,
-        "person": (foreground.person if foreground else "") or None,
+        "background_license": background.license if background else None,
+        "person": foreground.person if foreground else None,
         "index": row.index,
         "seed": str(row.seed),
         "shard": row.shard,
@@ -122,7 +124,7 @@ def composite_fields(
         "trimap_dilate": row.trimap_dilate,
         "trimap_erode": row.trimap_erode,
         "background_uses": uses,
-        "background_score": round(background.score, 4) if background and background.detector else None,
+        "background_score": round(background.score, 4) if background and background.score is not None else None,
     }
 
 
@@ -134,10 +136,10 @@ def _by_id(path: Path, record: type[Any]) -> dict[str, Any]:
         return {}
 
 
-def _content(record: Foreground | Background | None) -> tuple[str, ...]:
+def _content(record: CheckedForeground | JudgedBackground | None) -> tuple[str | None, ...]:
     if record is None:
         return ()
-    return (record.sha256,) if isinstance(record, Background) else (record.image_sha256, record.alpha_sha256)
+    return (record.sha256,) if isinstance(record, JudgedBackground) else (record.image_sha256, record.alpha_sha256)
 
 
 def _without_places(row: Sample) -> tuple[object, ...]:

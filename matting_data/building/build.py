@@ -24,6 +24,7 @@ from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
+from matting_data.workspace.plan_tables import refuse_older_format
 
 _LOG = logging.getLogger(__package__)
 
@@ -76,6 +77,7 @@ def build(
     """
     out = open_storage(out)
     with workspace.locked(out) as held:
+        refuse_older_format(out)
         settle(out)
         strategy = choose_strategy(recipe, out, append, failures.retry)
         sources = open_sources(recipe)

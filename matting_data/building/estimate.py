@@ -105,8 +105,7 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
 
 def _measure(recipe: Recipe, plan: Plan, inputs: SourceInputs) -> tuple[float, float]:
     """Return bytes and seconds of one composite, averaged over all of some foregrounds."""
-    foregrounds = {record.id: record for record in plan.foregrounds}
-    backgrounds = {record.id: record for record in plan.backgrounds}
+    foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     chosen = sorted({c.foreground for c in plan.composites}, key=lambda identity: derive_seed("estimate", identity))
     sink, count, started = MemorySink(), 0, time.perf_counter()
     writer = ShardWriter(sink)

@@ -19,7 +19,8 @@ from matting_data.planning.apply_decisions import decide_backgrounds
 from matting_data.planning.plan import choose_backgrounds
 from matting_data.recipes.decisions import effective, load_decisions
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background, LedgerRow
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.tables import write_table
 from matting_data.reporting.contact_sheet import grid, tile, write_sheet
 from matting_data.scanning.scan import scan_backgrounds
@@ -46,7 +47,7 @@ class FilterResult:
     notes on that evidence.
     """
 
-    backgrounds: list[Background]
+    backgrounds: list[JudgedBackground]
     summary: dict[str, Any]
 
 
@@ -85,7 +86,7 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
             backgrounds, {**summarise(rows), "tiers": tier_counts(backgrounds), "notes": scanned.notes}
         )
         workspace.save_recipe(open_storage(out), recipe)
-        write_table(out / BACKGROUNDS, backgrounds, Background)
+        write_table(out / BACKGROUNDS, backgrounds, JudgedBackground)
         write_table(out / LEDGER, rows, LedgerRow)
         write_bytes(out / SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())
         sheet = reasons_sheet(sources, backgrounds, examples)
@@ -95,42 +96,43 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
 
 
 def reasons_sheet(
-    sources: Mapping[str, OpenedBackgrounds], backgrounds: Sequence[Background], examples: int
+    sources: Mapping[str, OpenedBackgrounds], backgrounds: Sequence[JudgedBackground], examples: int
 ) -> NDArray[np.uint8] | None:
     """Draw up to `examples` backgrounds for each reason, one reason below the other; None where none can be read.
 
     Those nearest to the other side of the threshold come first: they are the ones worth a look.
     """
-    by_reason: dict[str, list[Background]] = defaultdict(list)
+    by_reason: dict[str, list[JudgedBackground]] = defaultdict(list)
     for record in backgrounds:
-        by_reason[record.reason].append(record)
+        by_reason[record.reason or ""].append(record)
     rows = []
     for reason, records in sorted(by_reason.items()):
         kept = records[0].state == "ok"
-        records.sort(key=lambda b: (-b.score if kept else b.score, derive_seed("reasons", b.id)))
+        records.sort(key=lambda b: ((b.score or 0.0) * (-1 if kept else 1), derive_seed("reasons", b.id)))
         tiles = []
         for record in records[:examples]:
             try:
                 picture = load_background(read_input(sources[record.source].file(record)), rotation=record.rotation)
             except RejectedInput:
                 continue
-            tiles.append(tile([picture], f"{reason} {record.score:.3f} {record.id}"))
+            score = "" if record.score is None else f"{record.score:.3f} "
+            tiles.append(tile([picture], f"{reason} {score}{record.id}"))
         if tiles:
             blank = np.full_like(tiles[0], 250)
             rows.append(grid([*tiles, *[blank] * (examples - len(tiles))], columns=examples))
     return np.concatenate(rows) if rows else None
 
 
-def tier_counts(backgrounds: Sequence[Background]) -> dict[str, dict[str, int]]:
+def tier_counts(backgrounds: Sequence[JudgedBackground]) -> dict[str, dict[str, int]]:
     """Count by stratum (source, or source/tier): ``{"SUN397/no_polygons": {"found": n, "kept": n}}``."""
     found = Counter(stratum_of(record) for record in backgrounds)
     kept = Counter(stratum_of(record) for record in backgrounds if record.state == "ok")
     return {name: {"found": found[name], "kept": kept[name]} for name in sorted(found)}
 
 
-def ledger_rows(backgrounds: Sequence[Background]) -> list[LedgerRow]:
+def ledger_rows(backgrounds: Sequence[JudgedBackground]) -> list[LedgerRow]:
     """Return a ledger row for each background: kept ones are ``written``, with their reason for being kept."""
     return [
-        LedgerRow(b.id, b.source, b.path, "written" if b.state == "ok" else b.state, b.reason, b.detail)
+        LedgerRow(b.id, b.source, b.path, "written" if b.state == "ok" else b.state, b.reason or "", b.detail or "")
         for b in backgrounds
     ]

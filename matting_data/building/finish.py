@@ -11,7 +11,8 @@ from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.publication import publication_files
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background, LedgerRow
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.ledger_row import LedgerRow
 from matting_data.rendering.make_shards import BuiltShards
 from matting_data.shards.commit import Commit
 from matting_data.shards.index import FORMAT, content_sha256, write_index
@@ -84,7 +85,7 @@ def describe(
     }
 
 
-def used_backgrounds(plan: Plan, built: BuiltShards) -> list[Background]:
+def used_backgrounds(plan: Plan, built: BuiltShards) -> list[JudgedBackground]:
     """Return the backgrounds that the dataset holds, in composites or in layers."""
     failed = {key for key, _, _ in built.failed}
     used = {composite.background for composite in plan.composites if composite.key not in failed} | built.stored

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, Literal
 
 from matting_data.planning.apply_decisions import REJECTED
 from matting_data.planning.plan import Plan
-from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite, Sample
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.codes import BuildReason, End, Reason, reason_of
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.ledger_row import LedgerRow
+from matting_data.records.planned import PlannedComposite
+from matting_data.records.stored import Sample
 from matting_data.records.tables import parquet_bytes, to_table
 from matting_data.shards.commit import Commit
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 
-NOT_DRAWN = "not_drawn"
+NOT_DRAWN: BuildReason = "not_drawn"
 """Reason of a background that passed every check, but that no composite needed."""
 
-NO_COMPOSITE = "no_composite"
+NO_COMPOSITE: BuildReason = "no_composite"
 """Reason of an input that failed only because every composite planned with it did."""
 
 
@@ -35,7 +40,7 @@ def make_ledger(
     stored : set of str
         Backgrounds that the dataset holds whether or not a composite needs them.
     """
-    failures = {key: (reason, detail) for result in results for key, reason, detail in result.failed}
+    failures = {key: (reason_of(reason), detail) for result in results for key, reason, detail in result.failed}
     made = [composite for composite in plan.composites if composite.key not in failures]
     return {
         "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground", frozenset()),
@@ -69,7 +74,7 @@ def summarise(rows: Sequence[LedgerRow]) -> dict[str, Any]:
 
 
 def _used(
-    inputs: Sequence[Foreground] | Sequence[Background],
+    inputs: Sequence[CheckedForeground] | Sequence[JudgedBackground],
     planned: Sequence[PlannedComposite],
     made: Sequence[PlannedComposite],
     role: str,
@@ -78,15 +83,21 @@ def _used(
     drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made} | stored
     rows = []
     for record in inputs:
-        path = record.path if isinstance(record, Background) else record.image or record.alpha
-        warnings = [] if isinstance(record, Background) else record.warnings
-        outcome, reason, detail = record.state, record.reason, record.detail
-        if record.state == "ok" and record.id in written:
-            outcome = "written"
-            reason, detail = (reason, detail) if reason.startswith(REJECTED) else ("", "")
-        elif record.state == "ok" and record.id in drawn:
-            outcome, reason, detail = "failed", NO_COMPOSITE, "every composite planned with it failed"
-        elif record.state == "ok":
-            outcome, reason, detail = "rejected", NOT_DRAWN, "passed every check; no composite needed it"
-        rows.append(LedgerRow(record.id, record.source, path, outcome, reason, detail, warnings))
+        path = record.path if isinstance(record, JudgedBackground) else record.image or record.alpha or ""
+        warnings = [] if isinstance(record, JudgedBackground) else record.warnings
+        rows.append(LedgerRow(record.id, record.source, path, *_end(record, drawn, written), warnings))
     return rows
+
+
+def _end(
+    record: CheckedForeground | JudgedBackground, drawn: Set[str], written: Set[str]
+) -> tuple[End, Reason | Literal[""], str]:
+    """Return outcome, reason and detail of one input."""
+    reason, detail = record.reason or "", record.detail or ""
+    if record.state != "ok":
+        return record.state, reason, detail
+    if record.id in written:
+        return ("written", reason, detail) if reason.startswith(REJECTED) else ("written", "", "")
+    if record.id in drawn:
+        return "failed", NO_COMPOSITE, "every composite planned with it failed"
+    return "rejected", NOT_DRAWN, "passed every check; no composite needed it"

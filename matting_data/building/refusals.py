@@ -10,7 +10,9 @@ from matting_data.planning.apply_decisions import MOVED, REASONS, REJECTED
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import as_mapping
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.shards.index import INDEX, read_index
 from matting_data.shards.names import BACKGROUNDS as STORED
 from matting_data.shards.names import SPLITS
@@ -90,10 +92,9 @@ def alters_finished(out: Storage, before: Plan, after: Plan, retry: bool) -> boo
     if retry and read_index(out)["ledger"]["composites"]["failed"]:
         return True
     now = after.shards()
-    people = {record.id: record.decides for record in after.foregrounds}
-    used = {record.id: record for record in before.foregrounds}
+    people, used = after.usable_foregrounds(), before.usable_foregrounds()
     return any(
-        now.get(place) != rows or any(used[row.foreground].decides != people.get(row.foreground) for row in rows)
+        now.get(place) != rows or any(used[row.foreground] != people.get(row.foreground) for row in rows)
         for place, rows in before.shards().items()
     )
 
@@ -109,30 +110,30 @@ def refuse_other_plan(out: Storage, plan: Plan) -> None:
     if not any(name.endswith(".parquet") for folder in (*SPLITS, STORED) for name in out.files(folder)):
         return
     old = saved_plan(out)
-    changes = _input_changes("foregrounds", old.foregrounds, plan.foregrounds)
-    changes += _input_changes("backgrounds", old.backgrounds, plan.backgrounds)
+    changes = _input_changes("foregrounds", old.usable_foregrounds(), plan.usable_foregrounds())
+    was, now = ({name: record.decides for name, record in side.usable_backgrounds().items()} for side in (old, plan))
+    changes += _input_changes("backgrounds", was, now)
     raise UsageError(
         f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
         "restore them, choose another --out, or, if some were only added, add --append"
     )
 
 
-def _input_changes(
-    kind: str, before: Sequence[Foreground] | Sequence[Background], after: Sequence[Foreground] | Sequence[Background]
-) -> list[str]:
-    old, new = ({record.id: record for record in records if record.state == "ok"} for records in (before, after))
+def _input_changes(kind: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     counts = {
-        "new": len(new.keys() - old.keys()),
-        "gone": len(old.keys() - new.keys()),
-        "altered": sum(old[identity].decides != new[identity].decides for identity in old.keys() & new.keys()),
+        "new": len(after.keys() - before.keys()),
+        "gone": len(before.keys() - after.keys()),
+        "altered": sum(before[identity] != after[identity] for identity in before.keys() & after.keys()),
     }
     return [f"{count} {kind} {word}" for word, count in counts.items() if count]
 
 
 def _lost(
-    kind: str, before: Sequence[Foreground] | Sequence[Background], after: Sequence[Foreground] | Sequence[Background]
+    kind: str,
+    before: Sequence[CheckedForeground] | Sequence[JudgedBackground],
+    after: Sequence[CheckedForeground] | Sequence[JudgedBackground],
 ) -> list[str]:
-    now: Mapping[str, Foreground | Background] = {record.id: record for record in after}
+    now = {record.id: record for record in after}
     gone, rejected, altered = 0, 0, 0
     for record in before:
         if record.state != "ok":
@@ -148,9 +149,9 @@ def _lost(
     return [f"{count} {kind} {word}" for word, count in counts.items() if count]
 
 
-def _decided(record: Foreground | Background) -> tuple[object, ...]:
+def _decided(record: CheckedForeground | JudgedBackground) -> object:
     """Return what of an input decides its finished composites, but for what people decided about it."""
-    if isinstance(record, Background):
-        return record.decides
-    subset = "" if record.reason == MOVED else record.subset
-    return replace(record, subset=subset, reason="", detail="").decides
+    if isinstance(record, JudgedBackground):
+        return PlannedBackground.of(record).decides
+    planned = PlannedForeground.of(record)
+    return replace(planned, subset="") if record.reason == MOVED else planned

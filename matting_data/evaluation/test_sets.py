@@ -15,7 +15,8 @@ from matting_data.errors import DamageError, RejectedInput, UsageError
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.store import SampleStore
-from matting_data.records.records import Background, Sample
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.stored import Sample
 from matting_data.records.tables import read_table
 from matting_data.shards.index import INDEX
 from matting_data.sources.find_files import image_tree
@@ -177,7 +178,7 @@ def _built(root: Path, name: str) -> EvaluationSet:
 
 def _background_sources(root: Path) -> dict[str, str]:
     try:
-        return {record.id: record.source for record in read_table(root / "backgrounds.parquet", Background)}
+        return {record.id: record.source for record in read_table(root / "backgrounds.parquet", JudgedBackground)}
     except DamageError:
         return {}  # a dataset passed on without its tables is scored all the same
 

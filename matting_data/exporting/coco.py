@@ -15,7 +15,7 @@ from matting_data.exporting.rle import encode_mask
 from matting_data.exporting.source import Source, decoded
 from matting_data.exporting.staging import Staging
 from matting_data.imaging.geometry import bounding_box
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 
 THRESHOLD = 128
 """Alpha from which a pixel counts as person."""

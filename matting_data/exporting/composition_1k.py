@@ -14,7 +14,7 @@ from matting_data.exporting.source import Source, decoded
 from matting_data.exporting.staging import Staging
 from matting_data.imaging import encode
 from matting_data.imaging.decode import to_rgb8
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 
 SETS = {"train": ("Training_set", "training", "Other"), "test": ("Test_set", "test", "Adobe-licensed images")}
 """Split → its folder, the prefix of its lists, and the folder that fixed paths in scripts look for inside it."""

@@ -11,7 +11,7 @@ from typing import Any
 from matting_data.exporting.export import Options, Tick
 from matting_data.exporting.source import COLUMNS, Source
 from matting_data.exporting.staging import Staging
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.records.tables import parquet_bytes, to_table
 
 _PLANES = ("image", "alpha", "trimap")

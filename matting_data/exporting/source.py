@@ -16,7 +16,8 @@ from matting_data.imaging.decode import Raster, decode
 from matting_data.imaging.geometry import cut
 from matting_data.publishing.card_inputs import Facts, read_facts
 from matting_data.publishing.publication import said_before
-from matting_data.records.records import Background, Foreground, PlannedComposite, Sample
+from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
+from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.rendering.source_inputs import Inputs, SourceInputs
@@ -139,12 +140,12 @@ class Source:
         return {member_of(field): content for field, content in rendered.members.items()}
 
     @cached_property
-    def _foregrounds(self) -> dict[str, Foreground]:
-        return {record.id: record for record in self.facts.foregrounds}
+    def _foregrounds(self) -> dict[str, PlannedForeground]:
+        return {record.id: PlannedForeground.of(record) for record in self.facts.used_foregrounds}
 
     @cached_property
-    def _backgrounds(self) -> dict[str, Background]:
-        return {record.id: record for record in self.facts.backgrounds}
+    def _backgrounds(self) -> dict[str, PlannedBackground]:
+        return {record.id: PlannedBackground.of(record) for record in self.facts.used_backgrounds}
 
     def _from_sources(self, read: Any, identity: str) -> NDArray[np.uint8]:
         try:

@@ -17,7 +17,8 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from matting_data.errors import DamageError, StorageError
-from matting_data.records.tables import PARQUET_ERRORS, schema, write_parquet
+from matting_data.records.columns import schema
+from matting_data.records.tables import PARQUET_ERRORS, write_parquet
 from matting_data.storage.atomic import storage_errors
 
 LEDGER = "ledger/fetch.parquet"

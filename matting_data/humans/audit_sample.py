@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.seeds import derive_seed
 
 _Z = 1.959963984540054
@@ -42,17 +42,17 @@ class Rate:
     high: float
 
 
-def stratum_of(record: Background) -> str:
+def stratum_of(record: JudgedBackground) -> str:
     """Name the stratum of a background: its source, and its evidence tier where labels gave one."""
     return f"{record.source}/{record.tier}" if record.tier else record.source
 
 
-def draw_sample(kept: Sequence[Background], count: int, seed: int) -> list[Background]:
+def draw_sample(kept: Sequence[JudgedBackground], count: int, seed: int) -> list[JudgedBackground]:
     """Draw backgrounds at random from every stratum.
 
     Parameters
     ----------
-    kept : sequence of Background
+    kept : sequence of JudgedBackground
         What the filter kept.
     count : int
         Size of the sample; each stratum gets its proportional share, at least 30 or all it has.
@@ -61,13 +61,13 @@ def draw_sample(kept: Sequence[Background], count: int, seed: int) -> list[Backg
 
     Returns
     -------
-    list of Background
+    list of JudgedBackground
         Grouped by stratum, in random order within each.
     """
-    strata: dict[str, list[Background]] = defaultdict(list)
+    strata: dict[str, list[JudgedBackground]] = defaultdict(list)
     for record in kept:
         strata[stratum_of(record)].append(record)
-    sample: list[Background] = []
+    sample: list[JudgedBackground] = []
     for name in sorted(strata):
         members = sorted(strata[name], key=lambda record: derive_seed(seed, "audit", record.id))
         share = math.ceil(count * len(members) / len(kept))
@@ -75,12 +75,12 @@ def draw_sample(kept: Sequence[Background], count: int, seed: int) -> list[Backg
     return sample
 
 
-def estimate(kept: Sequence[Background], labels: Mapping[str, bool]) -> list[Rate]:
+def estimate(kept: Sequence[JudgedBackground], labels: Mapping[str, bool]) -> list[Rate]:
     """Estimate the residual share of persons, by stratum and over all.
 
     Parameters
     ----------
-    kept : sequence of Background
+    kept : sequence of JudgedBackground
         What the filter kept.
     labels : mapping
         Background id → whether it shows a person; ids that are not in `kept` are ignored.
@@ -92,7 +92,7 @@ def estimate(kept: Sequence[Background], labels: Mapping[str, bool]) -> list[Rat
         the effective sample size of the stratified estimate (Korn and Graubard, "Confidence Intervals for
         Proportions with Small Expected Number of Positive Counts Estimated from Survey Data", 1998).
     """
-    strata: dict[str, list[Background]] = defaultdict(list)
+    strata: dict[str, list[JudgedBackground]] = defaultdict(list)
     for record in kept:
         strata[stratum_of(record)].append(record)
     rates = []

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from matting_data.humans.policy import SEVERITY, Outcome, check_outcomes, check_share
+from matting_data.humans.policy import SEVERITY, check_outcomes, check_share
+from matting_data.records.codes import Outcome
 
 Kind = Literal["box", "verified", "machine"]
 KINDS: tuple[Kind, ...] = ("box", "verified", "machine")

@@ -22,7 +22,7 @@ from matting_data.humans.evidence import (
     score,
 )
 from matting_data.humans.labels import LabelSet, Role
-from matting_data.humans.policy import Outcome
+from matting_data.records.codes import Outcome
 
 ROW_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,

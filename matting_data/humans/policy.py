@@ -12,23 +12,22 @@ from typing import Literal
 
 from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.errors import UsageError, nearest
-
-Outcome = Literal["keep", "reject", "review"]
+from matting_data.records.codes import DetectorReason, Outcome
 
 OUTCOMES: tuple[Outcome, ...] = ("keep", "reject", "review")
 
 SEVERITY: dict[Outcome, int] = {"keep": 0, "review": 1, "reject": 2}
 
-PERSON_DETECTED = "person_detected"
+PERSON_DETECTED: DetectorReason = "person_detected"
 """The score reached the reject threshold."""
 
-PERSON_SUSPECTED = "person_suspected"
+PERSON_SUSPECTED: DetectorReason = "person_suspected"
 """The score lies in the review band, whatever the policy does with that band."""
 
-NO_PERSON_FOUND = "no_person_found"
+NO_PERSON_FOUND: DetectorReason = "no_person_found"
 """The score stayed below the review band."""
 
-NOT_EXAMINED = "not_examined"
+NOT_EXAMINED: DetectorReason = "not_examined"
 """The policy runs no detector."""
 
 
@@ -118,7 +117,7 @@ class Verdict:
     """
 
     verdict: Outcome
-    reason: str
+    reason: DetectorReason
     score: float | None
 
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from matting_data.humans.labels import NameRole, SunNames, load_sun_names, normalise
-from matting_data.humans.policy import SEVERITY, Outcome, check_outcomes
+from matting_data.humans.policy import SEVERITY, check_outcomes
+from matting_data.records.codes import Outcome
+
+SunTier = Literal[
+    "polygon_present",
+    "polygon_body_part",
+    "polygon_possible",
+    "polygon_lookalike",
+    "polygons_without_human",
+    "no_polygons",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,23 @@ from dataclasses import dataclass, replace
 from matting_data.errors import UsageError
 from matting_data.planning.selection import reject_duplicates
 from matting_data.recipes.decisions import SUBSET, Decision, effective
-from matting_data.records.records import Background, Foreground, PlannedComposite
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.codes import DecisionReason
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedComposite
 from matting_data.seeds import derive_seed, generator
 
-REASONS = {"human": "override_human", "reject": "override_reject", "clean": "override_clean"}
+REASONS: dict[str, DecisionReason] = {
+    "human": "override_human",
+    "reject": "override_reject",
+    "clean": "override_clean",
+}
 """Reason of a background by the tag that decided."""
 
-REJECTED = "override"
+REJECTED: DecisionReason = "override"
 """Reason of a rejected foreground."""
 
-MOVED = "override_subset"
+MOVED: DecisionReason = "override_subset"
 """Reason of a foreground in another subset."""
 
 
@@ -32,15 +39,15 @@ MOVED = "override_subset"
 class Decided:
     """Inputs and composites after the decisions; `notes` are sentences about those that could not be applied."""
 
-    foregrounds: list[Foreground]
-    backgrounds: list[Background]
+    foregrounds: list[CheckedForeground]
+    backgrounds: list[JudgedBackground]
     composites: list[PlannedComposite]
     notes: tuple[str, ...]
 
 
 def apply_decisions(
-    foregrounds: Sequence[Foreground],
-    backgrounds: Sequence[Background],
+    foregrounds: Sequence[CheckedForeground],
+    backgrounds: Sequence[JudgedBackground],
     composites: Sequence[PlannedComposite],
     rows: Sequence[Decision],
     seed: int,
@@ -85,15 +92,15 @@ def apply_decisions(
     return Decided(people, photos, left, _notes(people, photos, decisions))
 
 
-def decide_foregrounds(records: Sequence[Foreground], decisions: Sequence[Decision]) -> list[Foreground]:
+def decide_foregrounds(records: Sequence[CheckedForeground], decisions: Sequence[Decision]) -> list[CheckedForeground]:
     """Reject usable foregrounds, or move them to another subset, as decided."""
     tags = {decision.id: decision for decision in decisions if decision.kind == "foreground"}
     return [_decided(record, tags.get(record.id)) for record in records]
 
 
 def decide_backgrounds(
-    records: Sequence[Background], decisions: Sequence[Decision], duplicate_distance: int
-) -> list[Background]:
+    records: Sequence[JudgedBackground], decisions: Sequence[Decision], duplicate_distance: int
+) -> list[JudgedBackground]:
     """Reject kept backgrounds, and keep those that labels or the detector rejected, as decided.
 
     Of those to be kept, one that repeats another kept one stays rejected, as ``near_duplicate``; so does one that was
@@ -112,7 +119,9 @@ def decide_backgrounds(
         decision = tags.get(record.id)
         if decision and decision.tag != "clean" and record.state == "ok":
             reason = REASONS[decision.tag]
-            record = replace(record, state="rejected", verdict="reject", reason=reason, detail=str(decision), split="")
+            record = replace(
+                record, state="rejected", verdict="reject", reason=reason, detail=str(decision), split=None
+            )
         elif record.state != "ok" and record.id in judged:
             record = judged[record.id]
         result.append(record)
@@ -122,7 +131,9 @@ def decide_backgrounds(
 class _Composites:
     """The rows of a plan while decisions change them; a dropped one leaves a hole until the end."""
 
-    def __init__(self, composites: Sequence[PlannedComposite], backgrounds: Sequence[Background], seed: int) -> None:
+    def __init__(
+        self, composites: Sequence[PlannedComposite], backgrounds: Sequence[JudgedBackground], seed: int
+    ) -> None:
         self._seed = seed
         self._rows: list[PlannedComposite | None] = list(composites)
         self._choices = {b.id: b.split for b in backgrounds if b.state == "ok"}
@@ -138,7 +149,7 @@ class _Composites:
                 self._uses[row.background] -= 1
                 self._rows[place] = None
 
-    def offer(self, record: Background) -> None:
+    def offer(self, record: JudgedBackground) -> None:
         self._choices.setdefault(record.id, record.split)
 
     def replace(self, background: str) -> None:
@@ -165,7 +176,7 @@ class _Composites:
         return pool[int(draw)]
 
 
-def _decided(record: Foreground, decision: Decision | None) -> Foreground:
+def _decided(record: CheckedForeground, decision: Decision | None) -> CheckedForeground:
     if decision is None or record.state != "ok" or decision.tag == "clean":
         return record
     if decision.tag == "reject":
@@ -174,12 +185,14 @@ def _decided(record: Foreground, decision: Decision | None) -> Foreground:
     return record if subset == record.subset else replace(record, subset=subset, reason=MOVED, detail=str(decision))
 
 
-def _rejected_for_humans(record: Background) -> bool:
+def _rejected_for_humans(record: JudgedBackground) -> bool:
     """Tell whether labels or detector rejected a background that is usable otherwise."""
-    return record.state == "rejected" and record.verdict in ("reject", "review") and bool(record.sha256)
+    return record.state == "rejected" and record.verdict in ("reject", "review") and record.sha256 is not None
 
 
-def _with_splits(records: Sequence[Background], composites: Sequence[PlannedComposite], seed: int) -> list[Background]:
+def _with_splits(
+    records: Sequence[JudgedBackground], composites: Sequence[PlannedComposite], seed: int
+) -> list[JudgedBackground]:
     """Give backgrounds that were taken back a split, in proportion to the composites of each."""
     counts = Counter(composite.split for composite in composites)
     share = counts["test"] / max(1, counts.total())
@@ -193,7 +206,7 @@ def _with_splits(records: Sequence[Background], composites: Sequence[PlannedComp
 
 
 def _notes(
-    foregrounds: Sequence[Foreground], backgrounds: Sequence[Background], decisions: Sequence[Decision]
+    foregrounds: Sequence[CheckedForeground], backgrounds: Sequence[JudgedBackground], decisions: Sequence[Decision]
 ) -> tuple[str, ...]:
     photos = {record.id: record for record in backgrounds}
     known = {"foreground": {record.id for record in foregrounds}, "background": photos.keys()}

@@ -27,13 +27,16 @@ from matting_data.planning.selection import reject_duplicates
 from matting_data.planning.splits import number_persons
 from matting_data.recipes.decisions import Decision
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import Background, Foreground, PlannedComposite
+from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.codes import PlanReason, Split
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedComposite
 from matting_data.seeds import derive_seed
 
-TEST_SPLIT = "test_split"
+TEST_SPLIT: PlanReason = "test_split"
 """Reason of a new foreground that belongs to the test split, by its metadata or because its person is there."""
 
-Input = TypeVar("Input", Foreground, Background)
+Input = TypeVar("Input", CheckedForeground, JudgedBackground)
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,24 @@ class Fixed:
     """What an earlier plan decided: its composites, and the split of each foreground and background it could use."""
 
     composites: Sequence[PlannedComposite]
-    people: Mapping[str, str]
-    photos: Mapping[str, str]
+    people: Mapping[str, Split]
+    photos: Mapping[str, Split]
 
     @classmethod
     def by(cls, plan: Plan) -> Fixed:
         """Return what a plan decided."""
-        people, photos = (
-            {record.id: record.split for record in records if record.state == "ok"}
-            for records in (plan.foregrounds, plan.backgrounds)
-        )
-        return cls(plan.composites, people, photos)
+        return cls(plan.composites, splits_of(plan.foregrounds), splits_of(plan.backgrounds))
+
+
+def splits_of(records: Sequence[CheckedForeground] | Sequence[JudgedBackground]) -> dict[str, Split]:
+    """Return the split of each usable input of a plan, by id."""
+    return {record.id: record.split for record in records if record.state == "ok" and record.split}
 
 
 def extend_plan(
     fixed: Fixed,
-    foregrounds: Sequence[Foreground],
-    backgrounds: Sequence[Background],
+    foregrounds: Sequence[CheckedForeground],
+    backgrounds: Sequence[CheckedBackground],
     recipe: Recipe,
     recommended: Thresholds | None = None,
     decisions: Sequence[Decision] = (),
@@ -105,7 +109,7 @@ def extend_plan(
     return Plan(people, photos, [*train, *(c for c in composites if c.split != "train")], notes, appended=True)
 
 
-def _people(fixed: Fixed, records: Sequence[Foreground], recipe: Recipe) -> list[Foreground]:
+def _people(fixed: Fixed, records: Sequence[CheckedForeground], recipe: Recipe) -> list[CheckedForeground]:
     """Reject near-duplicates and what belongs to the test split; all other new foregrounds are for training."""
     rules = recipe.foregrounds
     unique = _without_repeats(records, fixed.people, rules.duplicate_distance)
@@ -124,14 +128,14 @@ def _people(fixed: Fixed, records: Sequence[Foreground], recipe: Recipe) -> list
             if named or person[record.id] in tested:
                 why = "its metadata puts it into test" if named else "its person is in test"
                 detail = f"{why}, which stays what it was when a dataset is appended to"
-                record = replace(record, split="", state="rejected", reason=TEST_SPLIT, detail=detail)
+                record = replace(record, split=None, state="rejected", reason=TEST_SPLIT, detail=detail)
         result.append(record)
     return result
 
 
 def _photos(
-    fixed: Fixed, records: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
-) -> list[Background]:
+    fixed: Fixed, records: Sequence[CheckedBackground], recipe: Recipe, recommended: Thresholds | None
+) -> list[JudgedBackground]:
     """Judge all backgrounds; those of the earlier plan keep their split, new ones without one are for training."""
     judged = judge_backgrounds(records, recipe, recommended)
     unique = _without_repeats(judged, fixed.photos, recipe.backgrounds.duplicate_distance)
@@ -155,8 +159,8 @@ def _without_repeats(records: Sequence[Input], earlier: Collection[str], distanc
 
 def _further(
     composites: Sequence[PlannedComposite],
-    people: Sequence[Foreground],
-    photos: Sequence[Background],
+    people: Sequence[CheckedForeground],
+    photos: Sequence[JudgedBackground],
     recipe: Recipe,
     first_shard: int,
 ) -> list[PlannedComposite]:

@@ -16,8 +16,13 @@ from matting_data.planning.selection import judge_found, judge_humans, reject_du
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
 from matting_data.recipes.decisions import Decision
 from matting_data.recipes.recipe import Expect, Recipe
-from matting_data.records.records import Background, Foreground, PlannedComposite, values
+from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.codes import Split
+from matting_data.records.fields import values
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
 from matting_data.seeds import derive_seed
+from matting_data.shards.names import SPLITS
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,8 @@ class Plan:
         not lead to it.
     """
 
-    foregrounds: list[Foreground]
-    backgrounds: list[Background]
+    foregrounds: list[CheckedForeground]
+    backgrounds: list[JudgedBackground]
     composites: list[PlannedComposite]
     notes: tuple[str, ...] = ()
     without_decisions: str = ""
@@ -50,13 +55,21 @@ class Plan:
     def sha256(self) -> str:
         """Hash of all that decides the pixels: composites, and the hashes of the files they use."""
         digest = hashlib.sha256()
-        records: list[Foreground | Background] = [*self.foregrounds, *self.backgrounds]
-        for record in records:
-            if record.state == "ok":
-                digest.update(repr(record.decides).encode())
+        for foreground in self.usable_foregrounds().values():
+            digest.update(repr(values(foreground)).encode())
+        for background in self.usable_backgrounds().values():
+            digest.update(repr(background.decides).encode())
         for composite in self.composites:
             digest.update(repr(values(composite)).encode())
         return digest.hexdigest()
+
+    def usable_foregrounds(self) -> dict[str, PlannedForeground]:
+        """Return what composites need of each usable foreground, by id."""
+        return {record.id: PlannedForeground.of(record) for record in self.foregrounds if record.state == "ok"}
+
+    def usable_backgrounds(self) -> dict[str, PlannedBackground]:
+        """Return what composites need of each usable background, by id."""
+        return {record.id: PlannedBackground.of(record) for record in self.backgrounds if record.state == "ok"}
 
     def shards(self) -> dict[tuple[str, int], list[PlannedComposite]]:
         """Return the composites of each (split, shard number), in order."""
@@ -67,8 +80,8 @@ class Plan:
 
 
 def make_plan(
-    foregrounds: Sequence[Foreground],
-    backgrounds: Sequence[Background],
+    foregrounds: Sequence[CheckedForeground],
+    backgrounds: Sequence[CheckedBackground],
     recipe: Recipe,
     recommended: Thresholds | None = None,
     decisions: Sequence[Decision] = (),
@@ -97,7 +110,7 @@ def make_plan(
     photos = choose_backgrounds(backgrounds, recipe, recommended)
     per_foreground = recipe.composites.per_foreground
     counts = Counter(record.split for record in usable)
-    wanted = {split: counts[split] * per_foreground for split in ("train", "test") if counts[split]}
+    wanted: dict[Split, int] = {split: counts[split] * per_foreground for split in SPLITS if counts[split]}
     photos = split_backgrounds(photos, wanted, per_foreground, recipe.seed)
     composites: list[PlannedComposite] = []
     for split in wanted:
@@ -115,7 +128,7 @@ def make_plan(
     return Plan(done.foregrounds, done.backgrounds, done.composites, done.notes, plan.sha256)
 
 
-def choose_foregrounds(foregrounds: Sequence[Foreground], recipe: Recipe) -> list[Foreground]:
+def choose_foregrounds(foregrounds: Sequence[CheckedForeground], recipe: Recipe) -> list[CheckedForeground]:
     """Reject near-duplicates and split the rest; UsageError where none is usable or ``expect`` does not hold."""
     rules = recipe.foregrounds
     people = reject_duplicates(foregrounds, rules.duplicate_distance)
@@ -129,7 +142,7 @@ def choose_foregrounds(foregrounds: Sequence[Foreground], recipe: Recipe) -> lis
     return people
 
 
-def require_enough_found(people: Sequence[Foreground], photos: int, recipe: Recipe) -> None:
+def require_enough_found(people: Sequence[CheckedForeground], photos: int, recipe: Recipe) -> None:
     """Raise UsageError when there are too few photographs even if every one passes, before any is looked at."""
     splits = {record.split for record in people if record.state == "ok"}
     needed = recipe.composites.per_foreground * len(splits)
@@ -141,16 +154,16 @@ def require_enough_found(people: Sequence[Foreground], photos: int, recipe: Reci
 
 
 def choose_backgrounds(
-    backgrounds: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
-) -> list[Background]:
+    backgrounds: Sequence[CheckedBackground], recipe: Recipe, recommended: Thresholds | None
+) -> list[JudgedBackground]:
     """Judge checked backgrounds by licence, labels and score, then reject those that repeat a kept one."""
     judged = judge_backgrounds(backgrounds, recipe, recommended)
     return reject_duplicates(judged, recipe.backgrounds.duplicate_distance)
 
 
 def judge_backgrounds(
-    backgrounds: Sequence[Background], recipe: Recipe, recommended: Thresholds | None
-) -> list[Background]:
+    backgrounds: Sequence[CheckedBackground], recipe: Recipe, recommended: Thresholds | None
+) -> list[JudgedBackground]:
     """Judge checked backgrounds, each for itself, by licence, labels and score."""
     found = judge_found(backgrounds, recipe.backgrounds)
     return judge_humans(found, human_policy(recipe), recommended, recipe.backgrounds.humans.labels)
@@ -163,7 +176,7 @@ def human_policy(recipe: Recipe) -> HumanPolicy:
     return HumanPolicy(None if named == "none" else named, humans.threshold, humans.review, humans.review_band)
 
 
-def require_expected(foregrounds: Sequence[Foreground], expect: Expect | None) -> None:
+def require_expected(foregrounds: Sequence[CheckedForeground], expect: Expect | None) -> None:
     """Raise UsageError when the usable foregrounds do not number what the recipe expects."""
     if expect is None:
         return
@@ -198,7 +211,7 @@ def shard_numbers(sizes: Sequence[int], limit: int) -> list[int]:
 
 
 def composites_of(
-    split: str, pairs: Mapping[str, Mapping[int, str]], shards: Sequence[int], recipe: Recipe
+    split: Split, pairs: Mapping[str, Mapping[int, str]], shards: Sequence[int], recipe: Recipe
 ) -> list[PlannedComposite]:
     """Return the composites of one split, in order.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,9 +13,21 @@ from matting_data.humans.policy import NOT_EXAMINED, HumanPolicy, verdict
 from matting_data.imaging.fingerprint import duplicate_of
 from matting_data.recipes.licenses import allowed_licenses
 from matting_data.recipes.recipe_backgrounds import Backgrounds
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.codes import Outcome, Reason
+from matting_data.records.fields import widened
+from matting_data.records.found import FoundBackground
+from matting_data.records.judged import JudgedBackground
 
-Input = TypeVar("Input", Foreground, Background)
+Input = TypeVar("Input", CheckedForeground, JudgedBackground)
+
+
+class Refusal(NamedTuple):
+    """Why a background is refused before it is opened; `verdict` where labels are why."""
+
+    reason: Reason
+    detail: str | None
+    verdict: Outcome | None = None
 
 
 def reject_duplicates(records: Sequence[Input], distance: int) -> list[Input]:
@@ -37,22 +49,22 @@ def reject_duplicates(records: Sequence[Input], distance: int) -> list[Input]:
     result = list(records)
     if distance < 0:
         return result
-    originals = duplicate_of([records[index].fingerprint for index in usable], distance)
-    for index, original in zip(usable, originals, strict=True):
+    prints = [records[index].fingerprint or "" for index in usable]
+    originals = duplicate_of(prints, distance)
+    for place, original in enumerate(originals):
         if original is not None:
-            twin = records[usable[original]]
-            bits = _distance(records[index].fingerprint, twin.fingerprint)
-            result[index] = replace(
-                records[index],
+            bits = _distance(prints[place], prints[original])
+            result[usable[place]] = replace(
+                records[usable[place]],
                 state="rejected",
                 reason="near_duplicate",
-                detail=f"repeats {twin.id} ({bits} of 256 fingerprint bits differ)",
+                detail=f"repeats {records[usable[original]].id} ({bits} of 256 fingerprint bits differ)",
             )
     return result
 
 
-def judge_found(records: Sequence[Background], rules: Backgrounds) -> list[Background]:
-    """Reject usable backgrounds by what is known before they are opened: their licence, and what labels say.
+def refusals(records: Sequence[FoundBackground], rules: Backgrounds) -> list[Refusal | None]:
+    """Say of each background whether what is known before it is opened rules it out: its licence, and its labels.
 
     Parameters
     ----------
@@ -61,16 +73,37 @@ def judge_found(records: Sequence[Background], rules: Backgrounds) -> list[Backg
 
     Returns
     -------
-    list of Background
-        Rejected ones carry ``license``, or the reason of the labels, with the rows that decided in the detail.
+    list of Refusal or None
+        With the reason ``license``, or that of the labels and the rows that decided.
     """
     allowed = allowed_licenses(rules.licenses) if rules.licenses else None
-    return [record if record.state != "ok" else _judged_as_found(record, rules, allowed) for record in records]
+    outcomes = ("reject", "review") if rules.humans.review == "reject" else ("reject",)
+    result: list[Refusal | None] = []
+    for record in records:
+        refusal = None
+        if allowed is not None and not allowed(record.license or ""):
+            detail = f"{record.license or 'no licence is known'}: the recipe allows {', '.join(rules.licenses)}"
+            refusal = Refusal("license", detail)
+        elif rules.humans.labels and record.label_verdict in outcomes and record.label_reason:
+            refusal = Refusal(record.label_reason, record.label_rows, record.label_verdict)
+        result.append(refusal)
+    return result
+
+
+def judge_found(records: Sequence[CheckedBackground], rules: Backgrounds) -> list[JudgedBackground]:
+    """Reject usable backgrounds that :func:`refusals` rules out; the others have no verdict yet."""
+    judged = []
+    for record, refusal in zip(records, refusals(records, rules), strict=True):
+        row = widened(record, JudgedBackground)
+        if row.state == "ok" and refusal is not None:
+            row = replace(row, state="rejected", **refusal._asdict())
+        judged.append(row)
+    return judged
 
 
 def judge_humans(
-    records: Sequence[Background], policy: HumanPolicy, recommended: Thresholds | None, labels: bool = True
-) -> list[Background]:
+    records: Sequence[JudgedBackground], policy: HumanPolicy, recommended: Thresholds | None, labels: bool = True
+) -> list[JudgedBackground]:
     """Give every usable background its verdict; a pure function of the stored evidence and the policy.
 
     Parameters
@@ -82,36 +115,21 @@ def judge_humans(
 
     Returns
     -------
-    list of Background
+    list of JudgedBackground
         Rejected ones carry the policy's reason, and the score in the detail.
     """
     return [record if record.state != "ok" else _judged(record, policy, recommended, labels) for record in records]
 
 
-def _judged_as_found(record: Background, rules: Backgrounds, allowed: Callable[[str], bool] | None) -> Background:
-    if allowed is not None and not allowed(record.license):
-        detail = f"{record.license or 'no licence is known'}: the recipe allows {', '.join(rules.licenses)}"
-        return replace(record, state="rejected", reason="license", detail=detail)
-    doubt = record.label_verdict == "review" and rules.humans.review == "reject"
-    if rules.humans.labels and (record.label_verdict == "reject" or doubt):
-        verdict, reason = record.label_verdict, record.label_reason
-        return replace(record, verdict=verdict, state="rejected", reason=reason, detail=record.label_rows)
-    return record
-
-
-def _judged(record: Background, policy: HumanPolicy, recommended: Thresholds | None, labels: bool) -> Background:
-    judgement = verdict(Detection(record.score) if record.detector else None, policy, recommended)
-    kept = judgement.verdict == "keep"
-    reason = judgement.reason
-    if kept and reason == NOT_EXAMINED and labels and record.label_reason:
-        reason = record.label_reason
-    return replace(
-        record,
-        verdict=judgement.verdict,
-        state="ok" if kept else "rejected",
-        reason=reason,
-        detail="" if kept else f"human score {record.score:.3f}",
-    )
+def _judged(
+    record: JudgedBackground, policy: HumanPolicy, recommended: Thresholds | None, labels: bool
+) -> JudgedBackground:
+    judgement = verdict(None if record.score is None else Detection(record.score), policy, recommended)
+    if judgement.verdict != "keep":
+        detail = f"human score {judgement.score:.3f}"
+        return replace(record, verdict=judgement.verdict, state="rejected", reason=judgement.reason, detail=detail)
+    by_labels = judgement.reason == NOT_EXAMINED and labels and record.label_reason
+    return replace(record, verdict="keep", reason=by_labels or judgement.reason, detail=None)
 
 
 def _distance(first: str, second: str) -> int:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from matting_data.errors import UsageError
 from matting_data.imaging.fingerprint import groups
 from matting_data.recipes.recipe import SplitRule
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.codes import Split
+from matting_data.records.judged import JudgedBackground
 from matting_data.seeds import derive_seed
 
 
 def split_foregrounds(
-    records: Sequence[Foreground], rule: SplitRule, same_person_distance: int, seed: int
-) -> list[Foreground]:
+    records: Sequence[CheckedForeground], rule: SplitRule, same_person_distance: int, seed: int
+) -> list[CheckedForeground]:
     """Assign ``train`` or ``test`` to every usable foreground, whole persons at a time.
 
     Two foregrounds are one person when their metadata says so or their fingerprints are within
@@ -36,7 +38,7 @@ def split_foregrounds(
     if rule.from_metadata:
         for group in members.values():
             _require_one_side([records[index] for index in group])
-            side = records[group[0]].split or "train"
+            side: Split = records[group[0]].split or "train"
             for index in group:
                 result[index] = replace(records[index], split=side)
         return result
@@ -53,8 +55,8 @@ def split_foregrounds(
 
 
 def split_backgrounds(
-    records: Sequence[Background], composites: dict[str, int], per_foreground: int, seed: int
-) -> list[Background]:
+    records: Sequence[JudgedBackground], composites: Mapping[Split, int], per_foreground: int, seed: int
+) -> list[JudgedBackground]:
     """Divide the usable backgrounds among the splits in proportion to their composites, none in both.
 
     Those whose source fixes their split (an official partition) keep it; the others fill up the proportion.
@@ -104,9 +106,9 @@ def split_backgrounds(
     return result
 
 
-def number_persons(records: Sequence[Foreground], distance: int) -> list[int]:
+def number_persons(records: Sequence[CheckedForeground], distance: int) -> list[int]:
     """Number each foreground by its person: named alike, or looking alike, directly or through others."""
-    leaders = groups([record.fingerprint for record in records], distance)
+    leaders = groups([record.fingerprint or "" for record in records], distance)
     first_of_name: dict[str, int] = {}
     parent = list(range(len(records)))
 
@@ -125,7 +127,7 @@ def number_persons(records: Sequence[Foreground], distance: int) -> list[int]:
     return [find(index) for index in range(len(records))]
 
 
-def _require_one_side(group: Sequence[Foreground]) -> None:
+def _require_one_side(group: Sequence[CheckedForeground]) -> None:
     sides = {record.split or "train": record.id for record in group}
     if len(sides) > 1:
         raise UsageError(

@@ -9,8 +9,8 @@ import polars as pl
 
 from matting_data.fetching.fetch_ledger import Fetched, read_ledger
 from matting_data.publishing.attribution import AttributionRow, UsedBackground, attribute
-from matting_data.records.records import Background
-from matting_data.records.tables import schema
+from matting_data.records.columns import schema
+from matting_data.records.judged import JudgedBackground
 from matting_data.sources.find_backgrounds import openimages_id
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages.image_lists import image_rows
@@ -18,7 +18,7 @@ from matting_data.sources.openimages.recognise import recognise
 
 
 def attribution_of(
-    sources: Mapping[str, OpenedBackgrounds], used: Sequence[Background]
+    sources: Mapping[str, OpenedBackgrounds], used: Sequence[JudgedBackground]
 ) -> tuple[list[AttributionRow], list[str]]:
     """Return a row for each background used, and a note for each source whose rows lack something.
 
@@ -27,7 +27,7 @@ def attribution_of(
     sources : mapping
         Of :func:`matting_data.sources.opened.open_backgrounds`; beside the images, the ledger of ``mattingdata fetch``
         is looked for.
-    used : sequence of Background
+    used : sequence of JudgedBackground
         Those of the composites.
     """
     rows: list[AttributionRow] = []
@@ -47,7 +47,7 @@ def attribution_of(
     return sorted(rows, key=lambda row: (row.source, row.id)), notes
 
 
-def _openimages(opened: OpenedBackgrounds, own: Sequence[Background]) -> tuple[list[AttributionRow], int]:
+def _openimages(opened: OpenedBackgrounds, own: Sequence[JudgedBackground]) -> tuple[list[AttributionRow], int]:
     ids = {record.id: openimages_id(record.path) or record.path for record in own}
     listed = image_rows(recognise(opened.metadata), ids.values()) if opened.metadata else None
     folder = opened.images
@@ -59,5 +59,5 @@ def _openimages(opened: OpenedBackgrounds, own: Sequence[Background]) -> tuple[l
     return found.rows, len(found.missing)
 
 
-def _used(record: Background, identity: str, retrieved: str = "") -> UsedBackground:
-    return UsedBackground(identity, record.sha256, retrieved, record.license, record.id, record.source)
+def _used(record: JudgedBackground, identity: str, retrieved: str = "") -> UsedBackground:
+    return UsedBackground(identity, record.sha256 or "", retrieved, record.license or "", record.id, record.source)

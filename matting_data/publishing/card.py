@@ -205,7 +205,7 @@ def _people(facts: Facts) -> str:
     judged = [record for record in facts.backgrounds if record.verdict]
     rows = [
         [verdict, f"`{reason}`" if reason else "–", f"{count:,}"]
-        for (verdict, reason), count in sorted(Counter((r.verdict, r.reason) for r in judged).items())
+        for (verdict, reason), count in sorted(Counter((str(r.verdict), r.reason or "") for r in judged).items())
     ]
     detectors = sorted({record.detector for record in judged if record.detector})
     if detectors:

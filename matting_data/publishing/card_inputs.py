@@ -16,7 +16,9 @@ from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.license_terms import LicenseTerms, license_terms
 from matting_data.publishing.statistics import Statistics
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import Background, Foreground, Sample
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.stored import Sample
 from matting_data.records.tables import read_stored
 from matting_data.shards.reader import read_manifest, shard_entries
 from matting_data.storage import Location, MissingFileError, Storage, open_storage
@@ -69,8 +71,8 @@ class Facts:
 
     index: Mapping[str, Any]
     recipe: Recipe
-    foregrounds: Sequence[Foreground]
-    backgrounds: Sequence[Background]
+    foregrounds: Sequence[CheckedForeground]
+    backgrounds: Sequence[JudgedBackground]
     samples: Sequence[Sample]
     audit: Sequence[Mapping[str, Any]] = ()
     attributed: int = 0
@@ -82,13 +84,13 @@ class Facts:
         return Statistics(str(self.index["name"]), self.index, self.samples)
 
     @cached_property
-    def used_foregrounds(self) -> list[Foreground]:
+    def used_foregrounds(self) -> list[CheckedForeground]:
         """Those that a sample shows."""
         used = {row.foreground for row in self.samples}
         return [record for record in self.foregrounds if record.id in used]
 
     @cached_property
-    def used_backgrounds(self) -> list[Background]:
+    def used_backgrounds(self) -> list[JudgedBackground]:
         """Those that a sample shows."""
         used = {row.background for row in self.samples}
         return [record for record in self.backgrounds if record.id in used]
@@ -96,8 +98,8 @@ class Facts:
     @cached_property
     def terms(self) -> LicenseTerms:
         """What the licences of everything used add up to."""
-        foregrounds = {record.id: record.license for record in self.used_foregrounds}
-        backgrounds = {record.id: record.license for record in self.used_backgrounds}
+        foregrounds = {record.id: record.license or "" for record in self.used_foregrounds}
+        backgrounds = {record.id: record.license or "" for record in self.used_backgrounds}
         pairs = Counter((foregrounds[row.foreground], backgrounds[row.background]) for row in self.samples)
         return license_terms(Counter(foregrounds.values()), Counter(backgrounds.values()), pairs)
 
@@ -132,8 +134,8 @@ def read_facts(out: Location, index: Mapping[str, Any], publication: Publication
     facts = Facts(
         index,
         stored_recipe(out),
-        read_stored(out, "foregrounds.parquet", Foreground),
-        read_stored(out, "backgrounds.parquet", Background),
+        read_stored(out, "foregrounds.parquet", CheckedForeground),
+        read_stored(out, "backgrounds.parquet", JudgedBackground),
         samples,
         _audit(out),
         _count_authors(out),

@@ -6,15 +6,16 @@ Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import typing
 from importlib import resources
 from typing import Any
 
+import polars as pl
+
 from matting_data.publishing.card_inputs import Facts
 from matting_data.recipes.licenses import recognise
-from matting_data.records.records import Sample
+from matting_data.records.columns import schema
+from matting_data.records.stored import Sample
 from matting_data.shards.members import MEMBERS
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 
@@ -35,7 +36,7 @@ _LAYERS = {
 }
 """Of a store of layers; keys are those of foregrounds and backgrounds, which the records of samples name."""
 
-_DATA_TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
+_DATA_TYPES = {pl.String: "sc:Text", pl.Int64: "sc:Integer", pl.Float64: "sc:Float"}
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
 _FORMATS = {"jpg": "image/jpeg", "png": "image/png", "csv": "text/csv", "yaml": "application/yaml"}
 _PARQUET = "application/x-parquet"
@@ -150,12 +151,11 @@ def _splits(facts: Facts) -> dict[str, Any]:
 
 
 def _samples() -> dict[str, Any]:
-    hints = typing.get_type_hints(Sample)
     fields = []
-    for column in dataclasses.fields(Sample):
-        source = {"fileSet": {"@id": "manifests"}, "extract": {"column": column.name}}
-        name = f"{column.name}_member" if column.name in MEMBERS else column.name
-        described = {"@type": "cr:Field", "@id": f"samples/{name}", "dataType": _DATA_TYPES[hints[column.name]]}
+    for column, kind in schema(Sample).items():
+        source = {"fileSet": {"@id": "manifests"}, "extract": {"column": column}}
+        name = f"{column}_member" if column in MEMBERS else column
+        described = {"@type": "cr:Field", "@id": f"samples/{name}", "dataType": _DATA_TYPES[kind]}
         fields.append({**described, "source": source})
     return {
         "@type": "cr:RecordSet",

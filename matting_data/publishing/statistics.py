@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import read_manifest, shard_entries
 from matting_data.storage import Location

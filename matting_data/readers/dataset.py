@@ -17,8 +17,8 @@ from matting_data.readers.manifest_columns import Rows, altered, read_manifest_t
 from matting_data.readers.split import Split
 from matting_data.readers.store import CompositeStore, SampleStore
 from matting_data.readers.tar_cache import ShardCache
-from matting_data.records.records import Sample
-from matting_data.records.tables import schema
+from matting_data.records.columns import schema
+from matting_data.records.stored import Sample
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 from matting_data.storage import ByteSource, Location, Storage, open_storage

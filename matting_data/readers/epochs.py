@@ -9,7 +9,7 @@ from matting_data.imaging.geometry import place
 from matting_data.planning.pairing import pair
 from matting_data.readers.layered import Backgrounds
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.seeds import derive_seed, generator
 
 

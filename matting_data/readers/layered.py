@@ -18,7 +18,7 @@ from matting_data.readers.manifest_columns import read_checked, read_manifest_ta
 from matting_data.readers.store import LAYERS, Layers, Part
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import parse_recipe
-from matting_data.records.records import Sample, StoredBackground
+from matting_data.records.stored import Sample, StoredBackground
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.names import RECIPE, shard_name
 from matting_data.shards.reader import background_entries, cut_members, decode_member, span

@@ -13,8 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError
-from matting_data.records.records import Sample
-from matting_data.records.tables import PARQUET_ERRORS, require_safe_names, schema
+from matting_data.records.columns import schema
+from matting_data.records.stored import Sample
+from matting_data.records.tables import PARQUET_ERRORS, require_safe_names
 from matting_data.storage import Storage
 
 _NAMES = tuple(field.name for field in fields(Sample))

@@ -10,7 +10,7 @@ from matting_data.errors import UsageError, nearest
 from matting_data.readers.epochs import EpochPairs
 from matting_data.readers.manifest_columns import Rows
 from matting_data.readers.store import PARTS, Composite, Part, SampleStore, complete
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 
 
 class Split(Sequence[Composite]):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput, UsageError
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.shards.names import shard_name
 from matting_data.shards.reader import cut_members, decode_member, span
 from matting_data.storage import ByteSource, Storage

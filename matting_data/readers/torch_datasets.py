@@ -15,7 +15,7 @@ from matting_data.readers.split import Split
 from matting_data.readers.store import PARTS, Composite, Part, complete
 from matting_data.readers.tensors import ToTensors, import_torch
 from matting_data.readers.transforms.visit import Transform, Visit
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 
 torch = import_torch()
 _Dataset: Any = torch.utils.data.Dataset

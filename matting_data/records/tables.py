@@ -1,10 +1,11 @@
-"""Parquet tables of records: a list of one frozen dataclass, its columns the dataclass's fields, in their order."""
+"""Parquet tables of records: a list of one frozen dataclass, its columns the dataclass's fields, in their order.
+
+None is null, a Literal is a string, and a list of dataclasses a list of structs.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,13 @@ from typing import Any, TypeVar
 import polars as pl
 
 from matting_data.errors import DamageError
-from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, StoredBackground
+from matting_data.records import format_1
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.columns import lists_of_structs, schema, struct_columns
+from matting_data.records.fields import field_names
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedComposite
+from matting_data.records.stored import Sample, StoredBackground
 from matting_data.storage import LocalStorage, Storage
 from matting_data.storage.atomic import write_bytes
 
@@ -21,8 +28,8 @@ Record = TypeVar("Record")
 _NAME, _SPLIT = r"\A[A-Za-z0-9_-]+\z", r"\A(train|test|)\z"
 
 _FORMS: dict[type, dict[str, str]] = {
-    Foreground: {"id": _NAME, "split": _SPLIT},
-    Background: {"id": _NAME, "split": _SPLIT},
+    CheckedForeground: {"id": _NAME, "split": _SPLIT},
+    JudgedBackground: {"id": _NAME, "split": _SPLIT},
     StoredBackground: {"id": _NAME, "split": _SPLIT},
     PlannedComposite: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
     Sample: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
@@ -32,25 +39,22 @@ _FORMS: dict[type, dict[str, str]] = {
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
 
-_TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
-
-
-def schema(record: type) -> dict[str, Any]:
-    """Return the polars schema of a record class."""
-    hints = typing.get_type_hints(record)
-    return {field.name: _column_type(hints[field.name]) for field in dataclasses.fields(record)}
-
 
 def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
     """Return a table with one row a record, also when there are none."""
     kept, columns = list(rows), schema(record)
-    return pl.DataFrame({name: [getattr(row, name) for row in kept] for name in columns}, schema=columns)
+    table: dict[str, Any] = {name: [getattr(row, name) for row in kept] for name in columns}
+    for name, part in struct_columns(record).items():
+        table[name] = lists_of_structs(table[name], part)
+    return pl.DataFrame(table, schema=columns)
 
 
 def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
     """Return the records of a table that :func:`to_table` made."""
-    names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
-    return [record(**row) for row in table.select(names).iter_rows(named=True)]
+    columns = table.select(field_names(record)).to_dict(as_series=False)
+    for name, part in struct_columns(record).items():
+        columns[name] = [None if entries is None else [part(**entry) for entry in entries] for entries in columns[name]]
+    return [record(*row) for row in zip(*columns.values(), strict=True)]
 
 
 def write_table(
@@ -115,16 +119,10 @@ def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
 
 def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Record]:
     try:
-        table = pl.read_parquet(source, glob=False)
+        table = format_1.converted(pl.read_parquet(source, glob=False))
         require_safe_names(table, record, name)
         return from_table(table, record)
     except PARQUET_ERRORS as error:
         raise DamageError(
             f"{name} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
         ) from None
-
-
-def _column_type(hint: Any) -> Any:
-    if typing.get_origin(hint) is list:
-        return pl.List(_column_type(typing.get_args(hint)[0]))
-    return _TYPES[hint]

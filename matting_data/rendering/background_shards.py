@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matting_data.errors import RejectedInput, at
-from matting_data.records.records import Background, StoredBackground
+from matting_data.records.planned import PlannedBackground
+from matting_data.records.stored import StoredBackground
 from matting_data.rendering.shard_task import Failed, ShardTask
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.names import BACKGROUNDS, SPLITS, shard_name
@@ -24,7 +25,7 @@ class BackgroundShard:
     """One tar of backgrounds to write."""
 
     number: int
-    backgrounds: tuple[Background, ...]
+    backgrounds: tuple[PlannedBackground, ...]
 
     @property
     def name(self) -> str:
@@ -74,7 +75,7 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
         return rows
 
 
-def background_shards(backgrounds: Sequence[Background], limit: int) -> list[BackgroundShard]:
+def background_shards(backgrounds: Sequence[PlannedBackground], limit: int) -> list[BackgroundShard]:
     """Lay backgrounds into tars of at most `limit`, those of a split together."""
     shards: list[BackgroundShard] = []
     for split in SPLITS:

@@ -13,7 +13,8 @@ from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import place
 from matting_data.imaging.trimap import Radii, adaptive_radii, dim_radii, fixed_radii
 from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
-from matting_data.records.records import Foreground, PlannedComposite, Sample
+from matting_data.records.planned import PlannedComposite, PlannedForeground
+from matting_data.records.stored import Sample
 from matting_data.seeds import generator
 from matting_data.shards.members import placement_of, radii_of, sample_json
 
@@ -31,7 +32,7 @@ class ForegroundRenderer:
 
     Parameters
     ----------
-    record : Foreground
+    record : PlannedForeground
         The checked record.
     image, alpha : ndarray
         Clean colours H×W×3 and alpha H×W, uint8.
@@ -39,7 +40,9 @@ class ForegroundRenderer:
         What to build.
     """
 
-    def __init__(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe) -> None:
+    def __init__(
+        self, record: PlannedForeground, image: NDArray[np.uint8], alpha: NDArray[np.uint8], recipe: Recipe
+    ) -> None:
         self._record, self._recipe = record, recipe
         self._composer = Composer(image, alpha, recipe.composites.blend)
         self._alpha_png = encode.matte_png(alpha)
@@ -70,14 +73,14 @@ class ForegroundRenderer:
 
 
 def sample_row(
-    planned: PlannedComposite, record: Foreground, extent: float, background: tuple[int, int], recipe: Recipe
+    planned: PlannedComposite, record: PlannedForeground, extent: float, background: tuple[int, int], recipe: Recipe
 ) -> Sample:
     """Return the manifest row of a composite, without places in a tar; what is random comes from its seed.
 
     Parameters
     ----------
     planned : PlannedComposite
-    record : Foreground
+    record : PlannedForeground
         The checked record.
     extent : float
         The person's size, from :func:`matting_data.imaging.trimap.person_extent`.

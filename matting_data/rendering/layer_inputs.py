@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from matting_data.errors import RejectedInput
 from matting_data.readers import dataset as dataset_reader
 from matting_data.readers.layered import LayerStore
-from matting_data.records.records import Background, Foreground, Sample
+from matting_data.records.found import FoundBackground
+from matting_data.records.planned import PlannedBackground, PlannedForeground
+from matting_data.records.stored import Sample
 from matting_data.shards.index import INDEX
 from matting_data.storage import LocalStorage, Location, open_storage
 
@@ -40,13 +42,15 @@ class LayerInputs:
             for row in dataset[split].rows:
                 self._rows.setdefault(row.foreground, row)
 
-    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+    def files(
+        self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
+    ) -> Iterator[Path]:
         """Yield a file of the dataset, where that is a folder: it holds them all."""
         del foregrounds, backgrounds
         if isinstance(self._root, LocalStorage):
             yield self._root.path / INDEX
 
-    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours H×W×3, black where alpha is 0, and alpha H×W, uint8."""
         row = self._rows.get(record.id)
         if row is None:
@@ -54,7 +58,7 @@ class LayerInputs:
         composer = self._store.foreground(row)
         return composer.image, composer.alpha
 
-    def background(self, record: Background) -> NDArray[np.uint8]:
+    def background(self, record: FoundBackground | PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph, H×W×3 uint8."""
         try:
             return self._store.background(record.id)

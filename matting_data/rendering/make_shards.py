@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import Sample, StoredBackground
+from matting_data.records.stored import Sample, StoredBackground
 from matting_data.rendering.background_shards import BackgroundShard, StoreBackgrounds, background_shards
 from matting_data.rendering.failures import FailureCount, FailurePolicy
 from matting_data.rendering.sample_shards import BuildShard, Shard
@@ -54,8 +54,7 @@ class BuiltShards:
 
 def plan_shards(plan: Plan) -> list[Shard]:
     """Return the shards of a plan, each with the records it needs."""
-    foregrounds = {record.id: record for record in plan.foregrounds}
-    backgrounds = {record.id: record for record in plan.backgrounds}
+    foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     return [
         Shard(
             split,
@@ -121,7 +120,7 @@ def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBac
 def plan_background_shards(recipe: Recipe, plan: Plan) -> list[BackgroundShard]:
     """Return the tars of backgrounds that a store of layers holds."""
     used = {composite.background for composite in plan.composites}
-    wanted = [b for b in plan.backgrounds if b.state == "ok" and (recipe.store.epoch_backgrounds or b.id in used)]
+    wanted = [b for b in plan.usable_backgrounds().values() if recipe.store.epoch_backgrounds or b.id in used]
     return background_shards(wanted, recipe.store.samples_per_shard)
 
 

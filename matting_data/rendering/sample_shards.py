@@ -17,7 +17,9 @@ from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import as_mapping
-from matting_data.records.records import Background, Foreground, PlannedComposite, Sample, values
+from matting_data.records.fields import values
+from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
+from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer, sample_row
 from matting_data.rendering.shard_task import Failed, ShardTask
 from matting_data.rendering.source_inputs import Inputs
@@ -29,7 +31,7 @@ from matting_data.shards.writer import ShardWriter
 from matting_data.version import tool_versions
 from matting_data.workspace.work_folder import witness
 
-Decoded = tuple[Foreground, NDArray[np.uint8], NDArray[np.uint8]]
+Decoded = tuple[PlannedForeground, NDArray[np.uint8], NDArray[np.uint8]]
 """A foreground, its clean colours H×W×3 and its alpha H×W."""
 
 
@@ -43,8 +45,8 @@ class Shard:
     split: str
     number: int
     composites: tuple[PlannedComposite, ...]
-    foregrounds: Mapping[str, Foreground]
-    backgrounds: Mapping[str, Background]
+    foregrounds: Mapping[str, PlannedForeground]
+    backgrounds: Mapping[str, PlannedBackground]
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
@@ -113,9 +115,10 @@ class BuildShard(ShardTask[Shard, Sample]):
         digest = hashlib.sha256(f"{_manner(self.recipe)} {sorted(tool_versions().items())}".encode())
         for composite in shard.composites:
             digest.update(repr(values(composite)).encode())
-        records: list[Foreground | Background] = [*shard.foregrounds.values(), *shard.backgrounds.values()]
-        for record in sorted(records, key=lambda record: record.id):
-            digest.update(repr(record.decides).encode())
+        for _, foreground in sorted(shard.foregrounds.items()):
+            digest.update(repr(values(foreground)).encode())
+        for _, background in sorted(shard.backgrounds.items()):
+            digest.update(repr(background.decides).encode())
         return digest.hexdigest()
 
     def _add_composites(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput
-from matting_data.records.records import Background, Foreground
+from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.sources.decoded import load_background, load_foreground
 from matting_data.sources.inputs import InputFile, local_files, read_input
 from matting_data.sources.opened import Sources
@@ -23,15 +23,17 @@ from matting_data.workspace.colour_cache import ColourCache
 class Inputs(Protocol):
     """What reads the pixels that a plan's records stand for; raises RejectedInput where that is impossible."""
 
-    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours H×W×3 and alpha H×W, uint8."""
         ...
 
-    def background(self, record: Background) -> NDArray[np.uint8]:
+    def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph, H×W×3 uint8."""
         ...
 
-    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+    def files(
+        self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
+    ) -> Iterator[Path]:
         """Yield the local files that hold them."""
         ...
 
@@ -50,7 +52,7 @@ class SourceInputs:
     def __init__(self, sources: Sources, colours: ColourCache) -> None:
         self._sources, self._colours = sources, colours
 
-    def foreground(self, record: Foreground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours and alpha."""
         image_path, alpha_path = self._sources.foreground_files(record)
         image_bytes = _read_unchanged(image_path, record.image_sha256)
@@ -58,12 +60,14 @@ class SourceInputs:
         image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
         return self._colours.clean(record, image, alpha), alpha
 
-    def background(self, record: Background) -> NDArray[np.uint8]:
+    def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph."""
         plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
         return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
 
-    def files(self, foregrounds: Iterable[Foreground], backgrounds: Iterable[Background]) -> Iterator[Path]:
+    def files(
+        self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
+    ) -> Iterator[Path]:
         """Yield the files that records point to, but for paths that are refused when they are read."""
         for foreground in foregrounds:
             with suppress(RejectedInput):
@@ -72,7 +76,7 @@ class SourceInputs:
             with suppress(RejectedInput):
                 yield from local_files([self._sources.background_file(background)])
 
-    def background_bytes(self, record: Background) -> bytes:
+    def background_bytes(self, record: PlannedBackground) -> bytes:
         """Return the photograph's file."""
         return _read_unchanged(self._sources.background_file(record), record.sha256)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from matting_data.errors import UsageError
 from matting_data.imaging import encode
 from matting_data.readers.dataset import open as open_dataset
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.seeds import spread
 from matting_data.storage.atomic import write_bytes
 

@@ -140,7 +140,7 @@ def _ledger(ledger: Mapping[str, Any]) -> str:
 def _verdicts(facts: Facts) -> str:
     """Say what the filter made of the backgrounds, by stratum, what people decided, and what an audit found."""
     counts: Counter[tuple[str, str, str]] = Counter(
-        (stratum_of(b), "kept" if b.state == "ok" else b.state, b.reason) for b in facts.backgrounds
+        (stratum_of(b), "kept" if b.state == "ok" else b.state, b.reason or "") for b in facts.backgrounds
     )
     rows = [
         [plain(stratum), state, f"`{reason}`" if reason else "", f"{n:,}"]
@@ -148,10 +148,10 @@ def _verdicts(facts: Facts) -> str:
     ]
     text = "## What the filter made of the backgrounds\n\n" + table(["source", "", "reason", "number"], rows, right=3)
     decided = [
-        [plain(kind), plain(record.id), f"`{record.reason}`", plain(record.detail)]
+        [plain(kind), plain(record.id), f"`{record.reason}`", plain(record.detail or "")]
         for kind, records in (("foreground", facts.foregrounds), ("background", facts.backgrounds))
         for record in records
-        if record.reason.startswith("override")
+        if record.reason and record.reason.startswith("override")
     ]
     if decided:
         text += f"\n\n{len(decided):,} decisions of people changed something:\n\n"

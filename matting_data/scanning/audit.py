@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit_sample import Rate, draw_sample, estimate, stratum_of
 from matting_data.planning.apply_decisions import REASONS
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.records.tables import read_table
 from matting_data.reporting.contact_sheet import grid, tile, write_sheet
 from matting_data.sources.decoded import load_background
@@ -30,15 +30,15 @@ _PAGE = 40
 _YES, _NO = {"1", "yes", "y", "true"}, {"0", "no", "n", "false"}
 
 
-def kept_backgrounds(out: Path) -> list[Background]:
+def kept_backgrounds(out: Path) -> list[JudgedBackground]:
     """Return what a filter or a build in `out` kept; UsageError where there is neither."""
     path = out / "backgrounds.parquet"
     if not path.is_file():
         raise UsageError(f"{out} holds no filtered backgrounds: run 'mattingdata filter' or 'build' with --out {out}")
-    return [record for record in read_table(path, Background) if record.state == "ok"]
+    return [record for record in read_table(path, JudgedBackground) if record.state == "ok"]
 
 
-def write_sample(out: Path, folder: Path, count: int, seed: int, base: Path | None = None) -> list[Background]:
+def write_sample(out: Path, folder: Path, count: int, seed: int, base: Path | None = None) -> list[JudgedBackground]:
     """Draw a sample to label: ``audit.csv`` with an empty column ``person``, and numbered contact sheets.
 
     Parameters
@@ -61,7 +61,7 @@ def write_sample(out: Path, folder: Path, count: int, seed: int, base: Path | No
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((b.id, stratum_of(b), b.path, f"{b.score:.4f}", "") for b in sample)
+    writer.writerows((b.id, stratum_of(b), b.path, "" if b.score is None else f"{b.score:.4f}", "") for b in sample)
     sources = open_backgrounds(saved_recipe(out, base))
     for page in range(0, len(sample), _PAGE):
         tiles = [_tile(sources, record, page + n + 2) for n, record in enumerate(sample[page : page + _PAGE])]
@@ -107,10 +107,10 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
     return result
 
 
-def removed_by_hand(out: Path) -> list[Background]:
+def removed_by_hand(out: Path) -> list[JudgedBackground]:
     """Return what the filter had kept and a person called ``human`` in the overrides: its known misses."""
     path = out / "backgrounds.parquet"
-    records = read_table(path, Background) if path.is_file() else []
+    records = read_table(path, JudgedBackground) if path.is_file() else []
     return [record for record in records if record.reason == REASONS["human"]]
 
 
@@ -125,7 +125,7 @@ def rate_lines(found: Sequence[Rate]) -> list[str]:
     ]
 
 
-def _tile(sources: Mapping[str, OpenedBackgrounds], record: Background, line: int) -> NDArray[np.uint8]:
+def _tile(sources: Mapping[str, OpenedBackgrounds], record: JudgedBackground, line: int) -> NDArray[np.uint8]:
     try:
         picture = load_background(read_input(sources[record.source].file(record)), rotation=record.rotation)
     except RejectedInput as problem:

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.detectors.detector import BatchDetector, Detector, detect_all
 from matting_data.errors import at
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
 from matting_data.scanning.checks import check_background, check_foreground, with_detection
-from matting_data.sources.find_backgrounds import FoundBackground
-from matting_data.sources.find_foregrounds import FoundForeground
+from matting_data.sources.find_backgrounds import BackgroundInput
+from matting_data.sources.find_foregrounds import ForegroundInput
 from matting_data.sources.inputs import local_files
 from matting_data.workspace.colour_cache import ColourCache
 
-Input = TypeVar("Input", Foreground, Background)
+Input = TypeVar("Input", CheckedForeground, CheckedBackground)
 
 Answer = tuple[str, Input]
 """The stamp of the state that was checked, and the checked record."""
@@ -30,11 +30,10 @@ _BATCH_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
-class Item(Generic[Input]):
+class Item:
     """An input to check; `examined` is False for one that is rejected as it was found."""
 
-    found: FoundForeground | FoundBackground
-    record: Input
+    found: ForegroundInput | BackgroundInput
     stamp: str
     examined: bool = True
 
@@ -47,18 +46,18 @@ class CheckForegrounds:
     colours: ColourCache
     batch_size: int = 1
 
-    def files(self, items: Sequence[Item[Foreground]]) -> Iterator[Path]:
+    def files(self, items: Sequence[Item]) -> Iterator[Path]:
         """Yield the files of some foregrounds."""
         for item in items:
-            assert isinstance(item.found, FoundForeground)
+            assert isinstance(item.found, ForegroundInput)
             yield from local_files((item.found.image_path, item.found.alpha_path))
 
-    def __call__(self, items: Sequence[Item[Foreground]]) -> list[Answer[Foreground]]:
+    def __call__(self, items: Sequence[Item]) -> list[Answer[CheckedForeground]]:
         """Check some foregrounds."""
         answers = []
         for item in items:
-            assert isinstance(item.found, FoundForeground)
-            with at(item.record.id):
+            assert isinstance(item.found, ForegroundInput)
+            with at(item.found.record.id):
                 answers.append((item.stamp, check_foreground(item.found, self.min_side, self.colours)))
         return answers
 
@@ -76,15 +75,15 @@ class CheckBackgrounds:
         """Backgrounds to give at once."""
         return self.detector.batch_size if isinstance(self.detector, BatchDetector) else 1
 
-    def files(self, items: Sequence[Item[Background]]) -> Iterator[Path]:
+    def files(self, items: Sequence[Item]) -> Iterator[Path]:
         """Yield the files of some backgrounds."""
         for item in items:
-            assert isinstance(item.found, FoundBackground)
+            assert isinstance(item.found, BackgroundInput)
             yield from local_files([item.found.file])
 
-    def __call__(self, items: Sequence[Item[Background]]) -> list[Answer[Background]]:
+    def __call__(self, items: Sequence[Item]) -> list[Answer[CheckedBackground]]:
         """Check some backgrounds, and score those that pass."""
-        answers: list[Answer[Background]] = []
+        answers: list[Answer[CheckedBackground]] = []
         waiting: list[_Decoded] = []
         for item in items:
             decoded = self._decoded(item)
@@ -97,12 +96,12 @@ class CheckBackgrounds:
                 waiting = []
         return answers + (list(self._scored(self.detector, waiting)) if self.detector is not None else [])
 
-    def _decoded(self, item: Item[Background]) -> _Decoded:
-        assert isinstance(item.found, FoundBackground)
-        with at(item.record.id):
+    def _decoded(self, item: Item) -> _Decoded:
+        assert isinstance(item.found, BackgroundInput)
+        with at(item.found.record.id):
             return _Decoded(item.stamp, *check_background(item.found, self.min_side, self.max_pixels))
 
-    def _scored(self, detector: Detector, waiting: Sequence[_Decoded]) -> Iterator[Answer[Background]]:
+    def _scored(self, detector: Detector, waiting: Sequence[_Decoded]) -> Iterator[Answer[CheckedBackground]]:
         images = [entry.image for entry in waiting if entry.image is not None]
         with at(" or ".join(entry.record.id for entry in waiting)):
             detections = list(detect_all(detector, images))
@@ -113,5 +112,5 @@ class CheckBackgrounds:
 @dataclass(frozen=True)
 class _Decoded:
     stamp: str
-    record: Background
+    record: CheckedBackground
     image: NDArray[np.uint8] | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +14,12 @@ from matting_data.imaging.colour import soft_pixels
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
 from matting_data.imaging.geometry import bounding_box
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground, HumanBox
+from matting_data.records.codes import reason_of
+from matting_data.records.fields import widened
 from matting_data.sources.decoded import load_foreground, upright
-from matting_data.sources.find_backgrounds import FoundBackground
-from matting_data.sources.find_foregrounds import FoundForeground
+from matting_data.sources.find_backgrounds import BackgroundInput
+from matting_data.sources.find_foregrounds import ForegroundInput
 from matting_data.sources.inputs import read_input
 from matting_data.workspace.colour_cache import ColourCache
 
@@ -29,16 +30,16 @@ _BINARY_SOFT_SHARE = 0.05
 """Soft pixels over the length of the person's outline; hand-made and predicted mattes have 1 and more."""
 
 
-def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache) -> Foreground:
+def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache) -> CheckedForeground:
     """Decode a foreground, run its checks, and estimate its clean colours if its source asks for that.
 
     Returns
     -------
-    Foreground
+    CheckedForeground
         Complete; ``state`` is ``rejected`` with the reason of :func:`load_foreground`, or ``too_small``,
         ``alpha_empty``, ``alpha_full``.
     """
-    record = found.record
+    record = widened(found.record, CheckedForeground)
     if record.state != "ok":
         return record
     try:
@@ -47,7 +48,7 @@ def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache
         record = replace(
             record,
             image_sha256=hashlib.sha256(image_bytes).hexdigest(),
-            alpha_sha256=hashlib.sha256(alpha_bytes).hexdigest() if alpha_bytes is not None else "",
+            alpha_sha256=hashlib.sha256(alpha_bytes).hexdigest() if alpha_bytes is not None else None,
         )
         image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
         height, width = alpha.shape
@@ -58,7 +59,7 @@ def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache
         record = replace(record, fingerprint=foreground_fingerprint(image, alpha))
         colours.clean(record, image, alpha)
     except RejectedInput as problem:
-        return replace(record, state="rejected", reason=problem.reason, detail=problem.detail)
+        return replace(record, state="rejected", reason=reason_of(problem.reason), detail=problem.detail)
     box = bounding_box(alpha)
     return replace(
         record,
@@ -73,17 +74,17 @@ def check_foreground(found: FoundForeground, min_side: int, colours: ColourCache
 
 
 def check_background(
-    found: FoundBackground, min_side: int, max_pixels: int
-) -> tuple[Background, NDArray[np.uint8] | None]:
+    found: BackgroundInput, min_side: int, max_pixels: int
+) -> tuple[CheckedBackground, NDArray[np.uint8] | None]:
     """Decode a background and run its checks.
 
     Returns
     -------
-    (Background, ndarray or None)
+    (CheckedBackground, ndarray or None)
         The record, yet without evidence of a detector, and the photograph H×W×3 uint8, upright; None where ``state``
         is ``rejected`` for ``unreadable``, ``too_large``, ``wrong_mode`` or ``too_small``.
     """
-    record = found.record
+    record = widened(found.record, CheckedBackground)
     try:
         data = read_input(found.file)
         record = replace(record, sha256=hashlib.sha256(data).hexdigest())
@@ -100,19 +101,21 @@ def check_background(
         )
         require_side(width, height, min_side)
     except RejectedInput as problem:
-        return replace(record, state="rejected", reason=problem.reason, detail=problem.detail), None
+        return replace(record, state="rejected", reason=reason_of(problem.reason), detail=problem.detail), None
     return replace(record, fingerprint=fingerprint(image)), image
 
 
-def with_detection(record: Background, detector: Detector, detection: Detection) -> Background:
+def with_detection(record: CheckedBackground, detector: Detector, detection: Detection) -> CheckedBackground:
     """Return a background's record with what a detector found in it."""
-    boxes = [[round(b.x0, 1), round(b.y0, 1), round(b.x1, 1), round(b.y1, 1), round(b.score, 4), b.label]
-             for b in detection.boxes]  # fmt: skip
+    boxes = [
+        HumanBox(round(b.x0, 1), round(b.y0, 1), round(b.x1, 1), round(b.y1, 1), round(b.score, 4), b.label)
+        for b in detection.boxes
+    ]
     return replace(
         record,
         detector=f"{detector.name} {detector.version}",
         score=round(float(detection.score), 4),  # what differs beyond depends on the processor
-        boxes=json.dumps(boxes),
+        boxes=boxes,
     )
 
 

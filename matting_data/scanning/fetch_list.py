@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from matting_data.errors import UsageError
-from matting_data.humans.policy import Outcome
 from matting_data.recipes.licenses import allowed_licenses
 from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.codes import Outcome
 from matting_data.scanning.label_evidence import judged
 from matting_data.sources.openimages.choose import choose_images
 from matting_data.sources.openimages.recognise import recognise

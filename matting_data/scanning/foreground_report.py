@@ -8,7 +8,7 @@ from typing import Any
 
 from matting_data.planning.selection import reject_duplicates
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Foreground
+from matting_data.records.checked import CheckedForeground
 from matting_data.scanning.scan import scan_foregrounds
 from matting_data.sources.opened import open_foregrounds
 from matting_data.storage import Location
@@ -19,15 +19,15 @@ from matting_data.workspace import work_folder as workspace
 class ForegroundReport:
     """All foregrounds of a recipe, checked, duplicates marked."""
 
-    records: list[Foreground]
+    records: list[CheckedForeground]
 
     @property
-    def rejected(self) -> list[Foreground]:
+    def rejected(self) -> list[CheckedForeground]:
         """Those that a build would not use."""
         return [record for record in self.records if record.state != "ok"]
 
     @property
-    def warned(self) -> list[Foreground]:
+    def warned(self) -> list[CheckedForeground]:
         """Those that are usable but odd."""
         return [record for record in self.records if record.state == "ok" and record.warnings]
 
@@ -58,7 +58,7 @@ class ForegroundReport:
         lines = [f"{len(usable)} of {len(self.records)} foregrounds can be used"]
         lines += [f"  {r.image or r.alpha}: {r.reason}: {r.detail}" for r in self.rejected]
         lines += [f"  {r.image}: warning: {', '.join(r.warnings)}" for r in self.warned]
-        for subset, count in sorted(Counter(record.subset for record in usable).items()):
+        for subset, count in sorted(Counter(record.subset or "" for record in usable).items()):
             lines.append(f"  {count} of subset {subset}" if subset else f"  {count} without a subset")
         return lines
 

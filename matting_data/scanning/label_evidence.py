@@ -20,7 +20,7 @@ from matting_data.recipes.recipe import source_name
 from matting_data.recipes.recipe_backgrounds import Humans, OpenImagesRules, SunRules
 from matting_data.records.tables import read_table, write_table
 from matting_data.running.progress import bar, track
-from matting_data.sources.find_backgrounds import FoundBackground, openimages_id
+from matting_data.sources.find_backgrounds import BackgroundInput, openimages_id
 from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages.findings import MetadataReport
@@ -38,12 +38,12 @@ _KEY = "key.txt"
 class Labelled:
     """Found backgrounds with tier, label verdict, rotation and licence; `notes` is what a user should know."""
 
-    found: list[FoundBackground]
+    found: list[BackgroundInput]
     notes: list[str]
 
 
 def add_label_evidence(
-    humans: Humans, sources: Mapping[str, OpenedBackgrounds], found: Sequence[FoundBackground], cache: Path
+    humans: Humans, sources: Mapping[str, OpenedBackgrounds], found: Sequence[BackgroundInput], cache: Path
 ) -> Labelled:
     """Judge found backgrounds by what their own sources' annotators said of them.
 
@@ -53,7 +53,7 @@ def add_label_evidence(
         Holds the policies.
     sources : mapping
         Of :func:`matting_data.sources.opened.open_backgrounds`; they name the tables.
-    found : sequence of FoundBackground
+    found : sequence of BackgroundInput
         All backgrounds of the sources.
     cache : Path
         Folder where verdicts are kept until the tables, the policy or the lists of labels change.
@@ -63,7 +63,7 @@ def add_label_evidence(
     UsageError
         A folder of tables or annotations is missing, or a table cannot be read.
     """
-    by_source: dict[str, list[FoundBackground]] = {}
+    by_source: dict[str, list[BackgroundInput]] = {}
     for entry in found:
         by_source.setdefault(entry.record.source, []).append(entry)
     result, notes = [], list[str]()
@@ -78,8 +78,8 @@ def add_label_evidence(
 
 
 def _openimages(
-    policy: OpenImagesRules, opened: OpenedBackgrounds, entries: list[FoundBackground], folder: Path, notes: list[str]
-) -> list[FoundBackground]:
+    policy: OpenImagesRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], folder: Path, notes: list[str]
+) -> list[BackgroundInput]:
     ids = {entry.record.id: openimages_id(entry.record.path) for entry in entries}
     name = source_name(opened.source)
     nameless = sum(not identity for identity in ids.values())
@@ -148,7 +148,7 @@ def _label_lists() -> str:
     return digest.hexdigest()
 
 
-def _with(entry: FoundBackground, row: dict[str, Any]) -> FoundBackground:
+def _with(entry: BackgroundInput, row: dict[str, Any]) -> BackgroundInput:
     record = replace(
         entry.record,
         tier=row["tier"],
@@ -172,8 +172,8 @@ class _Annotation:
 
 
 def _sun(
-    policy: SunRules, opened: OpenedBackgrounds, entries: list[FoundBackground], kept: Path, notes: list[str]
-) -> list[FoundBackground]:
+    policy: SunRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], kept: Path, notes: list[str]
+) -> list[BackgroundInput]:
     name = source_name(opened.source)
     annotations: dict[str, _Annotation] = {}
     if opened.annotations is None:

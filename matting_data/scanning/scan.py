@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Generic, Protocol
@@ -15,16 +15,19 @@ import polars as pl
 from matting_data.detectors import registry
 from matting_data.detectors.detector import Detector, Thresholds
 from matting_data.detectors.spec import resolved
-from matting_data.planning.selection import judge_found
+from matting_data.planning.selection import refusals
 from matting_data.recipes.decisions import Decision, effective
 from matting_data.recipes.recipe import Foregrounds
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.fields import field_names, values, widened
+from matting_data.records.found import FoundBackground, FoundForeground
 from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
 from matting_data.running.executor import Workers, run
 from matting_data.running.progress import track
 from matting_data.scanning.check_tasks import Answer, CheckBackgrounds, CheckForegrounds, Input, Item
 from matting_data.scanning.label_evidence import add_label_evidence
+from matting_data.shards.index import FORMAT
 from matting_data.sources.find_backgrounds import find_backgrounds
 from matting_data.sources.find_foregrounds import find_foregrounds
 from matting_data.sources.inputs import InputFile, state_of
@@ -36,20 +39,11 @@ from matting_data.workspace.colour_cache import ColourCache
 
 _LOG = logging.getLogger(__package__)
 
-_CHECKS = f"checks of {__version__}"
-"""What a check finds may change with the code that checks."""
+_CHECKS = f"checks of {__version__}, {FORMAT}"
+"""What a check finds, and how it is kept, may change with the code that checks."""
 
 _SAVE_EVERY = 20.0
 """Seconds between saves: what a killed scan loses at most."""
-
-_PROVENANCE = {
-    Foreground: ("id", "source", "image", "alpha", "split", "subset", "person", "license", "author", "url"),
-    Background: (
-        *("id", "source", "path", "license", "offset", "bytes", "rotation", "split"),
-        *("tier", "label_verdict", "label_reason", "label_rows"),
-    ),
-}
-"""Fields that finding an input sets; checking sets the others."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +52,15 @@ class ScannedBackgrounds:
 
     Attributes
     ----------
-    records : list of Background
-        In the order they were found, without verdicts; those that :func:`judge_found` rejects are as found.
+    records : list of CheckedBackground
+        In the order they were found; those that :func:`refusals` refuses are as found.
     thresholds : Thresholds or None
         Those that the detector recommends.
     notes : list of str
         What a user should know of the evidence: tables that are missing, malformed rows, and the like.
     """
 
-    records: list[Background]
+    records: list[CheckedBackground]
     thresholds: Thresholds | None
     notes: list[str]
 
@@ -100,18 +94,17 @@ def scan_backgrounds(
     identity = f"{detector.name} {detector.version}" if detector else "none"
     labelled = add_label_evidence(options.humans, sources, find_backgrounds(sources, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
-    judged = judge_found([found.record for found in labelled.found], options)
+    refused = refusals([found.record for found in labelled.found], options)
     clean = {row.id for row in effective(decisions) if row.kind == "background" and row.tag == "clean"}
     items = [
         Item(
             found,
-            found.record,
             _stamp([found.file], f"{found.record.rotation} {settings}"),
-            verdict.state == "ok" or found.record.id in clean,
+            (found.record.state == "ok" and why is None) or found.record.id in clean,
         )
-        for found, verdict in zip(labelled.found, judged, strict=True)
+        for found, why in zip(labelled.found, refused, strict=True)
     ]
-    records = _Scan(Background, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
+    records = _Scan(CheckedBackground, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
     return ScannedBackgrounds(records, detector.thresholds if detector else None, labelled.notes)
 
 
@@ -121,7 +114,7 @@ def scan_foregrounds(
     cache: Path,
     workers: Workers,
     colours: Storage | None = None,
-) -> list[Foreground]:
+) -> list[CheckedForeground]:
     """Find and check foregrounds; estimate clean colours where their source asks for that.
 
     Parameters
@@ -142,7 +135,6 @@ def scan_foregrounds(
     items = [
         Item(
             f,
-            f.record,
             _stamp(
                 [path for path in (f.image_path, f.alpha_path) if path],
                 f"{min_side} {f.record.colour} {f.record.opaque_from}",
@@ -151,7 +143,7 @@ def scan_foregrounds(
         for f in found
     ]
     check = CheckForegrounds(min_side, ColourCache(colours or cache / "colours"))
-    return _Scan(Foreground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
+    return _Scan(CheckedForeground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
 
 
 def load_detector(recipe: LoadedRecipe) -> Detector | None:
@@ -167,7 +159,7 @@ class Check(Protocol[Input]):
     def batch_size(self) -> int:
         """Inputs to give at once."""
 
-    def __call__(self, items: Sequence[Item[Input]]) -> list[Answer[Input]]:
+    def __call__(self, items: Sequence[Item]) -> list[Answer[Input]]:
         """Check some inputs."""
 
 
@@ -181,10 +173,10 @@ class _Scan(Generic[Input]):
     label: str
     workers: Workers
 
-    def checked(self, items: Sequence[Item[Input]]) -> list[Input]:
+    def checked(self, items: Sequence[Item]) -> list[Input]:
         known = self._read()
         examined = [item for item in items if item.examined]
-        missing = [item for item in examined if known.get(item.record.id, ("",))[0] != item.stamp]
+        missing = [item for item in examined if known.get(item.found.record.id, ("",))[0] != item.stamp]
         batch: list[tuple[str, Input]] = []
         saved = time.monotonic()
         size = self.check.batch_size
@@ -202,20 +194,18 @@ class _Scan(Generic[Input]):
         finally:
             self._save(batch)
         return [
-            self._with_provenance(item.record, known[item.record.id][1]) if item.examined else item.record
+            _as_found(item.found.record, known[item.found.record.id][1])
+            if item.examined
+            else widened(item.found.record, self.record)
             for item in items
         ]
 
-    def _with_provenance(self, found: Input, result: Input) -> Input:
-        return replace(result, **{name: getattr(found, name) for name in _PROVENANCE[self.record]})
-
     def _read(self) -> dict[str, tuple[str, Input]]:
         known: dict[str, tuple[str, Input]] = {}
-        columns = [field.name for field in fields(self.record)]
         for path in sorted(self.folder.glob("*.parquet")):
             try:
                 table = pl.read_parquet(path, glob=False)
-                rows = from_table(table.select(columns), self.record)
+                rows = from_table(table, self.record)
                 stamps = table["stamp"].to_list()
             except (*PARQUET_ERRORS, TypeError):
                 continue  # of another version or damaged: checking again repairs it
@@ -230,6 +220,12 @@ class _Scan(Generic[Input]):
         table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in pairs], pl.String))
         number = max((int(path.stem) + 1 for path in self.folder.glob("*.parquet")), default=0)
         write_parquet(self.folder / f"{number:06d}.parquet", table)
+
+
+def _as_found(found: FoundForeground | FoundBackground, result: Input) -> Input:
+    """Give a result that was kept what its source says today, which may have changed without the file."""
+    said = dict(zip(field_names(type(found)), values(found), strict=True))
+    return replace(result, **said | {"state": result.state, "reason": result.reason, "detail": result.detail})
 
 
 def _stamp(files: Sequence[SourcePath | InputFile], settings: str) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matting_data.errors import DamageError, UsageError
+from matting_data.records.format_1 import FORMAT_1
 from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
 from matting_data.storage import Location, MissingFileError, open_storage
 
-FORMAT = "mattingdata/1"
+FORMAT = "mattingdata/2"
 INDEX = "dataset.json"
 
 _SELF = "index_sha256"
@@ -86,9 +87,10 @@ def parse_index(data: bytes, path: str) -> dict[str, Any]:
         seal, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DamageError(f"{path} is damaged: run 'mattingdata build' again to write it anew") from None
-    if index.get("format") != FORMAT:
+    if index.get("format") not in (FORMAT_1, FORMAT):
         raise DamageError(
-            f"{path} has format {index.get('format')!r}, this version reads {FORMAT!r}: upgrade mattingdata"
+            f"{path} has format {index.get('format')!r}, this version reads {FORMAT_1!r} and {FORMAT!r}: "
+            "upgrade mattingdata"
         )
     if seal != _seal(body) or data != (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode():
         raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")

@@ -9,7 +9,8 @@ from typing import Any
 
 from matting_data.imaging.geometry import Placement
 from matting_data.imaging.trimap import Radii
-from matting_data.records.records import Foreground, Sample
+from matting_data.records.planned import PlannedForeground
+from matting_data.records.stored import Sample
 
 MEMBERS = ("image", "alpha", "trimap", "json")
 """The members of every sample, in their order in the tar; their fields add an extension (``image.jpg``)."""
@@ -34,7 +35,7 @@ def sample_json(row: Sample) -> bytes:
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
-def foreground_json(record: Foreground) -> bytes:
+def foreground_json(record: PlannedForeground) -> bytes:
     """Return what a foreground in a store of layers says of itself."""
     names = ("id", "split", "subset", "license", "author", "url", "width", "height", "x0", "y0", "x1", "y1", "coverage")
     values = {name: getattr(record, name) for name in names}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from matting_data.records.codes import Split
+
 RECIPE = "recipe.yaml"
 
-SPLITS = ("train", "test")
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 BACKGROUNDS = "backgrounds"
 """Folder of the backgrounds of a store of layers."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.imaging.kernels.run_png_reader import read_run_png
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.records.tables import read_stored
 from matting_data.shards.members import MEMBERS
 from matting_data.shards.names import BACKGROUNDS

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from matting_data.records.records import Background
+from matting_data.records.codes import Reason, Split
+from matting_data.records.found import FoundBackground
 from matting_data.sources.find_files import image_tree, leads_out, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import InputFile
 from matting_data.sources.opened import OpenedBackgrounds
@@ -32,10 +33,10 @@ _OPENIMAGES_ID = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class FoundBackground:
-    """A background's bytes, and the record so far (identity and provenance only)."""
+class BackgroundInput:
+    """A background as found, and where its bytes lie."""
 
-    record: Background
+    record: FoundBackground
     file: InputFile
 
 
@@ -45,11 +46,11 @@ class _Place:
 
     path: str
     called: str
-    offset: int = 0
-    size: int = 0
+    offset: int | None = None
+    size: int | None = None
 
 
-def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None) -> list[FoundBackground]:
+def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None) -> list[BackgroundInput]:
     """List the backgrounds of all sources, in the order of the recipe, then by path.
 
     Parameters
@@ -61,7 +62,7 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
 
     Returns
     -------
-    list of FoundBackground
+    list of BackgroundInput
         Those of SUN that its lists leave out are ``rejected``: ``known_damaged``, ``not_in_classes``,
         ``not_in_partition``.
 
@@ -70,23 +71,23 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
     UsageError
         A folder or list is missing, or inputs of two sources get the same id.
     """
-    found: list[FoundBackground] = []
+    found: list[BackgroundInput] = []
     for name, opened in sources.items():
         source = opened.source
         places = list(_places(name, opened, cache))
         identities = unique_ids(name, [place.called for place in places])
         records = []
         for identity, place in zip(identities, places, strict=True):
-            license_ = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license
-            records.append(Background(identity, name, place.path, license_, place.offset, place.size))
+            stated = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license or None
+            records.append(FoundBackground(identity, name, place.path, stated, place.offset, place.size))
         if source.layout == "sun":
             records = list(_listed(opened, records))
         for record in records:
             if leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
                 outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
-                found.append(FoundBackground(outside, InputFile(opened.images)))
+                found.append(BackgroundInput(outside, InputFile(opened.images)))
             else:
-                found.append(FoundBackground(record, opened.file(record)))
+                found.append(BackgroundInput(record, opened.file(record)))
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
@@ -116,11 +117,11 @@ def _places(name: str, opened: OpenedBackgrounds, cache: Path | None) -> Iterato
         yield from (_Place(path, path) for path in find_images(root))
 
 
-def _listed(opened: OpenedBackgrounds, records: list[Background]) -> Iterator[Background]:
+def _listed(opened: OpenedBackgrounds, records: list[FoundBackground]) -> Iterator[FoundBackground]:
     """Apply SUN's own lists: damaged files, categories, and the official partition."""
     source = opened.source
     classes = set(read_class_names(opened.classes)) if opened.classes else None
-    sides: dict[str, str] | None = None
+    sides: dict[str, Split] | None = None
     if opened.partitions:
         partition = read_partitions(opened.partitions, source.partition or 1)
         sides = {image.path: side for side, images in partition.items() for image in images}
@@ -138,5 +139,5 @@ def _listed(opened: OpenedBackgrounds, records: list[Background]) -> Iterator[Ba
             yield record if sides is None else replace(record, split=sides[path])
 
 
-def _rejected(record: Background, reason: str, detail: str) -> Background:
+def _rejected(record: FoundBackground, reason: Reason, detail: str) -> FoundBackground:
     return replace(record, state="rejected", reason=reason, detail=detail)

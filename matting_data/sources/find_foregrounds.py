@@ -6,27 +6,29 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from matting_data.errors import UsageError
-from matting_data.records.records import Foreground
+from matting_data.records.codes import FoundReason, Split
+from matting_data.records.found import FoundForeground
 from matting_data.sources.find_files import image_tree, read_metadata, require_distinct_ids, unique_ids
 from matting_data.sources.opened import OpenedForegrounds
 from matting_data.sources.source_paths import SourcePath
 
+_Files = tuple[str | None, str | None, FoundReason | None, str | None]
+"""Image, matte, and the reason and detail where one is missing."""
+
 
 @dataclass(frozen=True)
-class FoundForeground:
-    """A foreground's files, and the record so far (identity and provenance only).
+class ForegroundInput:
+    """A foreground as found, and its files; `alpha_path` is None where the matte is the image's own alpha channel."""
 
-    `alpha_path` is None where the matte is the image's own alpha channel.
-    """
-
-    record: Foreground
+    record: FoundForeground
     image_path: SourcePath
     alpha_path: SourcePath | None
 
 
-def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool = False) -> list[FoundForeground]:
+def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool = False) -> list[ForegroundInput]:
     """List the foregrounds of all sources, in the order of the recipe, then by path.
 
     Images without a matte and mattes without an image are listed too, already rejected.
@@ -43,18 +45,18 @@ def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool 
     UsageError
         A folder or metadata file is missing, or inputs of two sources get the same id.
     """
-    found: list[FoundForeground] = []
+    found: list[ForegroundInput] = []
     for name, opened in sources.items():
         found += _find(name, opened, with_split)
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 
-def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[FoundForeground]:
+def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[ForegroundInput]:
     source, key, root, alpha_root = opened.source, opened.key, opened.images, opened.alphas
     images = image_tree(root, f"{key}.{'image' if alpha_root else 'root'}")
     if alpha_root is None:
-        files = [(image, "", "", "") for image in images]
+        files: list[_Files] = [(image, None, None, None) for image in images]
     else:
         files = _pair(images, image_tree(alpha_root, f"{key}.alpha"))
     table = opened.metadata
@@ -65,28 +67,30 @@ def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[FoundF
         )
     # mattes without an image are named apart, or they could take the id of an image that has another matte
     ids = unique_ids(name, [image or f"unpaired-{alpha}" for image, alpha, _, _ in files])
-    colour = "estimated" if source.estimates_colour else "as_is"
     found = []
     for identity, (image, alpha, reason, detail) in zip(ids, files, strict=True):
-        values = metadata.get(image, {})
-        record = Foreground(
+        values = metadata.get(image or "", {})
+        split = values.get("split") if with_split else None
+        record = FoundForeground(
             id=identity,
             source=name,
             image=image,
             alpha=alpha,
-            split=values.get("split", "") if with_split else "",
-            subset=values.get("subset") or source.subset,
-            person=values.get("person", ""),
-            license=values.get("license") or source.license,
-            author=values.get("author", ""),
-            url=values.get("url", ""),
-            colour=colour,
+            split=cast("Split | None", split or None),
+            subset=values.get("subset") or source.subset or None,
+            person=values.get("person") or None,
+            license=values.get("license") or source.license or None,
+            author=values.get("author") or None,
+            url=values.get("url") or None,
+            colour="estimated" if source.estimates_colour else "as_is",
             opaque_from=source.opaque_from,
             state="rejected" if reason else "ok",
             reason=reason,
             detail=detail,
         )
-        found.append(FoundForeground(record, root / image, alpha_root / alpha if alpha_root and alpha else None))
+        found.append(
+            ForegroundInput(record, root / (image or ""), alpha_root / alpha if alpha_root and alpha else None)
+        )
     return found
 
 
@@ -101,10 +105,10 @@ def _by_path(rows: dict[str, dict[str, str]], images: list[str], table: Path) ->
     return found
 
 
-def _pair(images: list[str], alphas: list[str]) -> list[tuple[str, str, str, str]]:
+def _pair(images: list[str], alphas: list[str]) -> list[_Files]:
     """Match images and mattes: by equal path, else by path without suffix, else by stem, where that is unambiguous.
 
-    Returns ``(image, alpha, reason, detail)`` for each image in order, then for each matte left over.
+    Gives each image in order, then each matte left over.
     """
     known = set(alphas)
     pairs = {image: image for image in images if image in known}
@@ -115,15 +119,15 @@ def _pair(images: list[str], alphas: list[str]) -> list[tuple[str, str, str, str
         for key, candidates in left_images.items():
             if len(candidates) == len(left_alphas[key]) == 1:
                 pairs[candidates[0]] = left_alphas[key][0]
-    rows = [
-        (image, pairs[image], "", "")
+    rows: list[_Files] = [
+        (image, pairs[image], None, None)
         if image in pairs
-        else (image, "", "no_matte", f"no matte, or more than one, is called {_stem(image)!r}")
+        else (image, None, "no_matte", f"no matte, or more than one, is called {_stem(image)!r}")
         for image in images
     ]
     used = set(pairs.values())
     rows += [
-        ("", alpha, "no_image", f"no image, or more than one, is called {_stem(alpha)!r}")
+        (None, alpha, "no_image", f"no image, or more than one, is called {_stem(alpha)!r}")
         for alpha in alphas
         if alpha not in used
     ]

@@ -14,7 +14,8 @@ from pathlib import Path
 from matting_data.recipes.recipe import ForegroundSource, source_name
 from matting_data.recipes.recipe_backgrounds import BackgroundSource
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Background, Foreground
+from matting_data.records.found import FoundBackground
+from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.sources.find_files import below
 from matting_data.sources.inputs import InputFile
 from matting_data.sources.source_paths import SourcePath, source_path
@@ -47,7 +48,7 @@ class OpenedForegrounds:
     alphas: SourcePath | None = None
     metadata: Path | None = None
 
-    def files(self, record: Foreground) -> tuple[SourcePath, SourcePath | None]:
+    def files(self, record: PlannedForeground) -> tuple[SourcePath, SourcePath | None]:
         """Tell where the image and the matte (None for cut-outs) of a record lie; RejectedInput where that is outside.
 
         Errors are those of :func:`matting_data.sources.find_files.below`.
@@ -78,11 +79,11 @@ class OpenedBackgrounds:
     classes: Path | None = None
     partitions: Path | None = None
 
-    def file(self, record: Background) -> InputFile:
+    def file(self, record: FoundBackground | PlannedBackground) -> InputFile:
         """Tell where the bytes of a record lie; errors as of :meth:`OpenedForegrounds.files`."""
-        if record.bytes:
-            return InputFile(self.images, record.offset, record.bytes)
-        return InputFile(below(self.images, record.path))
+        if record.offset is None or record.bytes is None:
+            return InputFile(below(self.images, record.path))
+        return InputFile(self.images, record.offset, record.bytes)
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ class Sources:
     foregrounds: Mapping[str, OpenedForegrounds]
     backgrounds: Mapping[str, OpenedBackgrounds]
 
-    def foreground_files(self, record: Foreground) -> tuple[SourcePath, SourcePath | None]:
+    def foreground_files(self, record: PlannedForeground) -> tuple[SourcePath, SourcePath | None]:
         """Tell where a record's files lie, as :meth:`OpenedForegrounds.files` does."""
         return self.foregrounds[record.source].files(record)
 
-    def background_file(self, record: Background) -> InputFile:
+    def background_file(self, record: FoundBackground | PlannedBackground) -> InputFile:
         """Tell where a record's bytes lie, as :meth:`OpenedBackgrounds.file` does."""
         return self.backgrounds[record.source].file(record)
 

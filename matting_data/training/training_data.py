@@ -16,7 +16,7 @@ from matting_data.readers import Composite, Dataset, Loader, MapDataset, Split, 
 from matting_data.readers.manifest_columns import Rows
 from matting_data.readers.transforms import DimTrimap, Flip, PersonCrop, Pipeline, paper_augmentation
 from matting_data.readers.transforms.pipeline import Step
-from matting_data.records.records import Foreground
+from matting_data.records.checked import CheckedForeground
 from matting_data.records.tables import read_stored
 from matting_data.seeds import derive_seed, generator, spread
 from matting_data.training.config import TrainConfig
@@ -144,7 +144,7 @@ def _people(dataset: Dataset, foregrounds: Sequence[str]) -> dict[str, str]:
     """Return foreground → person; each is a person of its own where the dataset came without its tables."""
     people = {foreground: foreground for foreground in foregrounds}
     try:
-        records = read_stored(dataset.storage, "foregrounds.parquet", Foreground)
+        records = read_stored(dataset.storage, "foregrounds.parquet", CheckedForeground)
     except DamageError:
         return people
     return people | {r.id: f"person {r.person}" for r in records if r.person and r.id in people}

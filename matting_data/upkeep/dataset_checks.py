@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import Raster, decode
-from matting_data.records.records import LedgerRow, PlannedComposite, Sample, StoredBackground
+from matting_data.records.ledger_row import LedgerRow
+from matting_data.records.planned import PlannedComposite
+from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.tables import read_stored
 from matting_data.shards.hashes import Problem, check_hash
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from matting_data.planning.extension import Fixed
-from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite
+from matting_data.planning.extension import Fixed, splits_of
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.codes import Split
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.ledger_row import LedgerRow
+from matting_data.records.planned import PlannedComposite
 from matting_data.records.tables import read_stored
 from matting_data.seeds import derive_seed
 from matting_data.shards.commit import read_failures
@@ -39,9 +43,9 @@ def known_plan(out: Storage, index: Mapping[str, Any] | None, damaged: Collectio
     people = {composite.foreground: composite.split for composite in composites}
     photos = {composite.background: composite.split for composite in composites}
     if FOREGROUNDS not in damaged:
-        people = {r.id: r.split for r in read_stored(out, FOREGROUNDS, Foreground) if r.state == "ok"}
+        people = splits_of(read_stored(out, FOREGROUNDS, CheckedForeground))
     if BACKGROUNDS not in damaged:
-        photos = {r.id: r.split for r in read_stored(out, BACKGROUNDS, Background) if r.state == "ok"}
+        photos = splits_of(read_stored(out, BACKGROUNDS, JudgedBackground))
     return Fixed(composites, people, photos)
 
 
@@ -64,6 +68,7 @@ def _composites(out: Storage, index: Mapping[str, Any], seed: int) -> list[Plann
             continue
         foreground, _, background = written.path.partition(" + ")
         place = int(written.id.rpartition("-")[2])
-        where = written.id, written.source, shard_of[written.id]
+        split: Split = "test" if written.source == "test" else "train"
+        where = written.id, split, shard_of[written.id]
         result.append(PlannedComposite(*where, foreground, background, place, derive_seed(seed, foreground, place)))
     return result

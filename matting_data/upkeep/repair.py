@@ -47,6 +47,7 @@ from matting_data.workspace.plan_tables import (
     TABLES,
     plan_files,
     read_plan_metadata,
+    refuse_older_format,
     saved_plan,
 )
 
@@ -102,6 +103,7 @@ def repair(out: Location, base: Path | None, workers: int) -> Repair:
     if not out.names() or not workspace.is_ours(out):
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
     with workspace.locked(out) as held:
+        refuse_older_format(out)
         try:
             index: dict[str, Any] | None = read_index(out)
         except (DamageError, UsageError):

@@ -8,7 +8,7 @@ from typing import Any
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
-from matting_data.records.records import StoredBackground
+from matting_data.records.stored import StoredBackground
 from matting_data.rendering.background_shards import StoreBackgrounds
 from matting_data.rendering.make_shards import BuiltShards, plan_background_shards, plan_shards, without_lost
 from matting_data.rendering.sample_shards import BuildShard

@@ -10,7 +10,8 @@ from typing import Any
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.records import Sample
+from matting_data.records.planned import PlannedBackground, PlannedForeground
+from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.rendering.source_inputs import Inputs, SourceInputs
@@ -102,8 +103,8 @@ def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers
 def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: Inputs) -> dict[str, bytes]:
     """Make one composite again from `inputs`; return its members by name as in :data:`MEMBERS`."""
     composite = next(c for c in plan.composites if c.key == row.key)
-    foreground = next(f for f in plan.foregrounds if f.id == row.foreground)
-    background = next(b for b in plan.backgrounds if b.id == row.background)
+    foreground = PlannedForeground.of(next(f for f in plan.foregrounds if f.id == row.foreground))
+    background = PlannedBackground.of(next(b for b in plan.backgrounds if b.id == row.background))
     renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
     rendered = renderer.render(composite, inputs.background(background))
     return {member_of(field): content for field, content in rendered.members.items()}

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.imaging.colour import estimate_soft_colours, soft_pixels, with_soft_colours
-from matting_data.records.records import Foreground
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.planned import PlannedForeground
 from matting_data.storage import Location, MissingFileError, open_storage
 
 _METHOD = "multi-level-1"
@@ -35,19 +36,21 @@ class ColourCache:
     def __init__(self, place: Location, keep: bool = True) -> None:
         self._place, self._keep = open_storage(place), keep
 
-    def clean(self, record: Foreground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def clean(
+        self, record: CheckedForeground | PlannedForeground, image: NDArray[np.uint8], alpha: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
         """Give `image` clean colours at soft pixels, in place, as the record asks; return it.
 
         Parameters
         ----------
-        record : Foreground
+        record : CheckedForeground or PlannedForeground
             With its hashes and `colour`; ``as_is`` changes nothing.
         image, alpha : ndarray
             H×W×3 and H×W uint8, as :func:`matting_data.sources.decoded.load_foreground` returns them.
         """
         if record.colour != "estimated":
             return image
-        identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256} {record.opaque_from}"
+        identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256 or ''} {record.opaque_from}"
         name = hashlib.sha256(identity.encode()).hexdigest()
         file = f"{name[:2]}/{name}.rgb"
         count = int(np.count_nonzero(soft_pixels(alpha)))

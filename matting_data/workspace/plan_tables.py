@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 
-from matting_data.errors import DamageError
+from matting_data.errors import DamageError, UsageError
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import to_yaml
-from matting_data.records.records import Background, Foreground, PlannedComposite
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.format_1 import FORMAT_1
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedComposite
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_stored, to_table
 from matting_data.shards.hashes import check_hash
+from matting_data.shards.index import FORMAT, read_index
 from matting_data.shards.names import RECIPE
 from matting_data.storage import Location, MissingFileError, Storage, open_storage
 
@@ -37,11 +42,12 @@ def plan_files(plan: Plan, recipe: Recipe) -> dict[str, bytes]:
     told damaged, and the recipe and the notes restored, without ``dataset.json``.
     """
     files = {
-        FOREGROUNDS: parquet_bytes(to_table(plan.foregrounds, Foreground)),
-        BACKGROUNDS: parquet_bytes(to_table(plan.backgrounds, Background)),
+        FOREGROUNDS: parquet_bytes(to_table(plan.foregrounds, CheckedForeground)),
+        BACKGROUNDS: parquet_bytes(to_table(plan.backgrounds, JudgedBackground)),
     }
     seal = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     seal |= {
+        "format": FORMAT,
         "plan_sha256": plan.sha256,
         WITHOUT_DECISIONS: plan.without_decisions or plan.sha256,
         RECIPE: to_yaml(recipe),
@@ -60,8 +66,8 @@ def saved_plan(out: Location) -> Plan:
         if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
             raise DamageError(f"{out.label(name)} is damaged or missing: run 'mattingdata repair {out}'")
     return Plan(
-        read_stored(out, FOREGROUNDS, Foreground),
-        read_stored(out, BACKGROUNDS, Background),
+        read_stored(out, FOREGROUNDS, CheckedForeground),
+        read_stored(out, BACKGROUNDS, JudgedBackground),
         read_stored(out, PLAN, PlannedComposite),
         notes=tuple(json.loads(seal["notes"])),
         without_decisions=seal.get(WITHOUT_DECISIONS, ""),
@@ -75,3 +81,16 @@ def read_plan_metadata(out: Storage) -> dict[str, str]:
         return checked_metadata(out.read(PLAN)) or {}
     except MissingFileError:
         return {}
+
+
+def refuse_older_format(out: Storage) -> None:
+    """Raise UsageError when `out` has a format that this version reads and converts, but cannot add to."""
+    seal = read_plan_metadata(out)
+    formats = {seal.get("format", FORMAT_1)} if seal else set()
+    with suppress(DamageError, UsageError):
+        formats.add(read_index(out)["format"])
+    if FORMAT_1 in formats:
+        raise UsageError(
+            f"{out} is of the format {FORMAT_1!r}, which this version reads but cannot continue, append to or repair: "
+            "build into another --out, which gives the same shards"
+        )

@@ -13,7 +13,7 @@ import pytest
 from matting_data.browsing.browse import BrowseOptions, default_decisions, export_tags, open_dataset
 from matting_data.evaluation.test_sets import open_test_set
 from matting_data.recipes.decisions import Decision, append, read
-from matting_data.records.records import LedgerRow
+from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.tables import read_table
 from matting_data.workspace.plan_tables import saved_plan
 from tests.support.projects import Project

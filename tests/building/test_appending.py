@@ -21,7 +21,7 @@ from matting_data.building.build import BuildResult, build
 from matting_data.errors import UsageError
 from matting_data.recipes.decisions import Decision
 from matting_data.recipes.decisions import append as decide
-from matting_data.records.records import LedgerRow
+from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.tables import read_table
 from matting_data.storage import LocalStorage
 from matting_data.upkeep.repair import repair

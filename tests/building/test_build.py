@@ -16,7 +16,8 @@ from matting_data.building.build import build
 from matting_data.errors import StorageError, UsageError
 from matting_data.imaging import encode
 from matting_data.recipes.recipe_file import load
-from matting_data.records.records import LedgerRow, Sample
+from matting_data.records.ledger_row import LedgerRow
+from matting_data.records.stored import Sample
 from matting_data.records.tables import from_table
 from matting_data.workspace.plan_tables import saved_plan
 from tests.support.projects import Project, draw_person

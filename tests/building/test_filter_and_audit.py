@@ -13,14 +13,14 @@ from matting_data.building.filter import filter_backgrounds
 from matting_data.errors import UsageError
 from matting_data.humans.audit_sample import draw_sample, estimate, stratum_of, wilson
 from matting_data.imaging import encode
-from matting_data.records.records import Background
+from matting_data.records.judged import JudgedBackground
 from matting_data.scanning.audit import rates, read_labels, write_sample
 from matting_data.upkeep.verify import verify
 from tests.support.projects import Project, draw_photo
 
 
-def kept(count: int, source: str = "a", tier: str = "") -> list[Background]:
-    return [Background(f"{source}-{tier}-{n:05d}", source, f"{n}.jpg", tier=tier) for n in range(count)]
+def kept(count: int, source: str = "a", tier: str = "") -> list[JudgedBackground]:
+    return [JudgedBackground(f"{source}-{tier}-{n:05d}", source, f"{n}.jpg", tier=tier) for n in range(count)]
 
 
 def test_a_filter_judges_every_background_and_shows_each_reason(project: Project) -> None:
@@ -44,7 +44,7 @@ def test_another_threshold_takes_no_new_inference(project: Project) -> None:
     detector = "backgrounds.humans.detector=default"
     all_kept = filter_backgrounds(project.load(detector, "backgrounds.humans.threshold=1"), project.out, 1)
     saved = {path: path.stat().st_mtime_ns for path in (project.out / ".work").rglob("*.parquet")}
-    scores = sorted(record.score for record in all_kept.backgrounds)
+    scores = sorted(record.score for record in all_kept.backgrounds if record.score is not None)
     lower = f"backgrounds.humans.threshold={scores[len(scores) // 2]}"
     fewer = filter_backgrounds(project.load(detector, lower, "backgrounds.humans.review_band=0"), project.out, 1)
     assert fewer.summary["written"] < all_kept.summary["total"]

@@ -21,7 +21,9 @@ from matting_data.building.build import build
 from matting_data.building.materialize import materialize
 from matting_data.errors import DamageError, MattingDataError, RejectedInput, UsageError
 from matting_data.recipes.recipe_file import load
-from matting_data.records.records import Background, Foreground, LedgerRow
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import parquet_bytes, read_table
 from matting_data.rendering.source_inputs import SourceInputs
@@ -212,9 +214,9 @@ def test_records_cannot_read_outside_their_source(project: Project, tmp_path: Pa
     inputs = SourceInputs(open_sources(project.load()), ColourCache(tmp_path / "colours"))
     for path in ("../../secret.png", str(tmp_path / "secret.png")):
         with pytest.raises(RejectedInput, match="leads out of its source"):
-            inputs.foreground(Foreground("x", "people", path))
+            inputs.foreground(CheckedForeground("x", "people", path))
         with pytest.raises(RejectedInput, match="leads out of its source"):
-            inputs.background(Background("x", "photos", path))
+            inputs.background(JudgedBackground("x", "photos", path))
 
 
 def forge(out: Path, name: str, column: str, value: str | int) -> None:

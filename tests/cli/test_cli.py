@@ -66,7 +66,7 @@ def test_results_are_json_for_machines(run, project: Project) -> None:
     plan = json.loads(run("plan", recipe, "--out", project.out, "--workers", 1, "--json").out)
     assert plan["composites"] == {"train": 12, "test": 6} and plan["bytes"] > 10_000
     built = json.loads(run("build", recipe, "--out", project.out, "--workers", 1, "--json").out)
-    assert built["format"] == "mattingdata/1"
+    assert built["format"] == "mattingdata/2"
     assert abs(plan["bytes"] - sum(s["bytes"] for e in built["splits"].values() for s in e["shards"])) < plan["bytes"]
     assert json.loads(run("verify", project.out, "--workers", 1, "--json").out)["problems"] == []
     assert json.loads(run("status", project.out, "--json").out)["state"] == "complete"

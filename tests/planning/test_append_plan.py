@@ -17,7 +17,8 @@ from matting_data.planning.plan import Plan, make_plan
 from matting_data.recipes.decisions import Decision
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import validate
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
 
 
 def fingerprint(number: int, kind: str) -> str:
@@ -27,16 +28,16 @@ def fingerprint(number: int, kind: str) -> str:
     return hashlib.sha256(f"{kind} {number}".encode()).hexdigest()
 
 
-def people(count: int, start: int = 0) -> list[Foreground]:
+def people(count: int, start: int = 0) -> list[CheckedForeground]:
     return [
-        Foreground(f"f{n:03d}", "s", f"{n}.png", fingerprint=fingerprint(n, "f"), image_sha256=str(n))
+        CheckedForeground(f"f{n:03d}", "s", f"{n}.png", fingerprint=fingerprint(n, "f"), image_sha256=str(n))
         for n in range(start, start + count)
     ]
 
 
-def photos(count: int, start: int = 0) -> list[Background]:
+def photos(count: int, start: int = 0) -> list[JudgedBackground]:
     return [
-        Background(f"b{n:03d}", "s", f"{n}.jpg", fingerprint=fingerprint(n, "b"), sha256=str(n))
+        JudgedBackground(f"b{n:03d}", "s", f"{n}.jpg", fingerprint=fingerprint(n, "b"), sha256=str(n))
         for n in range(start, start + count)
     ]
 
@@ -144,7 +145,7 @@ def test_new_pictures_of_a_person_in_test_are_rejected_and_others_stay_with_thei
     new = [replace(p, person=who.person) for p, who in zip(people(2, 50), (tested, trained), strict=True)]
     plan = extend_plan(Fixed.by(old), [*old_people, *new], photos(12), recipe())
     by_id = {record.id: record for record in plan.foregrounds}
-    assert (by_id["f050"].state, by_id["f050"].reason, by_id["f050"].split) == ("rejected", TEST_SPLIT, "")
+    assert (by_id["f050"].state, by_id["f050"].reason, by_id["f050"].split) == ("rejected", TEST_SPLIT, None)
     assert (by_id["f051"].state, by_id["f051"].split) == ("ok", "train")
     assert [c for c in plan.composites if c.split == "test"] == [c for c in old.composites if c.split == "test"]
 

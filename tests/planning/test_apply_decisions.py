@@ -14,7 +14,7 @@ from matting_data.building.filter import filter_backgrounds
 from matting_data.errors import UsageError
 from matting_data.planning.plan import Plan, make_plan
 from matting_data.recipes.decisions import Decision, append, effective, parse, read, to_csv
-from matting_data.records.records import LedgerRow
+from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.tables import read_table
 from matting_data.scanning.audit import removed_by_hand
 from matting_data.upkeep.verify import verify
@@ -84,12 +84,12 @@ def test_a_replacement_is_one_of_the_least_used() -> None:
     counts = Counter(c.background for c in after.composites if c.split == "train")
     assert name not in counts and max(counts.values()) - min(counts.values()) <= 1
     record = next(record for record in after.backgrounds if record.id == name)
-    assert (record.state, record.reason, record.split) == ("rejected", "override_human", "")
+    assert (record.state, record.reason, record.split) == ("rejected", "override_human", None)
     assert record.detail == f"human by ann on {WHEN}: seen"
 
 
 def test_a_background_called_clean_joins_as_a_replacement_only() -> None:
-    rejected = replace(photos(30)[29], label_verdict="reject", label_reason="box_human", label_rows="a row")
+    rejected = replace(photos(30)[29], label_verdict="reject", label_reason="person_box", label_rows="a row")
     settings_ = {"backgrounds__humans": {"detector": "none"}}
     made = recipe(composites__per_foreground=6, foregrounds__split={"test": 0}, **settings_)
     found = [*photos(8), rejected]
@@ -105,7 +105,7 @@ def test_a_background_called_clean_joins_as_a_replacement_only() -> None:
     kept_out = make_plan(people(4), [*photos(8), twin], made, None, called)
     assert kept_out.backgrounds[-1].reason == "near_duplicate"
     assert "stays rejected although it is called clean: near_duplicate" in kept_out.notes[0]
-    unseen = replace(rejected, sha256="")
+    unseen = replace(rejected, sha256=None)
     assert make_plan(people(4), [*photos(8), unseen], made, None, called).backgrounds[-1].state == "rejected"
 
 

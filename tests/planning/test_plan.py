@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from matting_data.errors import UsageError
 from matting_data.planning.plan import Plan, make_plan, require_expected, shard_numbers
 from matting_data.recipes.recipe import Expect
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.fields import widened
+from matting_data.records.judged import JudgedBackground
 from matting_data.sources.find_files import unique_ids
 from tests.support.plans import fingerprint, people, photos, recipe
 
@@ -68,11 +70,11 @@ def test_the_hash_changes_with_everything_that_decides_pixels() -> None:
 
 
 def test_an_input_that_takes_no_part_changes_neither_composites_nor_hash() -> None:
-    broken = Background("broken", "s", "x", state="rejected", reason="unreadable")
+    broken = CheckedBackground("broken", "s", "x", state="rejected", reason="unreadable")
     with_it, without = make_plan(people(8), [broken, *photos(20)], recipe()), make_plan(people(8), photos(20), recipe())
     assert with_it.composites == without.composites
     assert with_it.sha256 == without.sha256
-    assert with_it.backgrounds[0] == broken
+    assert with_it.backgrounds[0] == widened(broken, JudgedBackground)
 
 
 def test_near_duplicates_are_out_on_both_sides() -> None:
@@ -162,7 +164,9 @@ LONG_PATHS = [
 def test_keys_are_free_of_dots_and_fit_a_tar_header_however_long_the_paths(source: str) -> None:
     source = source.replace(" ", "-")
     ids = unique_ids(source, LONG_PATHS)
-    records = [Foreground(i, source, p, fingerprint=fingerprint(p)) for i, p in zip(ids, LONG_PATHS, strict=True)]
+    records = [
+        CheckedForeground(i, source, p, fingerprint=fingerprint(p)) for i, p in zip(ids, LONG_PATHS, strict=True)
+    ]
     plan = make_plan(records, photos(2000), recipe(composites__per_foreground=1000, foregrounds__split={"test": 0}))
     keys = {composite.key for composite in plan.composites}
     assert len(keys) == 1000 * len(LONG_PATHS)

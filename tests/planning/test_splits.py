@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from matting_data.errors import UsageError
 from matting_data.planning.splits import split_backgrounds, split_foregrounds
 from matting_data.recipes.recipe import SplitRule
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.codes import Split
+from matting_data.records.judged import JudgedBackground
 
 
 def digits(number: int) -> str:
@@ -24,9 +26,12 @@ def bits_apart(value: str, count: int, start: int = 0) -> str:
     return f"{int(value, 16) ^ (((1 << count) - 1) << start):064x}"
 
 
-def people(names: list[str]) -> list[Foreground]:
+SIDES: tuple[Split | None, ...] = ("test", None, "train")
+
+
+def people(names: list[str]) -> list[CheckedForeground]:
     """One foreground for each name; an empty name is a person of their own."""
-    return [Foreground(f"f{i}", "s", "x", person=n, fingerprint=digits(i)) for i, n in enumerate(names)]
+    return [CheckedForeground(f"f{i}", "s", "x", person=n, fingerprint=digits(i)) for i, n in enumerate(names)]
 
 
 names = st.lists(st.sampled_from(["", "", "", "ann", "bob", "cem", "dan"]), max_size=30)
@@ -59,7 +64,7 @@ def test_single_persons_give_exactly_the_number_asked_for(count: int, wanted: in
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.05, 5), (0.25, 25), (0.999, 100)])
 def test_a_share_counts_usable_foregrounds(share: float, expected: int) -> None:
-    records = [*people([""] * 100), Foreground("bad", "s", "x", state="rejected", reason="unreadable")]
+    records = [*people([""] * 100), CheckedForeground("bad", "s", "x", state="rejected", reason="unreadable")]
     result = split_foregrounds(records, SplitRule(test=share), 0, 3)
     assert sum(r.split == "test" for r in result) == expected
     assert result[-1] == records[-1]
@@ -68,7 +73,7 @@ def test_a_share_counts_usable_foregrounds(share: float, expected: int) -> None:
 def test_the_seed_decides_and_the_order_of_the_input_does_not() -> None:
     records = people([""] * 30)
 
-    def chosen(records: list[Foreground], seed: int) -> frozenset[str]:
+    def chosen(records: list[CheckedForeground], seed: int) -> frozenset[str]:
         return frozenset(r.id for r in split_foregrounds(records, SplitRule(test=8), 0, seed) if r.split == "test")
 
     assert chosen(records, 1) == chosen(records[::-1], 1)
@@ -79,7 +84,7 @@ def test_those_who_look_alike_are_one_person_directly_or_through_others() -> Non
     base = digits(1)
     chain = [base, bits_apart(base, 30), bits_apart(bits_apart(base, 30), 30, 100), digits(2)]
     for seed in range(20):
-        records = [Foreground(f"f{i}", "s", "x", fingerprint=value) for i, value in enumerate(chain)]
+        records = [CheckedForeground(f"f{i}", "s", "x", fingerprint=value) for i, value in enumerate(chain)]
         sides = [r.split for r in split_foregrounds(records, SplitRule(test=1), 40, seed)]
         assert sides[:3] == ["train"] * 3
         assert sides[3] == "test"
@@ -88,10 +93,10 @@ def test_those_who_look_alike_are_one_person_directly_or_through_others() -> Non
 def test_names_and_looks_join_into_one_person() -> None:
     base = digits(1)
     records = [
-        Foreground("f0", "s", "x", person="ann", fingerprint=base),
-        Foreground("f1", "s", "x", person="bob", fingerprint=digits(5)),
-        Foreground("f2", "s", "x", person="bob", fingerprint=bits_apart(base, 12)),
-        Foreground("f3", "s", "x", person="ann", fingerprint=digits(9)),
+        CheckedForeground("f0", "s", "x", person="ann", fingerprint=base),
+        CheckedForeground("f1", "s", "x", person="bob", fingerprint=digits(5)),
+        CheckedForeground("f2", "s", "x", person="bob", fingerprint=bits_apart(base, 12)),
+        CheckedForeground("f3", "s", "x", person="ann", fingerprint=digits(9)),
     ]
     for wanted in (3, 4):
         sides = {r.split for r in split_foregrounds(records, SplitRule(test=wanted), 20, 0)}
@@ -99,16 +104,15 @@ def test_names_and_looks_join_into_one_person() -> None:
 
 
 def test_metadata_decides_where_the_rule_says_so_and_train_is_what_it_leaves_out() -> None:
-    records = [
-        Foreground(f"f{i}", "s", "x", split=s, fingerprint=digits(i)) for i, s in enumerate(["test", "", "train"])
-    ]
+    records = [CheckedForeground(f"f{i}", "s", "x", split=s, fingerprint=digits(i)) for i, s in enumerate(SIDES)]
     result = split_foregrounds(records, SplitRule(from_metadata=True), 0, 0)
     assert [r.split for r in result] == ["test", "train", "train"]
 
 
 def test_metadata_that_divides_a_person_is_refused_with_both_names() -> None:
     records = [
-        Foreground(f"f{i}", "s", "x", split=s, person="ann", fingerprint=digits(i)) for i, s in enumerate(["test", ""])
+        CheckedForeground(f"f{i}", "s", "x", split=s, person="ann", fingerprint=digits(i))
+        for i, s in enumerate(SIDES[:2])
     ]
     with pytest.raises(UsageError) as caught:
         split_foregrounds(records, SplitRule(from_metadata=True), 0, 0)
@@ -118,9 +122,9 @@ def test_metadata_that_divides_a_person_is_refused_with_both_names() -> None:
     )
 
 
-def photos(count: int, rejected: int = 0) -> list[Background]:
-    good = [Background(f"b{i}", "s", f"{i}.jpg") for i in range(count)]
-    return good + [Background(f"r{i}", "s", "x", state="rejected", reason="too_small") for i in range(rejected)]
+def photos(count: int, rejected: int = 0) -> list[JudgedBackground]:
+    good = [JudgedBackground(f"b{i}", "s", f"{i}.jpg") for i in range(count)]
+    return good + [JudgedBackground(f"r{i}", "s", "x", state="rejected", reason="too_small") for i in range(rejected)]
 
 
 @given(st.data())
@@ -132,7 +136,7 @@ def test_backgrounds_are_divided_in_proportion_with_enough_for_each_split(data: 
     records = photos(count, rejected=data.draw(st.integers(0, 3)))
     result = split_backgrounds(records, composites, per_foreground, data.draw(st.integers(0, 2**63 - 1)))
     assert [r.id for r in result] == [r.id for r in records]
-    assert all((r.split == "") == (r.state != "ok") for r in result)
+    assert all((r.split is None) == (r.state != "ok") for r in result)
     number = Counter(r.split for r in result if r.state == "ok")
     assert number["train"] + number["test"] == count
     assert min(number["train"], number["test"]) >= per_foreground
@@ -144,7 +148,7 @@ def test_backgrounds_are_divided_in_proportion_with_enough_for_each_split(data: 
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_single_split_takes_all(split: str) -> None:
+def test_a_single_split_takes_all(split: Split) -> None:
     assert {r.split for r in split_backgrounds(photos(7), {split: 4}, 4, 0)} == {split}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import polars as pl
 import pytest
@@ -13,24 +14,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matting_data.errors import DamageError
-from matting_data.records.records import Background, Foreground, LedgerRow, PlannedComposite, Sample
-from matting_data.records.tables import from_table, read_table, schema, to_table, write_table
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.columns import schema
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.ledger_row import LedgerRow
+from matting_data.records.planned import PlannedComposite
+from matting_data.records.stored import Sample
+from matting_data.records.tables import from_table, read_table, to_table, write_table
 from tests.support.synthetic import write
 
-KINDS = [Foreground, Background, PlannedComposite, Sample, LedgerRow]
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "str": st.text(max_size=8),
-    "int": st.integers(-(2**63), 2**63 - 1),
-    "float": st.floats(allow_nan=False),
-    "list[str]": st.lists(st.text(max_size=4), max_size=3),
+KINDS = [CheckedForeground, JudgedBackground, PlannedComposite, Sample, LedgerRow]
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(max_size=8),
+    int: st.integers(-(2**63), 2**63 - 1),
+    float: st.floats(allow_nan=False),
+    NoneType: st.none(),
 }
+
+
+def values_of(hint: Any) -> st.SearchStrategy[Any]:
+    if get_origin(hint) is list:
+        return st.lists(values_of(get_args(hint)[0]), max_size=3)
+    if get_origin(hint) is Literal:
+        return st.sampled_from(get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return records_of(hint)
+    return st.one_of(*map(values_of, get_args(hint))) if get_args(hint) else VALUES[hint]
+
+
+def records_of(kind: Any) -> st.SearchStrategy[Any]:
+    return st.builds(kind, **{name: values_of(hint) for name, hint in get_type_hints(kind).items()})
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[type, list[Any]]:
     kind: Any = draw(st.sampled_from(KINDS))
-    row = st.builds(kind, **{field.name: VALUES[str(field.type)] for field in dataclasses.fields(kind)})
-    return kind, draw(st.lists(row, max_size=3))
+    return kind, draw(st.lists(records_of(kind), max_size=3))
 
 
 @given(tables())

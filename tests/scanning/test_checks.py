@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 from matting_data.detectors.detector import Box, Detection, Thresholds
 from matting_data.errors import RejectedInput
 from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground, HumanBox
+from matting_data.records.fields import widened
+from matting_data.records.found import FoundBackground, FoundForeground
 from matting_data.scanning.checks import (
     check_background,
     check_foreground,
@@ -23,8 +24,8 @@ from matting_data.scanning.checks import (
     require_usable_matte,
     with_detection,
 )
-from matting_data.sources.find_backgrounds import FoundBackground
-from matting_data.sources.find_foregrounds import FoundForeground
+from matting_data.sources.find_backgrounds import BackgroundInput
+from matting_data.sources.find_foregrounds import ForegroundInput
 from matting_data.sources.inputs import InputFile
 from matting_data.workspace.colour_cache import ColourCache
 from tests.support.synthetic import encoded, exif, jpeg_with_exif, person, photo, png_file, soft_matte, write
@@ -32,20 +33,20 @@ from tests.support.synthetic import encoded, exif, jpeg_with_exif, person, photo
 IMAGE, ALPHA = person(60, 80)
 
 
-def found(root: Path, image: bytes, alpha: bytes | None = None, **fields: object) -> FoundForeground:
-    record = Foreground(id="s-a", source="s", image="a.png", alpha="a.png" if alpha else "", colour="as_is")
+def found(root: Path, image: bytes, alpha: bytes | None = None, **fields: object) -> ForegroundInput:
+    record = FoundForeground(id="s-a", source="s", image="a.png", alpha="a.png" if alpha else None, colour="as_is")
     alpha_path = write(root / "alpha.png", alpha) if alpha is not None else None
-    return FoundForeground(replace(record, **fields), write(root / "image.png", image), alpha_path)
+    return ForegroundInput(replace(record, **fields), write(root / "image.png", image), alpha_path)
 
 
-def checked(root: Path, image: bytes, alpha: bytes | None = None, min_side: int = 32) -> Foreground:
+def checked(root: Path, image: bytes, alpha: bytes | None = None, min_side: int = 32) -> CheckedForeground:
     return check_foreground(found(root, image, alpha), min_side, ColourCache(root / "colours"))
 
 
 def test_a_sound_foreground_is_described_completely(tmp_path: Path) -> None:
     record = checked(tmp_path, png_file(IMAGE), png_file(ALPHA))
     rows, columns = np.nonzero(ALPHA)
-    assert (record.state, record.reason, record.warnings) == ("ok", "", [])
+    assert (record.state, record.reason, record.warnings) == ("ok", None, [])
     assert (record.width, record.height) == (60, 80)
     assert (record.x0, record.y0, record.x1, record.y1) == (
         columns.min(),
@@ -62,14 +63,14 @@ def test_a_sound_foreground_is_described_completely(tmp_path: Path) -> None:
 
 def test_a_cutout_has_no_hash_of_a_matte(tmp_path: Path) -> None:
     record = checked(tmp_path, png_file(np.dstack([IMAGE, ALPHA])))
-    assert (record.state, record.alpha_sha256) == ("ok", "")
+    assert (record.state, record.alpha_sha256) == ("ok", None)
 
 
 def test_what_was_rejected_when_found_is_not_opened(tmp_path: Path) -> None:
-    lost = FoundForeground(
-        Foreground("s-a", "s", "a.png", state="rejected", reason="no_matte"), tmp_path / "gone.png", None
+    lost = ForegroundInput(
+        FoundForeground("s-a", "s", "a.png", state="rejected", reason="no_matte"), tmp_path / "gone.png", None
     )
-    assert check_foreground(lost, 32, ColourCache(tmp_path)) == lost.record
+    assert check_foreground(lost, 32, ColourCache(tmp_path)) == widened(lost.record, CheckedForeground)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +144,8 @@ class BrightnessDetector:
         return Detection(float(image.mean() / 255), (Box(0, 0.26, width, height, 0.98765, "person"),))
 
 
-def background(root: Path, data: bytes, min_side: int = 40, max_pixels: int = 10**6) -> Background:
-    item = FoundBackground(Background("s-a", "s", "a.jpg", "CC0"), InputFile(write(root / "a.jpg", data)))
+def background(root: Path, data: bytes, min_side: int = 40, max_pixels: int = 10**6) -> CheckedBackground:
+    item = BackgroundInput(FoundBackground("s-a", "s", "a.jpg", "CC0"), InputFile(write(root / "a.jpg", data)))
     return check_background(item, min_side, max_pixels)[0]
 
 
@@ -155,22 +156,22 @@ def test_a_sound_background_is_described_as_it_is_displayed(tmp_path: Path) -> N
     assert (record.width, record.height, record.license) == (90, 70, "CC0")
     assert record.sha256 == hashlib.sha256(png_file(image)).hexdigest()
     assert record.fingerprint == fingerprint(image)
-    assert (record.detector, record.score, record.boxes, record.verdict) == ("", 0.0, "[]", "")
+    assert (record.detector, record.score, record.boxes) == (None, None, None)
     turned = background(tmp_path, jpeg_with_exif(encoded(image, "JPEG"), exif(8)))
     assert (turned.format, turned.orientation, turned.width, turned.height) == ("JPEG", 8, 70, 90)
 
 
 def test_a_detector_leaves_its_name_score_and_boxes(tmp_path: Path) -> None:
     image = photo(90, 70)
-    item = FoundBackground(Background("s-a", "s", "a.png"), InputFile(write(tmp_path / "a.png", png_file(image))))
+    item = BackgroundInput(FoundBackground("s-a", "s", "a.png"), InputFile(write(tmp_path / "a.png", png_file(image))))
     record, pixels = check_background(item, 40, 10**6)
     assert pixels is not None
     detector = BrightnessDetector()
     record = with_detection(record, detector, detector.detect(pixels))
     assert record.detector == "brightness 3"
     assert record.score == pytest.approx(image.mean() / 255, abs=1e-4)
-    assert json.loads(record.boxes) == [[0.0, 0.3, 90.0, 70.0, 0.9877, "person"]]
-    assert (record.state, record.verdict) == ("ok", "")
+    assert record.boxes == [HumanBox(0.0, 0.3, 90.0, 70.0, 0.9877, "person")]
+    assert record.state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -189,4 +190,4 @@ def test_an_unsound_background_says_why(tmp_path: Path, data: bytes, reason: str
     assert (record.state, record.reason) == ("rejected", reason)
     assert record.detail
     assert record.sha256 == hashlib.sha256(data).hexdigest()
-    assert record.fingerprint == ""
+    assert record.fingerprint is None

@@ -16,7 +16,7 @@ from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.errors import OutOfMemoryError, StorageError, UsageError
 from matting_data.imaging.fingerprint import fingerprint
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
 from matting_data.scanning.scan import load_detector, scan_backgrounds, scan_foregrounds
 from matting_data.sources.decoded import load_background
 from matting_data.sources.opened import open_backgrounds, open_foregrounds
@@ -25,8 +25,8 @@ from tests.support.synthetic import person, photo, png_file, save_cutouts, save_
 
 
 class ScanResult(NamedTuple):
-    foregrounds: list[Foreground]
-    backgrounds: list[Background]
+    foregrounds: list[CheckedForeground]
+    backgrounds: list[CheckedBackground]
     thresholds: Thresholds | None
 
 
@@ -35,7 +35,7 @@ def scan(loaded: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
     return ScanResult(people_of(loaded, cache, workers), scanned.records, scanned.thresholds)
 
 
-def people_of(loaded: LoadedRecipe, cache: Path, workers: int) -> list[Foreground]:
+def people_of(loaded: LoadedRecipe, cache: Path, workers: int) -> list[CheckedForeground]:
     return scan_foregrounds(loaded.recipe.foregrounds, open_foregrounds(loaded), cache, workers)
 
 
@@ -81,8 +81,8 @@ def test_every_input_has_one_row_in_the_order_it_was_found(base: Path) -> None:
     result = scan(recipe(base), base / "cache", 1)
     assert states(result) == [
         ("people-broken", "rejected", "unreadable"),
-        *((f"people-p{i}", "ok", "") for i in range(4)),
-        *((f"photos-b{i}", "ok", "") for i in range(5)),
+        *((f"people-p{i}", "ok", None) for i in range(4)),
+        *((f"photos-b{i}", "ok", None) for i in range(5)),
         ("photos-small", "rejected", "too_small"),
     ]
     assert result.thresholds is None
@@ -162,7 +162,7 @@ def test_metadata_that_changed_counts_without_a_check(base: Path) -> None:
     files = cache_files(base / "cache")
     write(base / "m.csv", b"file,person\np0.png,bob\n")
     records = people_of(recipe(base, foregrounds={"sources": sources}), base / "cache", 1)
-    assert [r.person for r in records] == ["", "bob", "", "", ""]
+    assert [r.person for r in records] == [None, "bob", None, None, None]
     assert cache_files(base / "cache") == files
 
 
@@ -173,11 +173,11 @@ def test_a_matte_that_arrives_later_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "alpha" / "p1.png").unlink()
     sources = [{"layout": "pairs", "image": "image", "alpha": "alpha", "name": "p", "colour": "as_is"}]
     pairs = recipe(tmp_path, foregrounds={"sources": sources})
-    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["", "no_matte"]
+    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == [None, "no_matte"]
     write(tmp_path / "alpha" / "p1.png", matte)
-    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["", ""]
+    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == [None, None]
     write(tmp_path / "alpha" / "p0.png", png_file(np.zeros((80, 64), np.uint8)))
-    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["alpha_empty", ""]
+    assert [r.reason for r in people_of(pairs, tmp_path / "cache", 1)] == ["alpha_empty", None]
 
 
 def test_results_that_cannot_be_read_are_made_again(base: Path) -> None:
@@ -281,7 +281,11 @@ def test_a_detector_gets_its_batches_and_an_error_of_it_names_the_photographs(
     records = scan_backgrounds(loaded, open_backgrounds(loaded), tmp_path / "cache", 1).records
     assert sizes == [5, 5, 5, 2]  # what was scored before the error is kept
     batched = {record.id: record.score for record in records}
-    assert len(batched) == 12 and all(0 < score < 1 for score in batched.values())
+    assert (
+        len(batched) == 12
+        and None not in batched.values()
+        and all(0 < score < 1 for score in batched.values() if score is not None)
+    )
     monkeypatch.setattr(Batching, "batch_size", 1)
     again = scan_backgrounds(loaded, open_backgrounds(loaded), tmp_path / "other", 1).records
     assert {record.id: record.score for record in again} == batched

@@ -9,7 +9,7 @@ import pytest
 
 from matting_data.errors import UsageError
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
-from matting_data.sources.find_foregrounds import FoundForeground, find_foregrounds
+from matting_data.sources.find_foregrounds import ForegroundInput, find_foregrounds
 from matting_data.sources.opened import BUNDLED_PEOPLE, open_foregrounds, open_sources
 from tests.support.synthetic import save_cutouts, write
 
@@ -23,7 +23,7 @@ def loaded(base: Path, *sources: dict[str, Any], split: dict[str, Any] | None = 
     return LoadedRecipe(validate(document), base)
 
 
-def found_in(recipe: LoadedRecipe) -> list[FoundForeground]:
+def found_in(recipe: LoadedRecipe) -> list[ForegroundInput]:
     return find_foregrounds(open_foregrounds(recipe), recipe.recipe.foregrounds.split.from_metadata)
 
 
@@ -35,7 +35,7 @@ def touch(root: Path, *names: str) -> None:
 PAIRS = {"layout": "pairs", "image": "image", "alpha": "alpha", "name": "p"}
 
 
-def matched(found: list[FoundForeground]) -> list[tuple[str, str, str]]:
+def matched(found: list[ForegroundInput]) -> list[tuple[str | None, str | None, str | None]]:
     return [(f.record.image, f.record.alpha, f.record.reason) for f in found]
 
 
@@ -43,7 +43,7 @@ def test_pairs_are_matched_by_path_whatever_their_suffix(tmp_path: Path) -> None
     touch(tmp_path / "image", "a.jpg", "x/a.jpg", "b.PNG")
     touch(tmp_path / "alpha", "a.png", "x/a.png", "b.png")
     found = found_in(loaded(tmp_path, PAIRS))
-    assert matched(found) == [("a.jpg", "a.png", ""), ("b.PNG", "b.png", ""), ("x/a.jpg", "x/a.png", "")]
+    assert matched(found) == [("a.jpg", "a.png", None), ("b.PNG", "b.png", None), ("x/a.jpg", "x/a.png", None)]
     assert found[0].image_path == tmp_path / "image" / "a.jpg"
     assert found[0].alpha_path == tmp_path / "alpha" / "a.png"
     assert found[0].record.id == "p-a"
@@ -53,10 +53,10 @@ def test_pairs_in_other_folders_are_matched_by_a_stem_that_is_unique_on_both_sid
     touch(tmp_path / "image", "clip_01/a.jpg", "one/same.jpg", "two/same.jpg")
     touch(tmp_path / "alpha", "matting_01/a.png", "three/same.png")
     assert matched(found_in(loaded(tmp_path, PAIRS))) == [
-        ("clip_01/a.jpg", "matting_01/a.png", ""),
-        ("one/same.jpg", "", "no_matte"),
-        ("two/same.jpg", "", "no_matte"),
-        ("", "three/same.png", "no_image"),
+        ("clip_01/a.jpg", "matting_01/a.png", None),
+        ("one/same.jpg", None, "no_matte"),
+        ("two/same.jpg", None, "no_matte"),
+        (None, "three/same.png", "no_image"),
     ]
 
 
@@ -66,7 +66,7 @@ def test_what_has_no_partner_is_rejected_with_the_name_that_is_missing(tmp_path:
     found = [f.record for f in found_in(loaded(tmp_path, PAIRS))]
     assert [(r.id, r.state, r.reason, r.detail) for r in found] == [
         ("p-a", "rejected", "no_matte", "no matte, or more than one, is called 'a'"),
-        ("p-b", "ok", "", ""),
+        ("p-b", "ok", None, None),
         ("p-unpaired-c", "rejected", "no_image", "no image, or more than one, is called 'c'"),
     ]
 
@@ -74,7 +74,7 @@ def test_what_has_no_partner_is_rejected_with_the_name_that_is_missing(tmp_path:
 def test_cutouts_are_a_tree_of_their_own_mattes(tmp_path: Path) -> None:
     save_cutouts(tmp_path / "people" / "x", 2)
     found = found_in(loaded(tmp_path, {"layout": "rgba", "root": "people"}))
-    assert matched(found) == [("x/p0.png", "", ""), ("x/p1.png", "", "")]
+    assert matched(found) == [("x/p0.png", None, None), ("x/p1.png", None, None)]
     assert {f.record.source for f in found} == {"people"}
     assert all(f.alpha_path is None for f in found)
 
@@ -100,11 +100,11 @@ def test_metadata_fills_the_record_and_the_source_fills_the_rest(tmp_path: Path)
     source = {"layout": "rgba", "root": "people", "metadata": "m.csv", "subset": "rest", "license": "MIT"}
     a, b, c = sorted(
         (f.record for f in found_in(loaded(tmp_path, source, split={"from_metadata": True}))),
-        key=lambda record: record.image[-5],
+        key=lambda record: str(record.image)[-5],
     )
     assert (a.subset, a.split, a.person, a.license, a.author, a.url) == ("solo", "test", "ann", "CC0", "me", "http://x")
     assert (b.subset, b.split, b.person, b.license) == ("rest", "train", "bob", "MIT")
-    assert (c.subset, c.split, c.person, c.license, c.author) == ("rest", "", "", "MIT", "")
+    assert (c.subset, c.split, c.person, c.license, c.author) == ("rest", None, None, "MIT", None)
 
 
 def test_metadata_may_name_files_without_their_folder(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_split_of_the_metadata_counts_only_where_the_recipe_asks_for_it(tmp_
     touch(tmp_path / "people", "a.png")
     write(tmp_path / "m.csv", b"file,split\na.png,test\n")
     source = {"layout": "rgba", "root": "people", "metadata": "m.csv"}
-    assert found_in(loaded(tmp_path, source, split={"test": 0}))[0].record.split == ""
+    assert found_in(loaded(tmp_path, source, split={"test": 0}))[0].record.split is None
 
 
 def test_sources_keep_the_order_of_the_recipe_and_files_find_their_way_back(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from matting_data.humans.evidence import (
 )
 from matting_data.humans.evidence_table import DEPICTION, GROUP, ROW_SCHEMA, codes
 from matting_data.humans.labels import HumanLabel, LabelSet
-from matting_data.humans.policy import Outcome
+from matting_data.records.codes import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import validate
-from matting_data.records.records import Background, Foreground
+from matting_data.records.checked import CheckedBackground, CheckedForeground
 
 
 def recipe(**changes: object) -> Recipe:
@@ -33,11 +33,15 @@ def fingerprint(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def people(count: int) -> list[Foreground]:
+def people(count: int) -> list[CheckedForeground]:
     return [
-        Foreground(f"f{i}", "s", f"{i}.png", subset="ab"[i % 2], fingerprint=fingerprint(f"f{i}")) for i in range(count)
+        CheckedForeground(f"f{i}", "s", f"{i}.png", subset="ab"[i % 2], fingerprint=fingerprint(f"f{i}"))
+        for i in range(count)
     ]
 
 
-def photos(count: int) -> list[Background]:
-    return [Background(f"b{i}", "s", f"{i}.jpg", sha256=f"{i}", fingerprint=fingerprint(f"b{i}")) for i in range(count)]
+def photos(count: int) -> list[CheckedBackground]:
+    return [
+        CheckedBackground(f"b{i}", "s", f"{i}.jpg", sha256=f"{i}", fingerprint=fingerprint(f"b{i}"))
+        for i in range(count)
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matting_data.records.records import Sample
+from matting_data.records.stored import Sample
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import read_manifest, read_members, shard_entries
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from matting_data.imaging.colour import estimate_soft_colours, with_soft_colours
-from matting_data.records.records import Foreground
+from matting_data.records.checked import CheckedForeground
 from matting_data.workspace.colour_cache import ColourCache
 from tests.support.synthetic import person
 
 IMAGE, ALPHA = person(48, 40)
-RECORD = Foreground("s-a", "s", "a.png", colour="estimated", image_sha256="1" * 64, alpha_sha256="2" * 64)
+RECORD = CheckedForeground("s-a", "s", "a.png", colour="estimated", image_sha256="1" * 64, alpha_sha256="2" * 64)
 
 
 def files(folder: Path) -> list[Path]:

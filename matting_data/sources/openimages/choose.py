@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from matting_data.errors import DamageError, UsageError
-from matting_data.humans.policy import Outcome
+from matting_data.records.codes import Outcome
 from matting_data.records.tables import PARQUET_ERRORS
 from matting_data.seeds import derive_seed
 from matting_data.sources.openimages.verdicts import read_report

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from matting_data.errors import UsageError
+from matting_data.records.codes import Split
 from matting_data.sources.find_files import image_tree
 from matting_data.sources.source_paths import SourcePath
 
@@ -153,7 +154,7 @@ def read_partition(path: Path) -> list[SunImage]:
     return images
 
 
-def read_partitions(folder: Path, number: int) -> dict[str, list[SunImage]]:
+def read_partitions(folder: Path, number: int) -> dict[Split, list[SunImage]]:
     """Read both sides of an official partition.
 
     Parameters
@@ -173,10 +174,8 @@ def read_partitions(folder: Path, number: int) -> dict[str, list[SunImage]]:
     UsageError
         If a list is missing, or an image is on both sides.
     """
-    sides = {
-        side: read_partition(folder / f"{name}_{number:02d}.txt")
-        for side, name in (("train", "Training"), ("test", "Testing"))
-    }
+    names: dict[Split, str] = {"train": "Training", "test": "Testing"}
+    sides = {side: read_partition(folder / f"{name}_{number:02d}.txt") for side, name in names.items()}
     both = set(sides["train"]) & set(sides["test"])
     if both:
         example = min(image.path for image in both)
