@@ -151,7 +151,7 @@ def _complete(
         for commit in made:
             done[commit.shard] = commit
             progress.update(commit.num_rows + len(commit.failed))
-            _LOG.debug("%s: %d of it made", commit.shard, commit.num_rows)
+            _LOG.debug("%s: %d rows written", commit.shard, commit.num_rows)
             count.add(commit.failed)
     return [done[shard.name] for shard in shards]
 

@@ -22,10 +22,10 @@ def test_verbose_says_what_is_being_done_and_more_of_it_when_asked_twice(project
     quiet, some = (CliRunner().invoke(cli, [*arguments, *more], standalone_mode=False).stderr for more in ([], ["-v"]))
     assert quiet == ""
     assert "mattingdata: checking backgrounds: 12 found, 12 of them checked before\n" in some
-    assert "3 of 3 shards are there already" in some
+    assert "compositing: 3 of 3 shards are there already" in some
     project.out.joinpath("train", "000000.parquet").unlink()
     more = CliRunner().invoke(cli, [*arguments, "-vv"], standalone_mode=False).stderr
-    assert "train/000000: 6 samples" in more and "train/000000: 6 samples" not in some
+    assert "train/000000: 6 rows written" in more and "train/000000" not in some
 
 
 def test_a_log_file_gets_times_and_how_the_command_ended(project: Project, tmp_path: Path) -> None:
