@@ -1,4 +1,8 @@
-"""The build: scan → plan → shards → ledger → index, each step continuing what an earlier run left."""
+"""The build: scan → plan → shards → ledger → index, each step continuing what an earlier run left.
+
+A fresh build removes the index before anything else, since until the end nothing tells which files belong together.
+One that adds leaves the old dataset readable until all new shards are there (:mod:`matting_data.building.staging`).
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from matting_data.building.finish import finish, used_backgrounds
+from matting_data.building.refusals import (
+    alters_finished,
+    refuse_additions,
+    refuse_alterations,
+    refuse_lost_inputs,
+    refuse_other_plan,
+    refuse_other_tools,
+)
 from matting_data.building.scan_and_plan import scan_and_plan
-from matting_data.building.staging import settle, unstage
-from matting_data.building.strategies import choose_strategy
+from matting_data.building.staging import settle, stage, unstage
+from matting_data.planning.extension import Fixed
+from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
-from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_file import LoadedRecipe, parse_recipe
 from matting_data.rendering.failures import FailurePolicy, require_samples
 from matting_data.rendering.make_shards import build_shards, remove_other_shards
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import Workers
 from matting_data.shards.commit import Failures
-from matting_data.shards.names import SPLITS, shard_name
+from matting_data.shards.index import INDEX
+from matting_data.shards.names import RECIPE, SPLITS, shard_name
 from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
-from matting_data.workspace.plan_tables import refuse_older_format
+from matting_data.workspace.plan_tables import APPENDED, read_plan_metadata, refuse_older_format, save_plan, saved_plan
 
 _LOG = logging.getLogger(__package__)
 
@@ -79,20 +93,54 @@ def build(
     with workspace.locked(out) as held:
         refuse_older_format(out)
         settle(out)
-        strategy = choose_strategy(recipe, out, append, failures.retry)
+        before = _plan_to_extend(recipe, out, append)
         sources = open_sources(recipe)
-        plan = scan_and_plan(recipe, sources, out, workers, strategy.fixed)
+        plan = scan_and_plan(recipe, sources, out, workers, None if before is None else Fixed.by(before))
         _LOG.info("%s: %d composites planned", out, len(plan.composites))
-        strategy.accept(plan)
-        strategy.begin(plan)
+        tables = None
+        if before is None:
+            refuse_other_plan(out, plan)
+            unstage(out)  # of an append that was given up
+            tables = replace_tables(out, plan, recipe)
+        else:
+            refuse_lost_inputs(out, before, plan)
+            if not append:
+                refuse_additions(out, before, plan)
+            stage(out, plan, recipe.recipe)
+            if alters_finished(out, before, plan, failures.retry):
+                out.remove(INDEX)
         remove_other_shards(out, SPLITS, {shard_name(split, number) for split, number in plan.shards()})
         inputs = SourceInputs(sources, ColourCache(workspace.colour_store(out)))
         built = build_shards(recipe.recipe, out, plan, inputs, workers, failures)
         require_samples(built.failed, len(plan.composites))
         held()
-        tables = strategy.put_tables(plan)
+        if tables is None:
+            tables = replace_tables(out, plan, recipe)
         attribution, missing = attribution_of(sources.backgrounds, used_backgrounds(plan, built))
         index = finish(recipe, out, plan, built, tables, to_csv(attribution), [*plan.notes, *missing])
         unstage(out)
     _LOG.info("%s is finished: content %s", out, index["content_sha256"])
     return BuildResult(out, index, built.failed)
+
+
+def replace_tables(out: Storage, plan: Plan, recipe: LoadedRecipe) -> dict[str, str]:
+    """Write recipe and tables, the index removed first; return file name → SHA-256 of the tables."""
+    out.remove(INDEX)
+    workspace.save_recipe(out, recipe)
+    return save_plan(out, plan, recipe.recipe)
+
+
+def _plan_to_extend(recipe: LoadedRecipe, out: Storage, append: bool) -> Plan | None:
+    """Read the plan that this build adds to; None where the recipe decides everything.
+
+    Where something was added before, plain builds continue to extend that plan, too. Refuses a recipe that would alter
+    what is there.
+    """
+    metadata = read_plan_metadata(out)
+    before = saved_plan(out) if metadata and (append or APPENDED in metadata) else None
+    if before is None or not append:
+        workspace.refuse_other_recipe(out, recipe)
+    else:
+        refuse_alterations(out, parse_recipe(metadata[RECIPE], out.label(RECIPE)), recipe.recipe)
+        refuse_other_tools(out)
+    return before

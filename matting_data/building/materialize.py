@@ -8,7 +8,7 @@ import io
 from collections.abc import Collection
 from dataclasses import replace
 
-from matting_data.building.build import BuildResult
+from matting_data.building.build import BuildResult, replace_tables
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.errors import DamageError, UsageError
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
@@ -17,10 +17,10 @@ from matting_data.rendering.failures import require_samples
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.rendering.make_shards import build_shards
 from matting_data.running.executor import Workers
-from matting_data.shards.index import INDEX, read_index
+from matting_data.shards.index import read_index
 from matting_data.storage import LocalStorage, Location, Storage, open_storage
 from matting_data.workspace import work_folder as workspace
-from matting_data.workspace.plan_tables import save_plan, saved_plan
+from matting_data.workspace.plan_tables import saved_plan
 
 
 def materialize(source: Location, out: Location, workers: Workers) -> BuildResult:
@@ -66,14 +66,11 @@ def materialize(source: Location, out: Location, workers: Workers) -> BuildResul
     with workspace.locked(out) as held:
         workspace.refuse_other_recipe(out, recipe)
         plan = saved_plan(source)
-        out.remove(INDEX)
-        workspace.save_recipe(out, recipe)
-        tables = save_plan(out, plan, recipe.recipe)
+        tables = replace_tables(out, plan, recipe)
         built = build_shards(recipe.recipe, out, plan, LayerInputs(source), workers)
         require_samples(built.failed, len(plan.composites))
-        used = {record.id for record in used_backgrounds(plan, built)}
         held()
-        attribution = _only(whole, used)
+        attribution = _only(whole, {record.id for record in used_backgrounds(plan, built)})
         result = finish(recipe, out, plan, built, tables, attribution, index["notes"])
     return BuildResult(out, result, built.failed)
 

@@ -47,7 +47,7 @@ def settle(out: Storage) -> None:
 
 
 def coming_plan(out: Storage) -> Storage:
-    """Return where the plan lies that `out` is being built after: in itself, or where an append keeps its own."""
+    """Find the folder of the plan that `out` is being built from: `out` itself, or the staging folder of an append."""
     staged = _staged(out)
     seal = read_plan_metadata(staged)
     return staged if seal and seal != read_plan_metadata(out) else out

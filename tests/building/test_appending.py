@@ -16,7 +16,6 @@ import pytest
 
 import matting_data
 from matting_data.building import build as module
-from matting_data.building import strategies
 from matting_data.building.build import BuildResult, build
 from matting_data.errors import UsageError
 from matting_data.recipes.decisions import Decision
@@ -247,7 +246,7 @@ class Interrupted(BaseException):
     """As sudden as a kill, but in this process."""
 
 
-STEPS = ["stage", "remove_other_shards", "build_shards", "_put_tables", "save_plan", "finish", "unstage"]
+STEPS = ["stage", "remove_other_shards", "build_shards", "replace_tables", "save_plan", "finish", "unstage"]
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -258,15 +257,14 @@ def test_an_append_that_ends_at_any_step_continues(
     copy = Path(shutil.copytree(finished.out, tmp_path / "copy"))
     grow(finished)
     reference = append(finished, out=copy).index
-    place = strategies if hasattr(strategies, step) and step != "unstage" else module
-    real = getattr(place, step)
+    real = getattr(module, step)
 
     def ends(*arguments: Any, **more: Any) -> None:
         if after:
             real(*arguments, **more)
         raise Interrupted
 
-    monkeypatch.setattr(place, step, ends)
+    monkeypatch.setattr(module, step, ends)
     with pytest.raises(Interrupted):
         append(finished)
     monkeypatch.undo()
@@ -325,7 +323,7 @@ def test_an_append_that_is_given_up_leaves_the_dataset_of_before(
     def ends(*arguments: Any, **more: Any) -> None:
         raise Interrupted
 
-    monkeypatch.setattr(strategies, "_put_tables", ends)
+    monkeypatch.setattr(module, "replace_tables", ends)
     with pytest.raises(Interrupted):
         append(finished)
     monkeypatch.undo()
