@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -52,7 +53,7 @@ class ForegroundRenderer:
         self._record, self._recipe = record, recipe
         self._composer = Composer(image, alpha, recipe.composites.blend)
         self._alpha_png = encode.matte_png(alpha)
-        self._trimap_pngs: dict[Radii, bytes] = {}
+        self._trimap_png = cache(self._composer.trimap_png)
 
     def render(self, planned: PlannedComposite, background: NDArray[np.uint8]) -> Rendered:
         """Composite onto `background` (H×W×3 uint8 RGB, of any size) and encode all members."""
@@ -71,11 +72,6 @@ class ForegroundRenderer:
             "json": sample_json(row),
         }
         return Rendered(members, row)
-
-    def _trimap_png(self, radii: Radii) -> bytes:
-        if radii not in self._trimap_pngs:
-            self._trimap_pngs[radii] = self._composer.trimap_png(radii)
-        return self._trimap_pngs[radii]
 
 
 def sample_row(

@@ -123,7 +123,6 @@ def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path |
             continue
         done += 1
         try:
-            stored: Mapping[str, bytes]
             if layers:
                 stored = recomposed_members(row, plan, recipe, layers)
             else:
