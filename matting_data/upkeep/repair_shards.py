@@ -99,11 +99,9 @@ class ShardRestorer:
         return kept if len(kept) == len(found) else None
 
     def _sound(self, task: ShardTask[Work, Row], shard: Work) -> Commit[Row] | None:
-        done: Commit[Row] | None = read_commit(self.out, shard.name, task.record)
-        if done is None:
-            return None
-        sound = done.inputs_sha256 == task.inputs_sha256(shard) if self.index is None else self._as_listed(done)
-        return done if sound else None
+        inputs_sha256 = task.inputs_sha256(shard) if self.index is None else None
+        done: Commit[Row] | None = read_commit(self.out, shard.name, task.record, inputs_sha256)
+        return done if done is not None and (self.index is None or self._as_listed(done)) else None
 
     def _as_listed(self, done: Commit[Any]) -> bool:
         entry = self._entries.get(done.shard, {})
