@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,4 +27,4 @@ def plan(loaded: LoadedRecipe, out: Path | str, workers: int, as_json: bool) -> 
     from matting_data.building.estimate import estimate
 
     result = estimate(loaded, out, workers)
-    echo_result(as_json, result.as_mapping(), result.lines())
+    echo_result(as_json, asdict(result), result.lines())

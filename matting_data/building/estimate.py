@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from matting_data.building.ledger import make_ledger, summarise
@@ -58,10 +58,6 @@ class Estimate:
     workers: int
     ledger: dict[str, Any]
     notes: tuple[str, ...] = ()
-
-    def as_mapping(self) -> dict[str, Any]:
-        """Return the estimate as plain values."""
-        return asdict(self)
 
     def lines(self) -> list[str]:
         """Say it in lines for people."""

@@ -61,16 +61,9 @@ def ledger_files(ledger: Mapping[str, Sequence[LedgerRow]]) -> dict[str, bytes]:
 
 def summarise(rows: Sequence[LedgerRow]) -> dict[str, Any]:
     """Count a ledger: ``{"total", "written", "rejected": {reason: n}, "failed": {reason: n}}``."""
-    outcomes = Counter(row.outcome for row in rows)
-    reasons: dict[str, Counter[str]] = {
-        outcome: Counter(row.reason for row in rows if row.outcome == outcome) for outcome in ("rejected", "failed")
-    }
-    return {
-        "total": len(rows),
-        "written": outcomes["written"],
-        "rejected": dict(sorted(reasons["rejected"].items())),
-        "failed": dict(sorted(reasons["failed"].items())),
-    }
+    written = sum(row.outcome == "written" for row in rows)
+    reasons = {end: Counter(row.reason for row in rows if row.outcome == end) for end in ("rejected", "failed")}
+    return {"total": len(rows), "written": written} | {end: dict(sorted(n.items())) for end, n in reasons.items()}
 
 
 def _used(

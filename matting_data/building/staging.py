@@ -20,14 +20,14 @@ _STAGED = f"{workspace.WORK}/append"
 
 def stage(out: Storage, plan: Plan, recipe: Recipe) -> None:
     """Keep what is about to replace the tables and the recipe of `out`, the plan last."""
-    staged = _staged(out)
+    staged = out.below(_STAGED)
     staged.remove(PLAN)
     save_plan(staged, plan, recipe)
 
 
 def unstage(out: Storage) -> None:
     """Remove what :func:`stage` kept, the plan first."""
-    _staged(out).remove(PLAN)
+    out.below(_STAGED).remove(PLAN)
     out.remove_folder(_STAGED)
 
 
@@ -36,7 +36,7 @@ def settle(out: Storage) -> None:
 
     Without an index, those in place may be some old and some new: what was staged is whole.
     """
-    staged = _staged(out)
+    staged = out.below(_STAGED)
     seal = read_plan_metadata(staged)
     if not seal or out.exists(INDEX):
         return
@@ -47,11 +47,7 @@ def settle(out: Storage) -> None:
 
 
 def coming_plan(out: Storage) -> Storage:
-    """Return where the plan lies that `out` is being built after: in itself, or where an append keeps its own."""
-    staged = _staged(out)
+    """Find the folder of the plan that `out` is being built from: `out` itself, or the staging folder of an append."""
+    staged = out.below(_STAGED)
     seal = read_plan_metadata(staged)
     return staged if seal and seal != read_plan_metadata(out) else out
-
-
-def _staged(out: Storage) -> Storage:
-    return out.below(_STAGED)

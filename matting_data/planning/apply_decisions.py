@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from matting_data.errors import UsageError
 from matting_data.planning.selection import reject_duplicates
 from matting_data.recipes.decisions import SUBSET, Decision, effective
+from matting_data.recipes.recipe import Recipe
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.codes import DecisionReason
 from matting_data.records.judged import JudgedBackground
@@ -35,24 +36,13 @@ MOVED: DecisionReason = "override_subset"
 """Reason of a foreground in another subset."""
 
 
-@dataclass(frozen=True)
-class Decided:
-    """Inputs and composites after the decisions; `notes` are sentences about those that could not be applied."""
-
-    foregrounds: list[CheckedForeground]
-    backgrounds: list[JudgedBackground]
-    composites: list[PlannedComposite]
-    notes: tuple[str, ...]
-
-
 def apply_decisions(
     foregrounds: Sequence[CheckedForeground],
     backgrounds: Sequence[JudgedBackground],
     composites: Sequence[PlannedComposite],
     rows: Sequence[Decision],
-    seed: int,
-    duplicate_distance: int,
-) -> Decided:
+    recipe: Recipe,
+) -> tuple[list[CheckedForeground], list[JudgedBackground], list[PlannedComposite], tuple[str, ...]]:
     """Apply decisions to a plan.
 
     Parameters
@@ -61,19 +51,23 @@ def apply_decisions(
         The plan without them: inputs with verdicts and splits, and its rows in order.
     rows : sequence of Decision
         The whole history; the last row about each input counts.
-    seed : int
-        The recipe's; decides which background replaces another.
-    duplicate_distance : int
-        That of the recipe's backgrounds, for those that are taken back.
+    recipe : Recipe
+        Its seed decides which background replaces another, its ``backgrounds.duplicate_distance`` which may come back.
+
+    Returns
+    -------
+    tuple
+        Inputs and composites after the decisions, and sentences about decisions that could not be applied.
 
     Raises
     ------
     UsageError
         A foreground would need a background that is not there, or no composite would be left.
     """
-    decisions = effective(rows)
+    decisions, seed = effective(rows), recipe.seed
     people = decide_foregrounds(foregrounds, decisions)
-    photos = _with_splits(decide_backgrounds(backgrounds, decisions, duplicate_distance), composites, seed)
+    photos = decide_backgrounds(backgrounds, decisions, recipe.backgrounds.duplicate_distance)
+    photos = _with_splits(photos, composites, seed)
     made = _Composites(composites, backgrounds, seed)
     after = {record.id: record for record in photos}
     rejected = {record.id for record in people if record.state != "ok"}
@@ -81,15 +75,10 @@ def apply_decisions(
         if decision.kind == "foreground" and decision.id in rejected:
             made.drop(decision.id)
         elif decision.kind == "background" and decision.id in after:
-            record = after[decision.id]
-            if record.state == "ok":
-                made.offer(record)
-            else:
-                made.replace(record.id)
+            made.decide(after[decision.id])
     if composites and not made.rows:
         raise UsageError("the overrides reject every foreground: take some of them back with the tag 'clean'")
-    left = [row for row in made.rows if row is not None]
-    return Decided(people, photos, left, _notes(people, photos, decisions))
+    return people, photos, made.rows, _notes(people, photos, decisions)
 
 
 def decide_foregrounds(records: Sequence[CheckedForeground], decisions: Sequence[Decision]) -> list[CheckedForeground]:
@@ -149,15 +138,15 @@ class _Composites:
                 self._uses[row.background] -= 1
                 self._rows[place] = None
 
-    def offer(self, record: JudgedBackground) -> None:
-        self._choices.setdefault(record.id, record.split)
-
-    def replace(self, background: str) -> None:
-        self._choices.pop(background, None)
+    def decide(self, record: JudgedBackground) -> None:
+        if record.state == "ok":
+            self._choices.setdefault(record.id, record.split)
+            return
+        self._choices.pop(record.id, None)
         for place, row in enumerate(self._rows):
-            if row is not None and row.background == background:
+            if row is not None and row.background == record.id:
                 chosen = self._substitute(row)
-                self._uses[background] -= 1
+                self._uses[record.id] -= 1
                 self._uses[chosen] += 1
                 self._rows[place] = replace(row, background=chosen)
 

@@ -16,13 +16,7 @@ from matting_data.detectors.detector import Thresholds
 from matting_data.errors import UsageError
 from matting_data.planning.apply_decisions import apply_decisions
 from matting_data.planning.pairing import pair_further
-from matting_data.planning.plan import (
-    Plan,
-    composites_of,
-    judge_backgrounds,
-    require_expected,
-    shard_numbers,
-)
+from matting_data.planning.plan import Plan, composites_of, judge_backgrounds, require_expected, shard_numbers
 from matting_data.planning.selection import reject_duplicates
 from matting_data.planning.splits import number_persons
 from matting_data.recipes.decisions import Decision
@@ -100,9 +94,7 @@ def extend_plan(
     photos = _photos(fixed, backgrounds, recipe, recommended)
     composites, notes = list(fixed.composites), tuple[str, ...]()
     if decisions:
-        distance = recipe.backgrounds.duplicate_distance
-        done = apply_decisions(people, photos, composites, decisions, recipe.seed, distance)
-        people, photos, composites, notes = done.foregrounds, done.backgrounds, done.composites, done.notes
+        people, photos, composites, notes = apply_decisions(people, photos, composites, decisions, recipe)
     first = 1 + max((c.shard for c in fixed.composites if c.split == "train"), default=-1)
     train = [composite for composite in composites if composite.split == "train"]
     train += _further(composites, people, photos, recipe, first)
@@ -114,9 +106,8 @@ def _people(fixed: Fixed, records: Sequence[CheckedForeground], recipe: Recipe) 
     rules = recipe.foregrounds
     unique = _without_repeats(records, fixed.people, rules.duplicate_distance)
     usable = [record for record in unique if record.state == "ok"]
-    person = dict(
-        zip((record.id for record in usable), number_persons(usable, rules.same_person_distance), strict=True)
-    )
+    numbers = number_persons(usable, rules.same_person_distance)
+    person = {record.id: number for record, number in zip(usable, numbers, strict=True)}
     tested = {person[identity] for identity, split in fixed.people.items() if split == "test" and identity in person}
     result = []
     for record in unique:
@@ -149,12 +140,9 @@ def _photos(
 
 def _without_repeats(records: Sequence[Input], earlier: Collection[str], distance: int) -> list[Input]:
     """Reject near-duplicates, those of the earlier plan taking precedence over all others."""
-    order = sorted(range(len(records)), key=lambda place: records[place].id not in earlier)
-    kept = reject_duplicates([records[place] for place in order], distance)
-    result = list(records)
-    for place, record in zip(order, kept, strict=True):
-        result[place] = record
-    return result
+    first = sorted(records, key=lambda record: record.id not in earlier)
+    judged = {record.id: record for record in reject_duplicates(first, distance)}
+    return [judged[record.id] for record in records]
 
 
 def _further(

@@ -58,10 +58,7 @@ def pair(foregrounds: Sequence[str], backgrounds: Sequence[str], count: int, see
 
 
 def pair_further(
-    wanted: Mapping[str, Sequence[int]],
-    taken: Mapping[str, Collection[str]],
-    uses: Mapping[str, int],
-    seed: int,
+    wanted: Mapping[str, Sequence[int]], taken: Mapping[str, Collection[str]], uses: Mapping[str, int], seed: int
 ) -> dict[str, dict[int, str]]:
     """Draw further backgrounds for foregrounds of which some may have drawn before.
 

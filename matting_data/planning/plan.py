@@ -123,9 +123,7 @@ def make_plan(
     plan = Plan(people, photos, composites)
     if not decisions:
         return plan
-    distance = recipe.backgrounds.duplicate_distance
-    done = apply_decisions(people, photos, composites, decisions, recipe.seed, distance)
-    return Plan(done.foregrounds, done.backgrounds, done.composites, done.notes, plan.sha256)
+    return Plan(*apply_decisions(people, photos, composites, decisions, recipe), plan.sha256)
 
 
 def choose_foregrounds(foregrounds: Sequence[CheckedForeground], recipe: Recipe) -> list[CheckedForeground]:

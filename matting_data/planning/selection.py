@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
 from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.humans.policy import NOT_EXAMINED, HumanPolicy, verdict
 from matting_data.imaging.fingerprint import duplicate_of
@@ -53,7 +51,7 @@ def reject_duplicates(records: Sequence[Input], distance: int) -> list[Input]:
     originals = duplicate_of(prints, distance)
     for place, original in enumerate(originals):
         if original is not None:
-            bits = _distance(prints[place], prints[original])
+            bits = (int(prints[place], 16) ^ int(prints[original], 16)).bit_count()
             result[usable[place]] = replace(
                 records[usable[place]],
                 state="rejected",
@@ -92,13 +90,11 @@ def refusals(records: Sequence[FoundBackground], rules: Backgrounds) -> list[Ref
 
 def judge_found(records: Sequence[CheckedBackground], rules: Backgrounds) -> list[JudgedBackground]:
     """Reject usable backgrounds that :func:`refusals` rules out; the others have no verdict yet."""
-    judged = []
-    for record, refusal in zip(records, refusals(records, rules), strict=True):
-        row = widened(record, JudgedBackground)
-        if row.state == "ok" and refusal is not None:
-            row = replace(row, state="rejected", **refusal._asdict())
-        judged.append(row)
-    return judged
+    judged = [widened(record, JudgedBackground) for record in records]
+    return [
+        replace(row, state="rejected", **refusal._asdict()) if row.state == "ok" and refusal is not None else row
+        for row, refusal in zip(judged, refusals(records, rules), strict=True)
+    ]
 
 
 def judge_humans(
@@ -130,8 +126,3 @@ def _judged(
         return replace(record, verdict=judgement.verdict, state="rejected", reason=judgement.reason, detail=detail)
     by_labels = judgement.reason == NOT_EXAMINED and labels and record.label_reason
     return replace(record, verdict="keep", reason=by_labels or judgement.reason, detail=None)
-
-
-def _distance(first: str, second: str) -> int:
-    return int(np.bitwise_count(np.frombuffer(bytes.fromhex(first), np.uint8) ^ np.frombuffer(
-        bytes.fromhex(second), np.uint8)).sum())  # fmt: skip

@@ -34,24 +34,18 @@ def split_foregrounds(
     members: dict[int, list[int]] = defaultdict(list)
     for index, person in zip(usable, persons, strict=True):
         members[person].append(index)
-    result = list(records)
+    sides: dict[int, Split] = {}
     if rule.from_metadata:
         for group in members.values():
-            _require_one_side([records[index] for index in group])
-            side: Split = records[group[0]].split or "train"
-            for index in group:
-                result[index] = replace(records[index], split=side)
-        return result
-    wanted = rule.test if isinstance(rule.test, int) else round(rule.test * len(usable))
-    order = sorted(
-        members.values(), key=lambda group: derive_seed(seed, "split", min(records[index].id for index in group))
-    )
-    for group in order:
-        side = "test" if len(group) <= wanted else "train"
-        wanted -= len(group) if side == "test" else 0
-        for index in group:
-            result[index] = replace(records[index], split=side)
-    return result
+            sides |= dict.fromkeys(group, _one_side([records[index] for index in group]))
+    else:
+        wanted = rule.test if isinstance(rule.test, int) else round(rule.test * len(usable))
+        first = {person: min(records[index].id for index in group) for person, group in members.items()}
+        for person in sorted(members, key=lambda person: derive_seed(seed, "split", first[person])):
+            side: Split = "test" if len(members[person]) <= wanted else "train"
+            wanted -= len(members[person]) if side == "test" else 0
+            sides |= dict.fromkeys(members[person], side)
+    return [replace(record, split=sides[i]) if i in sides else record for i, record in enumerate(records)]
 
 
 def split_backgrounds(
@@ -127,10 +121,12 @@ def number_persons(records: Sequence[CheckedForeground], distance: int) -> list[
     return [find(index) for index in range(len(records))]
 
 
-def _require_one_side(group: Sequence[CheckedForeground]) -> None:
-    sides = {record.split or "train": record.id for record in group}
+def _one_side(group: Sequence[CheckedForeground]) -> Split:
+    """Read the split of one person off the metadata of all pictures; UsageError where it is on both sides."""
+    sides: dict[Split, str] = {record.split or "train": record.id for record in group}
     if len(sides) > 1:
         raise UsageError(
             f"the metadata puts {sides['train']} in train and {sides['test']} in test, but they are the same person "
             "(by name or by looks): move one, or lower foregrounds.same_person_distance"
         )
+    return next(iter(sides))

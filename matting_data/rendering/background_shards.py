@@ -10,9 +10,9 @@ from pathlib import Path
 from matting_data.errors import RejectedInput, at
 from matting_data.records.planned import PlannedBackground
 from matting_data.records.stored import StoredBackground
-from matting_data.rendering.shard_task import Failed, ShardTask
+from matting_data.rendering.shard_task import Failed, Planned, ShardTask
 from matting_data.rendering.source_inputs import SourceInputs
-from matting_data.shards.names import BACKGROUNDS, SPLITS, shard_name
+from matting_data.shards.names import BACKGROUNDS, SPLITS
 from matting_data.shards.writer import ShardWriter
 from matting_data.version import tool_versions
 from matting_data.workspace.work_folder import witness
@@ -20,22 +20,8 @@ from matting_data.workspace.work_folder import witness
 _SUFFIX = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
 
 
-@dataclass(frozen=True)
-class BackgroundShard:
-    """One tar of backgrounds to write."""
-
-    number: int
-    backgrounds: tuple[PlannedBackground, ...]
-
-    @property
-    def name(self) -> str:
-        """Its path below the dataset, without suffix."""
-        return shard_name(BACKGROUNDS, self.number)
-
-    @property
-    def size(self) -> int:
-        """Number of backgrounds."""
-        return len(self.backgrounds)
+BackgroundShard = Planned[PlannedBackground]
+"""One tar of backgrounds to write."""
 
 
 @dataclass
@@ -48,17 +34,17 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
     def files(self, shard: BackgroundShard) -> Iterator[Path]:
         """Yield the files that are stored, and one of the folder they go to."""
         yield from witness(self.out)
-        yield from self.inputs.files((), shard.backgrounds)
+        yield from self.inputs.files((), shard.items)
 
     def inputs_sha256(self, shard: BackgroundShard) -> str:
         """Hash all that decides a tar's bytes."""
-        decides = [(record.decides, record.format, record.width, record.height) for record in shard.backgrounds]
+        decides = [(record.decides, record.format, record.width, record.height) for record in shard.items]
         return hashlib.sha256(repr((sorted(tool_versions().items()), decides)).encode()).hexdigest()
 
     def fill(self, writer: ShardWriter, shard: BackgroundShard, failed: Failed) -> list[StoredBackground]:
         """Write the files of all backgrounds."""
         rows = []
-        for record in shard.backgrounds:
+        for record in shard.items:
             try:
                 with at(record.id):
                     content = self.inputs.background_bytes(record)
@@ -66,12 +52,8 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
                 failed.append((record.id, error.reason, error.detail))
                 continue
             member = f"background.{_SUFFIX.get(record.format, record.format.lower())}"
-            name, offset, size = writer.add(record.id, {member: content})[member]
-            rows.append(
-                StoredBackground(
-                    record.id, record.split, record.width, record.height, record.rotation, name, offset, size
-                )
-            )
+            about = record.id, record.split, record.width, record.height, record.rotation
+            rows.append(StoredBackground(*about, *writer.add(record.id, {member: content})[member]))
         return rows
 
 
@@ -81,5 +63,5 @@ def background_shards(backgrounds: Sequence[PlannedBackground], limit: int) -> l
     for split in SPLITS:
         own = [record for record in backgrounds if record.split == split]
         for start in range(0, len(own), limit):
-            shards.append(BackgroundShard(len(shards), tuple(own[start : start + limit])))
+            shards.append(BackgroundShard(BACKGROUNDS, len(shards), tuple(own[start : start + limit])))
     return shards

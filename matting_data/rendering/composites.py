@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +16,14 @@ from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import place
 from matting_data.imaging.trimap import Radii, adaptive_radii, dim_radii, fixed_radii
 from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, Recipe, trimap_rule
+from matting_data.records.fields import values
 from matting_data.records.planned import PlannedComposite, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.seeds import generator
 from matting_data.shards.members import placement_of, radii_of, sample_json
+
+_OF_FOREGROUND = attrgetter("subset", "license", "width", "height", "x0", "y0", "x1", "y1", "coverage", "soft")
+"""What a sample takes from its foreground, in the order of its fields."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class ForegroundRenderer:
         self._record, self._recipe = record, recipe
         self._composer = Composer(image, alpha, recipe.composites.blend)
         self._alpha_png = encode.matte_png(alpha)
-        self._trimap_pngs: dict[Radii, bytes] = {}
+        self._trimap_png = cache(self._composer.trimap_png)
 
     def render(self, planned: PlannedComposite, background: NDArray[np.uint8]) -> Rendered:
         """Composite onto `background` (H×W×3 uint8 RGB, of any size) and encode all members."""
@@ -65,11 +72,6 @@ class ForegroundRenderer:
             "json": sample_json(row),
         }
         return Rendered(members, row)
-
-    def _trimap_png(self, radii: Radii) -> bytes:
-        if radii not in self._trimap_pngs:
-            self._trimap_pngs[radii] = self._composer.trimap_png(radii)
-        return self._trimap_pngs[radii]
 
 
 def sample_row(
@@ -96,32 +98,10 @@ def sample_row(
     placement = place((record.width, record.height), background, crop, at)
     rule = trimap_rule(recipe, planned.split)
     radii = draw_radii(rule, extent, planned.seed)
-    return Sample(
-        key=planned.key,
-        split=planned.split,
-        shard=planned.shard,
-        foreground=planned.foreground,
-        background=planned.background,
-        index=planned.index,
-        seed=planned.seed,
-        subset=record.subset,
-        license=record.license,
-        width=record.width,
-        height=record.height,
-        x0=record.x0,
-        y0=record.y0,
-        x1=record.x1,
-        y1=record.y1,
-        coverage=record.coverage,
-        soft=record.soft,
-        background_width=placement.width,
-        background_height=placement.height,
-        background_x=placement.x,
-        background_y=placement.y,
-        trimap_kind=rule.kind,
-        trimap_dilate=radii.dilate,
-        trimap_erode=radii.erode,
-    )
+    window = placement.width, placement.height, placement.x, placement.y
+    trimap = rule.kind, radii.dilate, radii.erode
+    fields: tuple[Any, ...] = (*values(planned), *_OF_FOREGROUND(record), *window, *trimap)
+    return Sample(*fields)
 
 
 def draw_radii(rule: DimTrimap | FixedTrimap | AdaptiveTrimap, extent: float, seed: int) -> Radii:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from matting_data.errors import MattingDataError
 from matting_data.shards.commit import Failures
@@ -37,23 +37,15 @@ class FailurePolicy:
     retry: bool = True
 
 
-@dataclass
-class FailureCount:
-    """Counts failures as they come, and stops the build where its policy says so."""
-
-    policy: FailurePolicy
-    seen: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def add(self, failed: Failures) -> None:
-        """Count (key, reason, detail) of composites or stored backgrounds; TooManyFailures where it is to stop."""
-        self.seen += failed
-        for key, reason, detail in failed:
-            _LOG.info("%s failed: %s (%s)", key, reason, detail)
-        if not self.policy.stop or len(self.seen) <= self.policy.max_errors:
-            return
-        key, reason, detail = self.seen[-1]
+def meet_failures(failed: Failures, seen: list[tuple[str, str, str]], policy: FailurePolicy) -> None:
+    """Add failures to those `seen`; TooManyFailures where the policy says that the build is to stop."""
+    seen += failed
+    for key, reason, detail in failed:
+        _LOG.info("%s failed: %s (%s)", key, reason, detail)
+    if policy.stop and len(seen) > policy.max_errors:
+        key, reason, detail = seen[-1]
         raise TooManyFailures(
-            f"stopped after {len(self.seen)} failures, the last {key} ({reason}: {detail}): "
+            f"stopped after {len(seen)} failures, the last {key} ({reason}: {detail}): "
             "see to its input and run the same command again, or use --on-error skip"
         )
 

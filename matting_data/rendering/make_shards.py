@@ -13,7 +13,7 @@ from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.rendering.background_shards import BackgroundShard, StoreBackgrounds, background_shards
-from matting_data.rendering.failures import FailureCount, FailurePolicy
+from matting_data.rendering.failures import FailurePolicy, meet_failures
 from matting_data.rendering.sample_shards import BuildShard, Shard
 from matting_data.rendering.shard_task import Row, ShardTask, Work
 from matting_data.rendering.source_inputs import Inputs, SourceInputs
@@ -68,12 +68,7 @@ def plan_shards(plan: Plan) -> list[Shard]:
 
 
 def build_shards(
-    recipe: Recipe,
-    out: Storage,
-    plan: Plan,
-    inputs: Inputs,
-    workers: Workers,
-    failures: FailurePolicy = _SKIP,
+    recipe: Recipe, out: Storage, plan: Plan, inputs: Inputs, workers: Workers, failures: FailurePolicy = _SKIP
 ) -> BuiltShards:
     """Build the shards that are not there yet; return all, in the plan's order.
 
@@ -132,29 +127,25 @@ def _complete(
     shown: tuple[str, str],
 ) -> list[Commit[Row]]:
     """Make the shards that are not there yet; return all, in order. `shown` is what is done, and to what."""
-    count = FailureCount(failures)
+    seen: list[tuple[str, str, str]] = []
     folders = dict.fromkeys(shard.name.rpartition("/")[0] for shard in shards)
     there = {name for folder in folders for name in task.out.files(folder)}
     begun = [shard for shard in shards if f"{shard.name}.parquet" in there]
-    look = partial(_finished, task, not failures.retry)
+    look = partial(task.finished, keep_failed=not failures.retry)
     done: dict[str, Commit[Row]] = {}
     with closing(run(look, begun, workers if len(begun) > _FEW else 1)) as looked:
         for found in looked:
             if found is not None:
                 done[found.shard] = found
-                count.add(found.failed)
+                meet_failures(found.failed, seen, failures)
     missing = [shard for shard in shards if shard.name not in done]
     _LOG.info("%s: %d of %d shards are there already", shown[0], len(done), len(shards))
     made = run(task, missing, at_most(workers, len(missing)))
     known = sum(commit.num_rows + len(commit.failed) for commit in done.values())
-    with closing(made), bar(sum(shard.size for shard in shards), *shown, known) as progress:
+    with closing(made), bar(sum(len(shard.items) for shard in shards), *shown, known) as progress:
         for commit in made:
             done[commit.shard] = commit
             progress.update(commit.num_rows + len(commit.failed))
             _LOG.debug("%s: %d rows written", commit.shard, commit.num_rows)
-            count.add(commit.failed)
+            meet_failures(commit.failed, seen, failures)
     return [done[shard.name] for shard in shards]
-
-
-def _finished(task: ShardTask[Work, Row], keep_failed: bool, shard: Work) -> Commit[Row] | None:
-    return task.finished(shard, keep_failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -21,43 +21,29 @@ from matting_data.records.fields import values
 from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer, sample_row
-from matting_data.rendering.shard_task import Failed, ShardTask
+from matting_data.rendering.shard_task import Failed, Planned, ShardTask
 from matting_data.rendering.source_inputs import Inputs
 from matting_data.running.freed_memory import keep_freed_memory
 from matting_data.shards.commit import Commit
 from matting_data.shards.members import foreground_json, with_places
-from matting_data.shards.names import shard_name
 from matting_data.shards.writer import ShardWriter
 from matting_data.version import tool_versions
 from matting_data.workspace.work_folder import witness
 
-Decoded = tuple[PlannedForeground, NDArray[np.uint8], NDArray[np.uint8]]
-"""A foreground, its clean colours H×W×3 and its alpha H×W."""
+Group = tuple[list[PlannedComposite], PlannedForeground, NDArray[np.uint8], NDArray[np.uint8]]
+"""Composites of one foreground, its record, its clean colours H×W×3 and its alpha H×W."""
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One shard to build, with the records its composites need.
+class Shard(Planned[PlannedComposite]):
+    """One shard of composites to build, with the records they need.
 
     `lost` says, in a store of layers, which backgrounds could not be stored: id → (reason, detail).
     """
 
-    split: str
-    number: int
-    composites: tuple[PlannedComposite, ...]
     foregrounds: Mapping[str, PlannedForeground]
     backgrounds: Mapping[str, PlannedBackground]
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Its path below the dataset, without suffix."""
-        return shard_name(self.split, self.number)
-
-    @property
-    def size(self) -> int:
-        """Number of composites."""
-        return len(self.composites)
 
 
 @dataclass
@@ -99,21 +85,21 @@ class BuildShard(ShardTask[Shard, Sample]):
         """Write all composites, those of a foreground together."""
         rows: list[Sample] = []
         add = self._add_layers if self.recipe.store.kind == "layers" else self._add_composites
-        for identity, group in groupby(shard.composites, key=lambda composite: composite.foreground):
+        for identity, group in groupby(shard.items, key=lambda composite: composite.foreground):
             composites, record = list(group), shard.foregrounds[identity]
             try:
                 with at(identity):
-                    decoded = record, *self.inputs.foreground(record)
+                    image, alpha = self.inputs.foreground(record)
             except RejectedInput as error:
                 failed += [(composite.key, error.reason, error.detail) for composite in composites]
                 continue
-            rows += add(writer, shard, composites, decoded, failed)
+            rows += add(writer, shard, (composites, record, image, alpha), failed)
         return rows
 
     def inputs_sha256(self, shard: Shard) -> str:
         """Hash how it is made, by which tools, its composites, and what they use."""
         digest = hashlib.sha256(f"{_manner(self.recipe)} {sorted(tool_versions().items())}".encode())
-        for composite in shard.composites:
+        for composite in shard.items:
             digest.update(repr(values(composite)).encode())
         for _, foreground in sorted(shard.foregrounds.items()):
             digest.update(repr(values(foreground)).encode())
@@ -121,17 +107,11 @@ class BuildShard(ShardTask[Shard, Sample]):
             digest.update(repr(background.decides).encode())
         return digest.hexdigest()
 
-    def _add_composites(
-        self,
-        writer: ShardWriter,
-        shard: Shard,
-        composites: Sequence[PlannedComposite],
-        foreground: Decoded,
-        failed: Failed,
-    ) -> Iterator[Sample]:
+    def _add_composites(self, writer: ShardWriter, shard: Shard, group: Group, failed: Failed) -> Iterator[Sample]:
         """Append a sample for each composite of a foreground."""
-        with at(foreground[0].id):
-            renderer = ForegroundRenderer(*foreground, self.recipe)
+        composites, record, image, alpha = group
+        with at(record.id):
+            renderer = ForegroundRenderer(record, image, alpha, self.recipe)
         for composite in composites:
             try:
                 with at(composite.key):
@@ -142,16 +122,9 @@ class BuildShard(ShardTask[Shard, Sample]):
                 continue
             yield with_places(rendered.row, writer.add(composite.key, rendered.members))
 
-    def _add_layers(
-        self,
-        writer: ShardWriter,
-        shard: Shard,
-        composites: Sequence[PlannedComposite],
-        foreground: Decoded,
-        failed: Failed,
-    ) -> Iterator[Sample]:
+    def _add_layers(self, writer: ShardWriter, shard: Shard, group: Group, failed: Failed) -> Iterator[Sample]:
         """Append a foreground once, and a row for each of its composites."""
-        record, image, alpha = foreground
+        composites, record, image, alpha = group
         made = [composite for composite in composites if composite.background not in shard.lost]
         failed += [(c.key, *shard.lost[c.background]) for c in composites if c.background in shard.lost]
         if not made:
@@ -173,7 +146,7 @@ class BuildShard(ShardTask[Shard, Sample]):
 def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
     """Return the backgrounds of which every composite failed."""
     made = {row.key for row in done.rows}
-    return shard.backgrounds.keys() - {c.background for c in shard.composites if c.key in made}
+    return shard.backgrounds.keys() - {c.background for c in shard.items if c.key in made}
 
 
 def _manner(recipe: Recipe) -> str:

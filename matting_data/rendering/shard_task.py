@@ -6,27 +6,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from matting_data.shards.commit import Commit, commit, committed
-from matting_data.shards.names import manifest_name, tar_name
+from matting_data.shards.commit import Commit, commit, read_commit
+from matting_data.shards.names import manifest_name, shard_name, tar_name
 from matting_data.shards.writer import ShardWriter
 from matting_data.storage import Storage
 
+Item = TypeVar("Item")
 
-class Planned(Protocol):
-    """A shard that is to be made."""
+
+@dataclass(frozen=True)
+class Planned(Generic[Item]):
+    """A shard that is to be made: its folder (a split, or that of backgrounds), its number there, and its content."""
+
+    folder: str
+    number: int
+    items: tuple[Item, ...]
 
     @property
     def name(self) -> str:
-        """Its path below the dataset, without suffix, as of :func:`matting_data.shards.names.shard_name`."""
-
-    @property
-    def size(self) -> int:
-        """How many rows are planned for it."""
+        """Its path below the dataset, without suffix."""
+        return shard_name(self.folder, self.number)
 
 
-Work = TypeVar("Work", bound=Planned)
+Work = TypeVar("Work", bound=Planned[Any])
 Row = TypeVar("Row")
 
 Failed = list[tuple[str, str, str]]
@@ -73,4 +77,4 @@ class ShardTask(ABC, Generic[Work, Row]):
 
     def finished(self, shard: Work, keep_failed: bool) -> Commit[Row] | None:
         """Return a shard that an earlier run made of the same inputs, or None where it is to be made (again)."""
-        return committed(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)
+        return read_commit(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)

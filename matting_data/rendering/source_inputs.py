@@ -25,17 +25,14 @@ class Inputs(Protocol):
 
     def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return clean colours H×W×3 and alpha H×W, uint8."""
-        ...
 
     def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph, H×W×3 uint8."""
-        ...
 
     def files(
         self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
     ) -> Iterator[Path]:
         """Yield the local files that hold them."""
-        ...
 
 
 class SourceInputs:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from matting_data.running.local_processes import InProcess, LocalProcesses
+from matting_data.running.local_processes import run_here, run_in_processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,9 +63,9 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: Workers)
     MattingDataError
         A worker process died (most often for want of memory); what the tasks raise is passed on.
     """
-    if isinstance(workers, int):
-        return (LocalProcesses(workers) if workers > 1 else InProcess()).run(task, items)
-    return workers.run(task, items)
+    if not isinstance(workers, int):
+        return workers.run(task, items)
+    return run_in_processes(task, items, workers) if workers > 1 else run_here(task, items)
 
 
 def at_most(workers: Workers, items: int) -> Workers:

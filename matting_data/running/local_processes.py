@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -28,34 +29,17 @@ _AHEAD = 3
 _task: Callable[[Any], Any] | None = None
 
 
-class InProcess:
-    """Runs one task after the other, here."""
-
-    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-        """Yield ``task(item)`` for all items, in order."""
-        settle_opencv()
-        for item in items:
-            yield task(item)
+def run_here(task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+    """Yield ``task(item)`` for all items, in order, from this process."""
+    settle_opencv()
+    for item in items:
+        yield task(item)
 
 
-class LocalProcesses:
-    """Runs tasks in processes of this machine.
-
-    Parameters
-    ----------
-    workers : int
-        How many.
-    """
-
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-
-    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-        """Yield ``task(item)`` for all items, in the order in which they finish."""
-        return _in_processes(task, items, self._workers)
-
-
-def _in_processes(task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
+def run_in_processes(
+    task: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Generator[Result, None, None]:
+    """Yield ``task(item)`` for all items, from processes of this machine, in the order in which they finish."""
     # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(task,))
@@ -63,15 +47,10 @@ def _in_processes(task: Callable[[Item], Result], items: Iterable[Item], workers
     pending: set[Future[tuple[Any, tuple[Exception, str] | None]]] = set()
     source = iter(items)
     try:
-        exhausted = False
         while True:
-            while not exhausted and len(pending) < workers * _AHEAD:
-                try:
-                    item = next(source)
-                    with _interrupts_held():  # workers start here, and inherit it
-                        pending.add(pool.submit(_run_task, item))
-                except StopIteration:
-                    exhausted = True
+            for item in islice(source, workers * _AHEAD - len(pending)):
+                with _interrupts_held():  # workers start here, and inherit it
+                    pending.add(pool.submit(_run_task, item))
             if not pending:
                 break
             done, pending = wait(pending, return_when=FIRST_COMPLETED)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -88,18 +89,13 @@ class RayExecutor:
         shared = [self._ray.put(task)]  # in a list, or each unit would unpack it anew
         unit = self._ray.remote(_unit).options(num_cpus=1, max_retries=_TRIES, scheduling_strategy="SPREAD")
         pending: dict[Any, Item] = {}
-        source, exhausted = iter(items), False
+        source = iter(items)
         room, looked = 0, 0.0
         try:
             while True:
                 if time.monotonic() - looked > _LOOK:
                     room, looked = self._room(), time.monotonic()
-                while not exhausted and len(pending) < room:
-                    try:
-                        item = next(source)
-                    except StopIteration:
-                        exhausted = True
-                        break
+                for item in islice(source, max(0, room - len(pending))):
                     pending[unit.remote(shared, item, tool_versions(), True)] = item
                 if not pending:
                     return
@@ -169,9 +165,7 @@ def _unit(shared: list[Any], item: Any, tools: dict[str, str], look: bool) -> _A
     settle_opencv()
     node = str(ray.util.get_node_ip_address())
     own = tool_versions()
-    other = [
-        f"{name} {own.get(name)} instead of {version}" for name, version in tools.items() if own.get(name) != version
-    ]
+    other = [f"{name} {own.get(name)} instead of {wanted}" for name, wanted in tools.items() if own.get(name) != wanted]
     if other:
         return _Answer("other_tools", ", ".join(other), node)
     if _task is None or _task[0] != shared[0]:

@@ -1,7 +1,7 @@
 """The commit of one shard: a tar counts once its manifest stands beside it and says what it was made of.
 
 A manifest's own Parquet metadata holds the hash of all inputs, the tar's hash and length, what failed, and a hash of
-the manifest itself; :func:`committed` believes none of it unseen.
+the manifest itself; :func:`read_commit` believes none of it unseen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import polars as pl
 
@@ -80,65 +80,44 @@ def commit(
     return Commit(shard, tuple(rows), len(rows), tar_bytes, tar_sha256, sha256, tuple(failed), inputs_sha256)
 
 
-def committed(
-    out: Storage, shard: str, record: type[Row], inputs_sha256: str, keep_failed: bool = False
+def read_commit(
+    out: Storage, shard: str, record: type[Row], inputs_sha256: str | None = None, keep_failed: bool = True
 ) -> Commit[Row] | None:
-    """Return a shard that an earlier run finished, or None where it has to be made (again).
+    """Read a shard that an earlier run finished, or None where it has to be made (again).
 
-    A shard counts when it was made of the same inputs by the same tools, nothing of it failed (unless `keep_failed`),
-    and every byte of its tar and its manifest is as written.
+    A shard counts when it was made of these inputs by the same tools (where `inputs_sha256` is given), nothing of it
+    failed (unless `keep_failed`), and every byte of its tar and its manifest is as written.
     """
-    found = _read(out, shard)
-    if found is None or found.inputs_sha256 != inputs_sha256 or (found.failed and not keep_failed):
+    content, found = _read(out, shard)
+    if found is None or inputs_sha256 not in (None, found.inputs_sha256) or (found.failed and not keep_failed):
         return None  # before anything is hashed
-    return _checked(found, out, shard, record)
-
-
-def read_commit(out: Storage, shard: str, record: type[Row]) -> Commit[Row] | None:
-    """Return a committed shard whatever it was made of, or None where a byte of it is not as written."""
-    found = _read(out, shard)
-    return None if found is None else _checked(found, out, shard, record)
-
-
-def read_failures(out: Storage, shard: str) -> Failures:
-    """Return what a manifest says could not be made; nothing where it is absent or damaged."""
-    found = _read(out, shard)
-    return () if found is None else found.failed
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    """A manifest whose bytes are as written."""
-
-    content: bytes
-    inputs_sha256: str
-    tar_sha256: str
-    tar_bytes: int
-    failed: Failures
-
-
-def _read(out: Storage, shard: str) -> _Manifest | None:
-    try:
-        content = out.read(manifest_name(shard))
-        metadata = checked_metadata(content)
-        if metadata is None:
-            return None
-        failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
-        length = int(metadata["tar_bytes"])
-        return _Manifest(content, metadata["inputs_sha256"], metadata["tar_sha256"], length, failed)
-    except (MissingFileError, KeyError, ValueError, TypeError):
-        return None
-
-
-def _checked(found: _Manifest, out: Storage, shard: str, record: type[Row]) -> Commit[Row] | None:
     tar = tar_name(shard)
     try:
         if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
-        table = pl.read_parquet(io.BytesIO(found.content))
+        table = pl.read_parquet(io.BytesIO(content))
         require_safe_names(table, record, manifest_name(shard))
         rows = tuple(from_table(table, record))
     except (*PARQUET_ERRORS, DamageError, TypeError):
         return None
-    sha256 = hashlib.sha256(found.content).hexdigest()
-    return Commit(shard, rows, len(rows), found.tar_bytes, found.tar_sha256, sha256, found.failed, found.inputs_sha256)
+    return replace(found, rows=rows, num_rows=len(rows), manifest_sha256=hashlib.sha256(content).hexdigest())
+
+
+def read_failures(out: Storage, shard: str) -> Failures:
+    """Read what a manifest says could not be made; nothing where it is absent or damaged."""
+    _, found = _read(out, shard)
+    return () if found is None else found.failed
+
+
+def _read(out: Storage, shard: str) -> tuple[bytes, Commit[Any] | None]:
+    """Read a manifest and what its metadata says: a commit without rows, or None where a byte is not as written."""
+    try:
+        content = out.read(manifest_name(shard))
+        metadata = checked_metadata(content)
+        if metadata is None:
+            return b"", None
+        failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
+        tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+        return content, Commit(shard, (), 0, *tar, "", failed, metadata["inputs_sha256"])
+    except (MissingFileError, KeyError, ValueError, TypeError):
+        return b"", None

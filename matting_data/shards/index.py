@@ -106,18 +106,17 @@ def _well_formed(index: Mapping[str, Any]) -> bool:
     """Tell whether an index lists files below its folder only, where a build puts them."""
     try:
         listed = {split: entry["shards"] for split, entry in index["splits"].items()}
-        stored = index[BACKGROUNDS]["shards"] if BACKGROUNDS in index else []
-        shards = [(split, shard) for split in listed for shard in listed[split]]
+        stored = {BACKGROUNDS: index[BACKGROUNDS]["shards"]} if BACKGROUNDS in index else {}
+        shards = [(folder, shard) for part in (listed, stored) for folder in part for shard in part[folder]]
         places = [
             bool(_SHARD.fullmatch(shard[kind])) and shard[kind].startswith(f"{folder}/")
-            for folder, shard in [*shards, *((BACKGROUNDS, shard) for shard in stored)]
+            for folder, shard in shards
             for kind in ("tar", "manifest")
         ]
         files = [
             not name.startswith("/") and "\\" not in name and ".." not in name.split("/") for name in index["files"]
         ]
         hashes = [shard[kind] for _, shard in shards for kind in ("sha256", "manifest_sha256")]
-        hashes += [shard[kind] for shard in stored for kind in ("sha256", "manifest_sha256")]
         hashes += [*index["files"].values(), index["content_sha256"], index["recipe_sha256"]]
         counts = [index["ledger"], index["tools"], *(index["splits"][split]["num_samples"] for split in listed)]
         return (

@@ -7,104 +7,77 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput
-from matting_data.imaging.decode import Raster, decode
+from matting_data.imaging.decode import decode
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.tables import read_stored
 from matting_data.shards.hashes import Problem, check_hash
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
+from matting_data.shards.names import BACKGROUNDS
 from matting_data.shards.reader import all_entries, read_manifest, read_members
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input
 from matting_data.storage import LocalStorage, MissingFileError, Storage
 from matting_data.storage.atomic import TEMPORARY
 
+Row = TypeVar("Row")
+
 _IGNORED = {"dataset.json", "audit.json", "filter.json", "reasons.png", ".work"}
-
-
-@dataclass(frozen=True)
-class ShardCheck:
-    """What verifying one shard found; `keys` are the samples its manifest names."""
-
-    keys: list[str]
-    problems: list[Problem]
 
 
 @dataclass
 class VerifyShard:
-    """The task of verifying one shard: hashes always, every sample when `deep`."""
+    """The task of verifying one shard of samples or of stored backgrounds: hashes always, every member when `deep`."""
 
     out: Storage
     deep: bool
     layers: bool = False
 
     def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
-        """Yield the files of an index entry, where they lie in a folder."""
-        return entry_files(self.out, entry)
+        """Yield tar and manifest of an index entry, where they lie in a folder."""
+        if isinstance(self.out, LocalStorage):
+            yield from (self.out.path / entry["tar"], self.out.path / entry["manifest"])
 
-    def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
-        """Check the shard of an index entry."""
+    def __call__(self, entry: Mapping[str, Any]) -> tuple[list[str], list[Problem]]:
+        """Check the shard of an index entry; return the keys of its samples (of backgrounds none) and what is wrong."""
         with checked_tar(self.out, entry, self.deep) as (tar, problems):
             if problems:
-                return ShardCheck([], problems)  # what was altered is not worth reading, nor safe to
-            return self._samples(entry, tar)
-
-    def _samples(self, entry: Mapping[str, Any], tar: Path | None) -> ShardCheck:
-        problems: list[Problem] = []
-        rows = read_manifest(self.out, entry)
-        if len(rows) != entry["num_samples"]:
-            problems.append(Problem(entry["manifest"], f"has {len(rows)} rows, the index says {entry['num_samples']}"))
-        if tar is not None:
-            stored = list({row.foreground: row for row in rows}.values()) if self.layers else rows
-            names = LAYER_MEMBERS if self.layers else MEMBERS
-            check = check_foreground if self.layers else check_sample
-            expected = [place for row in stored for place in places(row, names)]
-            wrong = check_members(tar, expected)
-            wrong += [what for row in stored for what in check(tar, row)]
-            problems += [Problem(entry["tar"], what) for what in wrong]
-        return ShardCheck([row.key for row in rows], problems)
+                return [], problems  # what was altered is not worth reading, nor safe to
+            if entry["tar"].startswith(f"{BACKGROUNDS}/"):
+                stored = read_stored(self.out, entry["manifest"], StoredBackground)
+                return [], _in_tar(entry, tar, stored, ("background",), _check_background)
+            rows = read_manifest(self.out, entry)
+            if len(rows) != entry["num_samples"]:
+                what = f"has {len(rows)} rows, the index says {entry['num_samples']}"
+                problems = [Problem(entry["manifest"], what)]
+            samples = list({row.foreground: row for row in rows}.values()) if self.layers else rows
+            problems += _in_tar(entry, tar, samples, LAYER_MEMBERS if self.layers else MEMBERS, check_sample)
+            return [row.key for row in rows], problems
 
 
-@dataclass
-class VerifyBackgrounds:
-    """The task of verifying one tar of backgrounds of a store of layers."""
-
-    out: Storage
-    deep: bool
-
-    def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
-        """Yield the files of an index entry, where they lie in a folder."""
-        return entry_files(self.out, entry)
-
-    def __call__(self, entry: Mapping[str, Any]) -> ShardCheck:
-        """Check the tar of an index entry; `keys` are the backgrounds its manifest names."""
-        with checked_tar(self.out, entry, self.deep) as (tar, problems):
-            if problems:
-                return ShardCheck([], problems)
-            rows = read_stored(self.out, entry["manifest"], StoredBackground)
-            wrong: list[str] = []
-            if tar is not None:
-                wrong += check_members(tar, [(r.background, r.background_offset, r.background_bytes) for r in rows])
-                for row in rows:
-                    wrong += _check_background(InputFile(tar, row.background_offset, row.background_bytes), row)
-            return ShardCheck([row.id for row in rows], [Problem(entry["tar"], what) for what in wrong])
-
-
-def entry_files(out: Storage, entry: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield tar and manifest of an index entry, where they lie in a folder."""
-    if isinstance(out, LocalStorage):
-        yield from (out.path / entry["tar"], out.path / entry["manifest"])
+def _in_tar(
+    entry: Mapping[str, Any],
+    tar: Path | None,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    check: Callable[[Path, Row], list[str]],
+) -> list[Problem]:
+    """Check the members of a tar, and what they hold; nothing where there is no tar to read."""
+    if tar is None:
+        return []
+    wrong = check_members(tar, [place for row in rows for place in places(row, names)])
+    return [Problem(entry["tar"], what) for what in [*wrong, *(what for row in rows for what in check(tar, row))]]
 
 
 @contextmanager
@@ -128,8 +101,8 @@ def checked_tar(out: Storage, entry: Mapping[str, Any], deep: bool) -> Iterator[
         yield tar, problems + [Problem(entry["tar"], problem.what) for problem in found]
 
 
-def places(row: Sample, members: Iterable[str]) -> list[tuple[str, int, int]]:
-    """Return name, offset and length of a row's members."""
+def places(row: object, members: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Read name, offset and length of each of a manifest row's members."""
     return [(getattr(row, m), getattr(row, f"{m}_offset"), getattr(row, f"{m}_bytes")) for m in members]
 
 
@@ -177,43 +150,29 @@ def check_members(tar: Path, expected: Sequence[tuple[str, int, int]]) -> list[s
 
 
 def check_sample(tar: Path, row: Sample) -> list[str]:
-    """Return what is wrong with one sample: decoding, size, mode, values, or alpha against trimap."""
+    """Find what is wrong with a sample, or a layer's foreground: decoding, size, mode, values, or alpha and trimap."""
+    names, called = (MEMBERS, row.key) if row.trimap else (LAYER_MEMBERS, row.foreground)
     try:
-        members = read_members(tar, row)
-        image, alpha, trimap = (decode(members[name]) for name in ("image", "alpha", "trimap"))
+        members = read_members(tar, row, names)
+        rasters = {name: decode(content) for name, content in members.items() if name != "json"}
     except (RejectedInput, DamageError) as error:
-        return [f"{row.key} does not decode: {error}"]
-    wrong = []
-    if image.size != (row.width, row.height) or image.mode != "RGB":
-        wrong.append(f"{row.image} is {image.mode} {image.size}, not RGB {(row.width, row.height)}")
-    for name, raster in ((row.alpha, alpha), (row.trimap, trimap)):
-        if raster.size != (row.width, row.height) or raster.pixels.ndim != 2 or raster.pixels.dtype != np.uint8:
-            wrong.append(f"{name} is {raster.mode} {raster.size}, not 8-bit gray {(row.width, row.height)}")
+        return [f"{called} does not decode: {error}"]
+    wrong, size = [], (row.width, row.height)
+    for name, raster in rasters.items():
+        gray = raster.pixels.ndim == 2 and raster.pixels.dtype == np.uint8
+        if raster.size != size or not (raster.mode == "RGB" if name == "image" else gray):
+            kind = "RGB" if name == "image" else "8-bit gray"
+            wrong.append(f"{getattr(row, name)} is {raster.mode} {raster.size}, not {kind} {size}")
     if not wrong:
-        wrong += [f"{row.key}: {what}" for what in check_planes(_plane(alpha), _plane(trimap))]
-    if members["json"] != sample_json(row):
+        planes: list[Any] = [rasters[name].pixels for name in names[1:-1]]
+        wrong += [f"{called}: {what}" for what in check_planes(*planes)]
+    if row.trimap and members["json"] != sample_json(row):
         wrong.append(f"{row.json} differs from the manifest's row")
     return wrong
 
 
-def check_foreground(tar: Path, row: Sample) -> list[str]:
-    """Return what is wrong with one foreground of a store of layers."""
-    try:
-        members = read_members(tar, row, LAYER_MEMBERS)
-        image, alpha = decode(members["image"]), decode(members["alpha"])
-    except (RejectedInput, DamageError) as error:
-        return [f"{row.foreground} does not decode: {error}"]
-    wrong = []
-    if image.size != (row.width, row.height) or image.mode != "RGB":
-        wrong.append(f"{row.image} is {image.mode} {image.size}, not RGB {(row.width, row.height)}")
-    if alpha.size != (row.width, row.height) or alpha.pixels.ndim != 2 or alpha.pixels.dtype != np.uint8:
-        wrong.append(f"{row.alpha} is {alpha.mode} {alpha.size}, not 8-bit gray {(row.width, row.height)}")
-    elif alpha.pixels.max() < 128:
-        wrong.append(f"{row.alpha} is empty")
-    return wrong
-
-
-def _check_background(place: InputFile, row: StoredBackground) -> list[str]:
+def _check_background(tar: Path, row: StoredBackground) -> list[str]:
+    place = InputFile(tar, row.background_offset, row.background_bytes)
     try:
         image = load_background(read_input(place), row.width * row.height, row.rotation)
     except RejectedInput as problem:
@@ -222,9 +181,11 @@ def _check_background(place: InputFile, row: StoredBackground) -> list[str]:
     return [] if size == (row.width, row.height) else [f"{row.background} is {size}, not {(row.width, row.height)}"]
 
 
-def check_planes(alpha: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> list[str]:
-    """Return what is wrong with an alpha and a trimap, both H×W uint8."""
-    wrong = []
+def check_planes(alpha: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None) -> list[str]:
+    """Find what is wrong with an alpha and its trimap, both H×W uint8; in a store of layers there is no trimap."""
+    wrong = [] if alpha.max() >= 128 else ["the alpha is empty"]
+    if trimap is None:
+        return wrong
     levels = np.flatnonzero(np.bincount(trimap.ravel(), minlength=256))
     if not set(levels.tolist()) <= {0, 128, 255}:
         wrong.append(f"the trimap holds levels {levels.tolist()[:6]}, only 0, 128 and 255 have a meaning")
@@ -232,23 +193,13 @@ def check_planes(alpha: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> list[st
         wrong.append("the trimap calls pixels foreground that are not opaque")
     if np.any(alpha[trimap == 0] != 0):
         wrong.append("the trimap calls pixels background that show some person")
-    if alpha.max() < 128:
-        wrong.append("the alpha is empty")
     return wrong
 
 
-def _plane(raster: Raster) -> NDArray[np.uint8]:
-    return raster.pixels  # type: ignore[return-value]
-
-
 def _unknown_files(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
-    known = set(index["files"])
-    for entry in all_entries(index):
-        known |= {entry["tar"], entry["manifest"]}
-    problems = []
-    for name in out.files(deep=True):
-        if name.partition("/")[0] in _IGNORED or name in known:
-            continue
-        what = "is an unfinished file of a killed build" if TEMPORARY in name else "is not part of the dataset"
-        problems.append(Problem(name, what))
-    return problems
+    known = {*index["files"], *(entry[kind] for entry in all_entries(index) for kind in ("tar", "manifest"))}
+    return [
+        Problem(name, "is an unfinished file of a killed build" if TEMPORARY in name else "is not part of the dataset")
+        for name in out.files(deep=True)
+        if name not in known and name.partition("/")[0] not in _IGNORED
+    ]

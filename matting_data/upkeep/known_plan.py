@@ -8,6 +8,7 @@ from typing import Any
 from matting_data.planning.extension import Fixed, splits_of
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.codes import Split
+from matting_data.records.fields import values
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
@@ -57,9 +58,7 @@ def _composites(out: Storage, index: Mapping[str, Any], seed: int) -> list[Plann
         shard = entry["manifest"].removesuffix(".parquet")
         number = int(shard.rpartition("/")[2])
         for row in read_manifest(out, entry):
-            made[row.key] = PlannedComposite(
-                row.key, row.split, row.shard, row.foreground, row.background, row.index, row.seed
-            )
+            made[row.key] = PlannedComposite(*values(row, PlannedComposite))
         shard_of |= {key: number for key, _, _ in read_failures(out, shard)}
     result = []
     for written in read_stored(out, "ledger/composites.parquet", LedgerRow):

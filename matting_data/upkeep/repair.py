@@ -8,9 +8,8 @@ seals the tables and the recipe, and each manifest its shard.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,14 @@ from matting_data.publishing.publication import publication_files, said_before
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.make_shards import BuiltShards
 from matting_data.rendering.source_inputs import SourceInputs
-from matting_data.shards.hashes import Problem, check_hash
+from matting_data.shards.hashes import check_hash
 from matting_data.shards.index import INDEX, read_index, write_index
 from matting_data.shards.names import RECIPE
 from matting_data.sources.opened import open_backgrounds, open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.upkeep.dataset_checks import check_tables
 from matting_data.upkeep.known_plan import known_plan
-from matting_data.upkeep.repair_shards import restore_shards
+from matting_data.upkeep.repair_shards import Repair, ShardRestorer
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.locks import Held
@@ -52,26 +51,6 @@ from matting_data.workspace.plan_tables import (
 )
 
 _STAGING = f"{workspace.WORK}/repair"
-
-
-@dataclass
-class Repair:
-    """What :func:`repair` did.
-
-    Attributes
-    ----------
-    repaired : list of str
-        Files below the dataset that are as they were again.
-    problems : list of Problem
-        What could not be restored, and why; empty when the dataset is sound.
-    """
-
-    repaired: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def cannot(self, file: str, why: str) -> None:
-        """Note that a file stays damaged."""
-        self.problems.append(Problem(file, why))
 
 
 def repair(out: Location, base: Path | None, workers: int) -> Repair:
@@ -139,15 +118,17 @@ class _Repairer:
         plan, tables = found
         sources = open_sources(recipe)
         inputs = SourceInputs(sources, ColourCache(workspace.colour_store(self.out)))
-        with self._staging():
-            shards = restore_shards(recipe.recipe, self.out, _STAGING, plan, inputs, self.index, self.workers)
-        self.done.repaired += shards.repaired
-        self.done.problems += shards.problems
+        self.out.remove_folder(_STAGING)
+        try:
+            shards = ShardRestorer(self.out, _STAGING, self.index, self.workers, self.done)
+            built = shards.restore_all(recipe.recipe, plan, inputs)
+        finally:
+            self.out.remove_folder(_STAGING)
         for name, content in tables.items():
-            if name in known or shards.built is not None:
+            if name in known or built is not None:
                 self._write(name, content)
-        if shards.built is not None:
-            self._derived(recipe, plan, shards.built)
+        if built is not None:
+            self._derived(recipe, plan, built)
         elif self.index is None:
             self.done.cannot(INDEX, "cannot be written anew before every shard is restored")
 
@@ -198,10 +179,9 @@ class _Repairer:
         if not known:  # the inputs' tables at hand are all that speaks for the inputs being the same
             at_hand = [name for name in (FOREGROUNDS, BACKGROUNDS) if self.out.exists(name)]
             others = [name for name in at_hand if self.out.read(name) != made[name]]
+            why = "differs from what the inputs give, and neither plan nor index tells which holds"
             for name in others:
-                self.done.cannot(
-                    name, "differs from what the inputs give, and neither plan nor index tells which holds"
-                )
+                self.done.cannot(name, why)
         return None if others else (plan, made)
 
     def _derived(self, recipe: LoadedRecipe, plan: Plan, built: BuiltShards) -> None:
@@ -247,28 +227,18 @@ class _Repairer:
 
     def _restore(self, name: str, content: bytes, known: Mapping[str, str], otherwise: str) -> None:
         """Write a damaged file's content where it is what it was, as far as that is known; else say why not."""
-        if name in known and not self._damaged(name, known):
+        sha256 = _sha256(content)
+        if not check_hash(self.out, name, known.get(name, sha256)):
             return
-        if name not in known and not check_hash(self.out, name, _sha256(content)):
-            return
-        if name in known and _sha256(content) != known[name]:
-            self.done.cannot(name, otherwise)
-        else:
+        if known.get(name, sha256) == sha256:
             self._write(name, content)
+        else:
+            self.done.cannot(name, otherwise)
 
     def _write(self, name: str, content: bytes) -> None:
         self.held()
         self.out.write(name, content)
         self.done.repaired.append(name)
-
-    @contextmanager
-    def _staging(self) -> Iterator[None]:
-        """Empty the folder where shards are judged before they take their places, before and after the block."""
-        self.out.remove_folder(_STAGING)
-        try:
-            yield
-        finally:
-            self.out.remove_folder(_STAGING)
 
 
 def _sha256(content: bytes) -> str:

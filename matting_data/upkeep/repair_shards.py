@@ -22,61 +22,64 @@ from matting_data.shards.names import manifest_name, tar_name
 from matting_data.shards.reader import all_entries
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
+from matting_data.workspace.work_folder import differences, shortened
 
 
 @dataclass
-class RestoredShards:
-    """What became of the shards; `built` is None where not all are sound."""
+class Repair:
+    """What a repair did.
 
-    built: BuiltShards | None = None
+    Attributes
+    ----------
+    repaired : list of str
+        Files below the dataset that are as they were again.
+    problems : list of Problem
+        What could not be restored, and why; empty when the dataset is sound.
+    """
+
     repaired: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    def cannot(self, file: str, why: str) -> None:
+        """Note that a file stays damaged."""
+        self.problems.append(Problem(file, why))
 
-def restore_shards(
-    recipe: Recipe,
-    out: Storage,
-    staging: str,
-    plan: Plan,
-    inputs: SourceInputs,
-    index: Mapping[str, Any] | None,
-    workers: int,
-) -> RestoredShards:
-    """Make damaged and missing shards again.
 
-    Parameters
+@dataclass
+class ShardRestorer:
+    """Makes damaged and missing shards again.
+
+    Attributes
     ----------
     staging : str
         A folder of `out` that may be filled.
     index : mapping or None
         With every shard's hashes; without it a shard is sound when it is as its manifest says, and made of the plan.
+    done : Repair
+        Where files are noted that are restored, or cannot be.
     """
-    work = _Restorer(out, staging, index, workers)
-    backgrounds: list[Commit[StoredBackground]] | None = None
-    shards = plan_shards(plan)
-    if recipe.store.kind == "layers":
-        stored = plan_background_shards(recipe, plan)
-        backgrounds = work.restore(StoreBackgrounds(out.below(staging), inputs), stored)
-        if backgrounds is None:
-            return work.result
-        shards = without_lost(shards, backgrounds)
-    samples = work.restore(BuildShard(out.below(staging), recipe, inputs), shards)
-    if samples is not None:
-        work.result.built = BuiltShards(samples, backgrounds)
-    return work.result
 
-
-@dataclass
-class _Restorer:
     out: Storage
     staging: str
     index: Mapping[str, Any] | None
     workers: int
-    result: RestoredShards = field(default_factory=RestoredShards)
+    done: Repair
 
     def __post_init__(self) -> None:
         entries = all_entries(self.index) if self.index is not None else []
         self._entries = {entry["tar"].removesuffix(".tar"): entry for entry in entries}
+
+    def restore_all(self, recipe: Recipe, plan: Plan, inputs: SourceInputs) -> BuiltShards | None:
+        """Restore the shards of a plan; None where not all are sound afterwards."""
+        backgrounds: list[Commit[StoredBackground]] | None = None
+        shards, staging = plan_shards(plan), self.out.below(self.staging)
+        if recipe.store.kind == "layers":
+            backgrounds = self.restore(StoreBackgrounds(staging, inputs), plan_background_shards(recipe, plan))
+            if backgrounds is None:
+                return None
+            shards = without_lost(shards, backgrounds)
+        samples = self.restore(BuildShard(staging, recipe, inputs), shards)
+        return None if samples is None else BuiltShards(samples, backgrounds)
 
     def restore(self, task: ShardTask[Work, Row], shards: Sequence[Work]) -> list[Commit[Row]] | None:
         """Return the commits of all shards, in order, or None where one is damaged for good.
@@ -96,11 +99,9 @@ class _Restorer:
         return kept if len(kept) == len(found) else None
 
     def _sound(self, task: ShardTask[Work, Row], shard: Work) -> Commit[Row] | None:
-        done: Commit[Row] | None = read_commit(self.out, shard.name, task.record)
-        if done is None:
-            return None
-        sound = done.inputs_sha256 == task.inputs_sha256(shard) if self.index is None else self._as_listed(done)
-        return done if sound else None
+        inputs_sha256 = task.inputs_sha256(shard) if self.index is None else None
+        done: Commit[Row] | None = read_commit(self.out, shard.name, task.record, inputs_sha256)
+        return done if done is not None and (self.index is None or self._as_listed(done)) else None
 
     def _as_listed(self, done: Commit[Any]) -> bool:
         entry = self._entries.get(done.shard, {})
@@ -111,35 +112,27 @@ class _Restorer:
         name = done.shard
         files = [tar_name(name), manifest_name(name)]
         made: Commit[Row] | None = read_commit(self.out.below(self.staging), name, record)
-        before: Commit[Row] | None = read_commit(self.out, name, record)
         if made is None or not (self._as_listed(made) if self.index is not None else not made.failed):
-            self.result.problems += [Problem(file, self._why(made, before)) for file in self._damaged(name)]
+            entry = self._entries.get(name, {})
+            for file, sha256 in zip(files, (entry.get("sha256"), entry.get("manifest_sha256")), strict=True):
+                if sha256 is None or check_hash(self.out, file, sha256):
+                    self.done.cannot(file, self._why(made))
             return None
-        if before is not None and self.index is None:  # whole, but of other inputs or tools: not ours to replace
-            why = "was made of other inputs, or by other versions of the tools, than the plan is now: build anew"
-            self.result.problems += [Problem(file, why) for file in files]
+        if self.index is None and read_commit(self.out, name, record) is not None:
+            for file in files:  # whole, but of other inputs or tools: not ours to replace
+                why = "was made of other inputs, or by other versions of the tools, than the plan is now: build anew"
+                self.done.cannot(file, why)
             return None
-        hashes = dict(zip(files, (made.tar_sha256, made.manifest_sha256), strict=True))
-        wrong = [file for file in files if check_hash(self.out, file, hashes[file])]
-        for file in wrong:  # the tar first: a manifest vouches for it
-            self.out.move(f"{self.staging}/{file}", file)
-        self.result.repaired += wrong
+        for file, sha256 in zip(files, (made.tar_sha256, made.manifest_sha256), strict=True):
+            if check_hash(self.out, file, sha256):
+                self.out.move(f"{self.staging}/{file}", file)  # the tar first: a manifest vouches for it
+                self.done.repaired.append(file)
         return made
 
-    def _damaged(self, name: str) -> list[str]:
-        if self.index is None:
-            return [tar_name(name), manifest_name(name)]
-        entry = self._entries[name]
-        pairs = ((entry["tar"], entry["sha256"]), (entry["manifest"], entry["manifest_sha256"]))
-        return [file for file, sha256 in pairs if check_hash(self.out, file, sha256)]
-
-    def _why(self, made: Commit[Any] | None, before: Commit[Any] | None) -> str:
+    def _why(self, made: Commit[Any] | None) -> str:
         """Say in a clause why a shard cannot be what it was."""
-        if self.index is not None and self.index["tools"] != tool_versions():
-            now = tool_versions()
-            changed = [f"{tool} {old} → {now.get(tool)}" for tool, old in self.index["tools"].items()
-                       if now.get(tool) != old]  # fmt: skip
-            return f"cannot be restored: other versions made it ({', '.join(changed[:4])})"
+        if self.index is not None and (changed := differences(self.index["tools"], tool_versions())):
+            return f"cannot be restored: other versions made it ({shortened(changed)})"
         if made is not None and made.failed:
             key, reason, detail = made.failed[0]
             return f"cannot be restored: {len(made.failed)} of it fail, the first {key} ({reason}: {detail})"

@@ -22,10 +22,10 @@ from matting_data.shards.hashes import Problem
 from matting_data.shards.index import content_sha256, read_index
 from matting_data.shards.members import MEMBERS, member_of
 from matting_data.shards.names import BACKGROUNDS
-from matting_data.shards.reader import background_entries, cut_members, read_manifest, shard_entries, span
+from matting_data.shards.reader import all_entries, background_entries, cut_members, read_manifest, shard_entries, span
 from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage
-from matting_data.upkeep.dataset_checks import VerifyBackgrounds, VerifyShard, check_keys, check_tables
+from matting_data.upkeep.dataset_checks import VerifyShard, check_keys, check_tables
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.plan_tables import saved_plan
 from matting_data.workspace.work_folder import colour_store, saved_recipe
@@ -81,16 +81,13 @@ def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers
         listed[BACKGROUNDS] = background_entries(index)
     if content_sha256(listed) != index["content_sha256"]:
         problems.append(Problem("dataset.json", "content_sha256 does not follow from the shards' hashes"))
-    entries = [entry for _, entry in shard_entries(index)]
+    entries = all_entries(index)
     keys: list[str] = []
-    with bar(sum(entry["num_samples"] for entry in entries), "verifying", "samples") as progress:
-        for found in run(VerifyShard(out, deep, layers), entries, at_most(workers, len(entries))):
-            keys += found.keys
-            problems += found.problems
-            progress.update(len(found.keys))
-    backgrounds = background_entries(index)
-    for found in run(VerifyBackgrounds(out, deep), backgrounds, at_most(workers, len(backgrounds))):
-        problems += found.problems
+    with bar(sum(entry.get("num_samples", 0) for entry in entries), "verifying", "samples") as progress:
+        for found, wrong in run(VerifyShard(out, deep, layers), entries, at_most(workers, len(entries))):
+            keys += found
+            problems += wrong
+            progress.update(len(found))
     if not problems:
         problems += check_keys(out, keys)
     samples = len(keys)
@@ -126,7 +123,6 @@ def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path |
             continue
         done += 1
         try:
-            stored: Mapping[str, bytes]
             if layers:
                 stored = recomposed_members(row, plan, recipe, layers)
             else:
