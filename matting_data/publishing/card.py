@@ -14,6 +14,7 @@ from matting_data.publishing.card_inputs import AUDIT, Facts
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.front_matter import front_matter
 from matting_data.publishing.markdown import plain, table
+from matting_data.publishing.statistics import left_out
 from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, source_name, trimap_rule
 
 FILE_NAME = "README.md"
@@ -69,12 +70,8 @@ def _introduction(facts: Facts) -> str:
 
 
 def _splits(facts: Facts) -> str:
-    rows = []
-    for split, subset, s in facts.statistics.summaries():
-        sizes = f"{s['megapixels_min']:.2f} to {s['megapixels_max']:.2f}"
-        counts = [f"{s[name]:,}" for name in ("composites", "foregrounds", "backgrounds")]
-        rows.append([split, plain(subset) or "–", *counts, sizes, f"{s['coverage']:.1%}", f"{s['soft']:.1%}"])
     header = ["split", "subset", "composites", "foregrounds", "backgrounds", "megapixels", "mean alpha", "soft pixels"]
+    rows = [[split, plain(subset), *numbers] for split, subset, *numbers in facts.statistics.table()]
     return (
         f"## Splits\n\n{table(header, rows, right=2)}\n\n{_shared(facts)} Soft pixels are those with 0 < alpha < 255."
     )
@@ -187,10 +184,11 @@ checks every file against `dataset.json`; `mattingdata export` writes other layo
 
 def _left_out(facts: Facts) -> str:
     ledger: Mapping[str, Mapping[str, Any]] = facts.index["ledger"]
-    rows = []
-    for name, counts in ledger.items():
-        for outcome in ("rejected", "failed"):
-            rows += [[name, outcome, f"`{reason}`", f"{count:,}"] for reason, count in counts[outcome].items()]
+    rows = [
+        [name, outcome, f"`{reason}`", f"{count:,}"]
+        for name, counts in ledger.items()
+        for outcome, reason, count in left_out(counts)
+    ]
     sums = "; ".join(
         f"{name}: {counts['total']:,} = {counts['written']:,} used + {sum(counts['rejected'].values()):,} rejected + "
         f"{sum(counts['failed'].values()):,} failed"
