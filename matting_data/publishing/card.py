@@ -23,7 +23,7 @@ FILE_NAME = "README.md"
 def card(facts: Facts) -> bytes:
     """Return the card; the same bytes for the same facts."""
     if facts.layers:
-        return _render(facts, None, [_introduction(facts)], [_layers()], [_LOADING_LAYERS, _files(facts)])
+        return _render(facts, None, [_introduction(facts)], [_LAYERS], [_LOADING_LAYERS, _files(facts)])
     files = {split: f"{split}/*.tar" for split in facts.index["splits"]}
     return _render(facts, files, [_introduction(facts)], [_sample(facts)], [_loading(facts), _files(facts)])
 
@@ -106,6 +106,9 @@ def _making(facts: Facts) -> str:
         "linear": "in linear light, and encoded again",
     }[recipe.composites.blend]
     crop = {"top_left": "from its top left corner", "center": "from its centre", "random": "at a random place"}
+    repeated = "The same recipe, inputs and tools give the same bytes"
+    if index.get("appended"):
+        repeated = "It grew by `mattingdata build --append`, so the recipe at its end, built at once, gives other bytes"
     tools = ", ".join(f"{name} {version}" for name, version in index["tools"].items())
     return "\n\n".join(
         [
@@ -116,17 +119,11 @@ def _making(facts: Facts) -> str:
             f"shrunk; the window is cut {crop[recipe.composites.crop]}.",
             "Trimaps: " + "; ".join(f"{split}: {_trimap(trimap_rule(recipe, split))}" for split in index["splits"])
             + ".",
-            f"All draws are seeded by the recipe's seed, {recipe.seed}. {_repeated(index)}; `content_sha256` tells "
+            f"All draws are seeded by the recipe's seed, {recipe.seed}. {repeated}; `content_sha256` tells "
             "two builds apart.",
             f"- recipe: `{index['recipe_sha256']}`\n- content: `{index['content_sha256']}`\n- tools: {tools}",
         ]
     )  # fmt: skip
-
-
-def _repeated(index: Mapping[str, Any]) -> str:
-    if index.get("appended"):
-        return "It grew by `mattingdata build --append`, so the recipe at its end, built at once, gives other bytes"
-    return "The same recipe, inputs and tools give the same bytes"
 
 
 def _trimap(rule: DimTrimap | FixedTrimap | AdaptiveTrimap) -> str:
@@ -154,19 +151,17 @@ def _sample(facts: Facts) -> str:
     )
 
 
-def _layers() -> str:
-    rows = [
-        ["`FOREGROUND.foreground.webp` (`.png` if very large)", "RGB, 8 bits, lossless", "0 where alpha is 0"],
-        ["`FOREGROUND.alpha.png`", "gray, 8 bits, lossless", "0 clear, 255 opaque"],
-        ["`FOREGROUND.json`", "what is known of the foreground", "id, subset, licence, size, box"],
-        ["`BACKGROUND.background.*`", "the photograph's file, unchanged", "any image format"],
-    ]
-    return (
-        "## Layers\n\nEach foreground and each background is stored once; a composite is made of them when it is read, "
-        "as its row of the manifest says, and its trimap of its alpha.\n\n"
-        f"{table(['member', 'what', 'values'], rows)}"
-    )
+_LAYERS = """## Layers
 
+Each foreground and each background is stored once; a composite is made of them when it is read, \
+as its row of the manifest says, and its trimap of its alpha.
+
+| member | what | values |
+| --- | --- | --- |
+| `FOREGROUND.foreground.webp` (`.png` if very large) | RGB, 8 bits, lossless | 0 where alpha is 0 |
+| `FOREGROUND.alpha.png` | gray, 8 bits, lossless | 0 clear, 255 opaque |
+| `FOREGROUND.json` | what is known of the foreground | id, subset, licence, size, box |
+| `BACKGROUND.background.*` | the photograph's file, unchanged | any image format |"""
 
 _LOADING_LAYERS = """## Reading it
 
