@@ -66,7 +66,7 @@ def measure(fo: Any, work: Path, samples: int) -> dict[str, float]:
         cache = MediaCache(work / "cache", "benchmark", 10**12)
         entries = CompositeEntries(work, index, 1024)
         started = time.perf_counter()
-        done = import_entries(fo, dataset, _with_stub_pictures(entries), entries.total, cache, 2)
+        done = import_entries(fo, dataset, _with_stub_pictures(entries), len(entries), cache, 2)
         imported = time.perf_counter() - started
         started = time.perf_counter()
         configure(fo, dataset, "composites")

@@ -23,6 +23,10 @@ from matting_data.sources.opened import open_backgrounds
 AUDIT_SIZE = 400
 """Backgrounds of the audit sample, as many as ``mattingdata audit`` draws."""
 
+_FIELDS = ("verdict", "state", "reason", "detail", "split", "source", "path", "license", "detector", "tier",
+           "label_verdict", "label_reason", "label_rows", "width", "height")  # fmt: skip
+"""Columns of a record that are fields as they stand."""
+
 
 class BackgroundEntries:
     """Entries for all backgrounds of a build or a filter.
@@ -57,15 +61,13 @@ class BackgroundEntries:
         kept = [record for record in records if record.state == "ok"]
         self._audit = {record.id for record in draw_sample(kept, AUDIT_SIZE, 0)}
 
-    @property
-    def total(self) -> int:
-        """Number of entries."""
+    def __len__(self) -> int:
+        """Count the entries."""
         return len(self._records)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield an entry for each background, in the order they were found."""
-        for record in self._records:
-            yield self._entry(record)
+        return map(self._entry, self._records)
 
     def _entry(self, record: JudgedBackground) -> Entry:
         fields = background_fields(record, self._uses.get(record.id, 0), record.id in self._audit)
@@ -90,24 +92,10 @@ class BackgroundEntries:
 def background_fields(record: JudgedBackground, uses: int, audited: bool) -> dict[str, Value]:
     """Return the fields of a background; a pure function of its record."""
     return {
-        "verdict": record.verdict,
-        "state": record.state,
-        "reason": record.reason,
-        "detail": record.detail,
-        "split": record.split,
+        **{name: getattr(record, name) for name in _FIELDS},
         "background": record.id,
-        "source": record.source,
         "stratum": stratum_of(record),
-        "path": record.path,
-        "license": record.license,
         "score": None if record.score is None else round(record.score, 4),
-        "detector": record.detector,
-        "tier": record.tier,
-        "label_verdict": record.label_verdict,
-        "label_reason": record.label_reason,
-        "label_rows": record.label_rows,
-        "width": record.width,
-        "height": record.height,
         "uses": uses,
         "audit_sample": audited,
     }

@@ -114,7 +114,7 @@ def open_dataset(root: Path, options: BrowseOptions) -> Opened:
     dataset.info.update(signature="", shows=options.shows, dataset=str(root.resolve()))
     dataset.save()
     entries = _entries(root, index, options)
-    imported = import_entries(fo, dataset, entries, entries.total, cache, options.workers)
+    imported = import_entries(fo, dataset, entries, len(entries), cache, options.workers)
     if not dataset.count():
         raise UsageError(f"{root} has nothing to browse: its ledger says where every input ended")
     configure(fo, dataset, options.shows)
@@ -173,8 +173,8 @@ def serve(dataset: Any, port: int, remote: bool, address: str | None) -> Any:
 
 def export_tags(dataset: Any, path: Path, who: str, why: str = "") -> tuple[list[Decision], list[str]]:
     """Add the decisions that tags stand for to an ``overrides.csv``; return the new rows, and notes."""
-    found = collect_tags(dataset, who, why)
-    return append(path, found.rows), found.notes
+    rows, notes = collect_tags(dataset, who, why)
+    return append(path, rows), notes
 
 
 def default_decisions(root: Path, base: Path | None = None) -> Path:
@@ -215,11 +215,8 @@ def configure(fo: Any, dataset: Any, shows: Shows) -> None:
     if dataset.has_field("trimap"):
         dataset.mask_targets = {"trimap": TRIMAP_TARGETS}
         colours = [{"intTarget": target, "color": colour} for target, colour in _TRIMAP_COLOURS.items()]
-        dataset.app_config.color_scheme = fo.ColorScheme(
-            color_by="value",
-            opacity=0.5,
-            fields=[{"path": "trimap", "maskTargetsColors": colours}],
-        )
+        fields = [{"path": "trimap", "maskTargetsColors": colours}]
+        dataset.app_config.color_scheme = fo.ColorScheme(color_by="value", opacity=0.5, fields=fields)
     dataset.app_config.sidebar_groups = _sidebar(fo, dataset)
     for name in _INDEXED:
         if dataset.has_field(name):
@@ -236,13 +233,10 @@ def _sidebar(fo: Any, dataset: Any) -> list[Any]:
     ]
     known = [name for name in schema if name not in hidden and name not in planes]
     metadata = [path for path in dataset.get_field_schema(flat=True) if path.startswith("metadata.")]
-    return [
-        fo.SidebarGroupDocument(name="tags", paths=[], expanded=True),
-        fo.SidebarGroupDocument(name="labels", paths=planes, expanded=True),
-        fo.SidebarGroupDocument(name="sample", paths=known, expanded=True),
-        fo.SidebarGroupDocument(name="metadata", paths=metadata, expanded=False),
-        fo.SidebarGroupDocument(name="other", paths=[n for n in schema if n in _BOOKKEEPING], expanded=False),
-    ]
+    shown: dict[str, list[str]] = {"tags": [], "labels": planes, "sample": known}
+    folded = {"metadata": metadata, "other": [name for name in schema if name in _BOOKKEEPING]}
+    groups = {**shown, **folded}
+    return [fo.SidebarGroupDocument(name=name, paths=paths, expanded=name in shown) for name, paths in groups.items()]
 
 
 def _signature(root: Path, index: Mapping[str, Any] | None, options: BrowseOptions) -> str:

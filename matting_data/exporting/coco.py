@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
+from tqdm import tqdm
 
-from matting_data.exporting.export import Options, Tick
+from matting_data.exporting.export import Options
 from matting_data.exporting.rle import encode_mask
 from matting_data.exporting.source import Source, decoded
 from matting_data.exporting.staging import Staging
@@ -28,7 +29,7 @@ def estimate(source: Source, options: Options) -> int:
     return sum(row.image_bytes + _ANNOTATION_BYTES for row in source.rows())
 
 
-def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+def write(source: Source, staging: Staging, options: Options, progress: tqdm) -> None:
     """Write the images as they are, and the annotations of each split."""
     for split in source.splits:
         images, annotations = [], []

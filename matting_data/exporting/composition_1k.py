@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 
-from matting_data.exporting.export import Options, Tick
+from tqdm import tqdm
+
+from matting_data.exporting.export import Options
 from matting_data.exporting.source import Source, decoded
 from matting_data.exporting.staging import Staging
 from matting_data.imaging import encode
@@ -35,7 +37,7 @@ def estimate(source: Source, options: Options) -> int:
     return int(size) + sum(row.alpha_bytes * (1 if options.link else 2) + row.trimap_bytes for row in rows)
 
 
-def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+def write(source: Source, staging: Staging, options: Options, progress: tqdm) -> None:
     """Write both sets and their lists."""
     for split in source.splits:
         folder, prefix, inner = SETS[split]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 from matting_data.errors import StorageError, UsageError, nearest
 from matting_data.exporting.source import Source
@@ -19,16 +18,13 @@ from matting_data.publishing.card import export_card
 from matting_data.running.progress import bar
 from matting_data.storage.atomic import atomic_folder, storage_errors
 
-FORMATS = MappingProxyType(
-    {
-        "hf-webdataset": "hub_webdataset",
-        "hf-imagefolder": "hub_imagefolder",
-        "composition-1k": "composition_1k",
-        "coco": "coco",
-        "mds": "mds",
-    }
-)
-"""Formats, and the module of this package that writes each."""
+FORMATS = MappingProxyType({"hf-webdataset": "hub_webdataset", "hf-imagefolder": "hub_imagefolder",
+                            "composition-1k": "composition_1k", "coco": "coco", "mds": "mds"})  # fmt: skip
+"""Formats, and the module of this package that writes each.
+
+A module has `estimate`, which says about how many bytes the export takes; `write`, which writes the files of all splits
+and counts samples on the progress bar; and `layout`, which says in Markdown what lies where and how to read it.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,24 +43,7 @@ class Options:
     sources: bool = True
 
 
-class Tick(Protocol):
-    """What an exporter tells how far it has come."""
-
-    def update(self, n: int = 1, /) -> object:
-        """Count `n` more samples as done."""
-
-
-class Exporter(Protocol):
-    """What a module of :data:`FORMATS` holds."""
-
-    def estimate(self, source: Source, options: Options) -> int:
-        """Return about how many bytes the export takes."""
-
-    def write(self, source: Source, staging: Staging, options: Options, progress: Tick) -> None:
-        """Write the files of all splits of `source`."""
-
-    def layout(self, source: Source, options: Options) -> str:
-        """Say in Markdown what lies where and how to read it."""
+_DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ def export(
     form: str,
     out: Path,
     splits: Sequence[str] = (),
-    options: Options | None = None,
+    options: Options = _DEFAULTS,
     base: Path | None = None,
 ) -> ExportResult:
     """Write a dataset in another layout.
@@ -116,10 +95,9 @@ def export(
     UsageError
         No such format or split, `out` lies inside the dataset, or sources that are needed are not at hand.
     """
-    options = options or Options()
     if form not in FORMATS:
         raise UsageError(f"format {form!r} is not one of {', '.join(FORMATS)}{nearest(form, FORMATS)}")
-    exporter: Exporter = importlib.import_module(f"matting_data.exporting.{FORMATS[form]}")
+    exporter = importlib.import_module(f"matting_data.exporting.{FORMATS[form]}")
     source = Source.open(dataset, splits, base)
     if out.resolve().is_relative_to(dataset.resolve()):
         raise UsageError(

@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from matting_data.exporting.export import Options, Tick
-from matting_data.exporting.source import COLUMNS, Source
+from tqdm import tqdm
+
+from matting_data.exporting.export import Options
+from matting_data.exporting.source import Source
 from matting_data.exporting.staging import Staging
 from matting_data.records.stored import Sample
 from matting_data.records.tables import parquet_bytes, to_table
+from matting_data.shards.members import COLUMNS
 
 _PLANES = ("image", "alpha", "trimap")
 _METADATA_BYTES = 200
@@ -25,7 +28,7 @@ def estimate(source: Source, options: Options) -> int:
     return sum(row.image_bytes + row.alpha_bytes + row.trimap_bytes for row in rows) + _METADATA_BYTES * len(rows)
 
 
-def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+def write(source: Source, staging: Staging, options: Options, progress: tqdm) -> None:
     """Write the members as they are, a folder a plane, and one table a split."""
     for split in source.splits:
         rows: list[Sample] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tqdm import tqdm
+
 from matting_data.errors import UsageError
-from matting_data.exporting.export import Options, Tick
+from matting_data.exporting.export import Options
 from matting_data.exporting.source import Source
 from matting_data.exporting.staging import Staging
 
@@ -18,7 +20,7 @@ def estimate(source: Source, options: Options) -> int:
     return 0 if options.link else sum(entry["bytes"] for entry in source.shards())
 
 
-def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+def write(source: Source, staging: Staging, options: Options, progress: tqdm) -> None:
     """Copy or link every tar, having checked its hash."""
     for entry in source.shards():
         staging.take(entry["tar"], source.root / entry["tar"], entry["sha256"])

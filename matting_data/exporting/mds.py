@@ -13,8 +13,9 @@ import struct
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from matting_data.exporting.export import Options, Tick
+from matting_data.exporting.export import Options
 from matting_data.exporting.source import Source
 from matting_data.exporting.staging import Staging
 
@@ -27,7 +28,7 @@ def estimate(source: Source, options: Options) -> int:
     return sum(row.image_bytes + row.alpha_bytes + row.trimap_bytes + row.json_bytes + 64 for row in source.rows())
 
 
-def write(source: Source, staging: Staging, options: Options, progress: Tick) -> None:
+def write(source: Source, staging: Staging, options: Options, progress: tqdm) -> None:
     """Write the members as they are, a folder of shards a split."""
     columns = {
         "alpha": "png",

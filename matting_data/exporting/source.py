@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,11 @@ from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import LayerInputs
 from matting_data.rendering.source_inputs import Inputs, SourceInputs
 from matting_data.shards.index import read_index
-from matting_data.shards.members import MEMBERS, member_of, placement_of
+from matting_data.shards.members import member_of, placement_of
 from matting_data.shards.reader import read_members, shard_entries
 from matting_data.sources.opened import open_sources
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.work_folder import colour_store, saved_recipe
-
-_PLACES = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
-
-COLUMNS = tuple(field.name for field in fields(Sample) if field.name not in _PLACES)
-"""Columns of a manifest that mean something outside the tar."""
 
 
 @dataclass
@@ -85,8 +80,7 @@ class Source:
 
     def samples(self, split: str) -> Iterator[tuple[Sample, dict[str, bytes]]]:
         """Yield the rows of a split with the bytes of their members; DamageError where a tar is damaged."""
-        for row in self.rows(split):
-            yield row, self.members(row)
+        return ((row, self.members(row)) for row in self.rows(split))
 
     def members(self, row: Sample) -> dict[str, bytes]:
         """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.

@@ -10,59 +10,49 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-
-from matting_data.storage.atomic import write_bytes
+from dataclasses import astuple, dataclass, fields, replace
 
 FILE_NAME = "ATTRIBUTION.csv"
 
-METADATA_COLUMNS = ("ImageID", "Author", "AuthorProfileURL", "Title", "OriginalLandingURL", "License")
+_COLUMNS = {"author": "Author", "author_profile": "AuthorProfileURL", "title": "Title",
+            "landing_page": "OriginalLandingURL", "license": "License"}  # fmt: skip
+
+METADATA_COLUMNS = ("ImageID", *_COLUMNS.values())
 """What is needed of OpenImages' image-ids file."""
 
-_NEEDED = {"author": "Author", "landing_page": "OriginalLandingURL", "license": "License"}
+_NEEDED = ("author", "landing_page", "license")
 _FORMULA = ("=", "+", "-", "@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 @dataclass(frozen=True)
-class UsedBackground:
-    """A background as a dataset uses it.
+class AttributionRow:
+    """A row of ATTRIBUTION.csv, columns in this order: one background that a dataset uses.
 
     Attributes
     ----------
     id : str
         OpenImages' image id, 16 hex digits; of other sources, the path below the source's folder.
+    author, author_profile, title, landing_page : str
+        Of the photograph; empty where unknown.
+    license : str
+        As the metadata say, else as the recipe gives it.
     sha256 : str
         Of the file's bytes, hex.
     retrieved : str
         When it was fetched, as the ledger of ``mattingdata fetch`` says; empty where unknown.
-    license : str
-        As the recipe gives it, for want of a row that does.
     background, source : str
         The dataset's own id of it, and the source it comes from.
     """
 
     id: str
-    sha256: str
-    retrieved: str = ""
+    author: str = ""
+    author_profile: str = ""
+    title: str = ""
+    landing_page: str = ""
     license: str = ""
-    background: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class AttributionRow:
-    """A row of ATTRIBUTION.csv; columns in this order."""
-
-    id: str
-    author: str
-    author_profile: str
-    title: str
-    landing_page: str
-    license: str
-    sha256: str
-    retrieved: str
+    sha256: str = ""
+    retrieved: str = ""
     background: str = ""
     source: str = ""
 
@@ -84,13 +74,13 @@ class Attribution:
     missing: Mapping[str, tuple[str, ...]]
 
 
-def attribute(used: Iterable[UsedBackground], metadata: Iterable[Mapping[str, str | None]]) -> Attribution:
+def attribute(used: Iterable[AttributionRow], metadata: Iterable[Mapping[str, str | None]]) -> Attribution:
     """Say who took each background that is used.
 
     Parameters
     ----------
-    used : iterable of UsedBackground
-        May name a background more than once.
+    used : iterable of AttributionRow
+        What the dataset knows of each background by itself. May name a background more than once.
     metadata : iterable of mapping
         Rows of the image-ids file with ``METADATA_COLUMNS``; rows of other images are passed over.
 
@@ -105,28 +95,14 @@ def attribute(used: Iterable[UsedBackground], metadata: Iterable[Mapping[str, st
     for row in metadata:
         identity = _clean(row.get("ImageID")).lower()
         if identity in ids:
-            known.setdefault(identity, {name: _clean(row.get(name)) for name in METADATA_COLUMNS})
+            known.setdefault(identity, {name: _clean(row.get(column)) for name, column in _COLUMNS.items()})
     rows, missing = [], {}
     for background in sorted(wanted.values(), key=lambda background: (background.source, background.id.lower())):
         identity = background.id.lower() if background.id.lower() in known else background.id
-        of = known.get(identity, {})
-        rows.append(
-            AttributionRow(
-                identity,
-                of.get("Author", ""),
-                of.get("AuthorProfileURL", ""),
-                of.get("Title", ""),
-                of.get("OriginalLandingURL", ""),
-                of.get("License", "") or background.license,
-                background.sha256,
-                background.retrieved,
-                background.background,
-                background.source,
-            )
-        )
-        lacking = tuple(name for name, column in _NEEDED.items() if not of.get(column))
-        if lacking:
-            missing[identity] = lacking if of else ("metadata",)
+        of = {name: value for name, value in known.get(identity, {}).items() if value}
+        rows.append(replace(background, id=identity, **of))
+        if lacking := tuple(name for name in _NEEDED if name not in of):
+            missing[identity] = lacking if identity in known else ("metadata",)
     return Attribution(rows, missing)
 
 
@@ -138,15 +114,9 @@ def to_csv(rows: Iterable[AttributionRow]) -> bytes:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = [field.name for field in fields(AttributionRow)]
-    writer.writerow(names)
-    writer.writerows([_as_text(getattr(row, name)) for name in names] for row in rows)
+    writer.writerow(field.name for field in fields(AttributionRow))
+    writer.writerows(map(_as_text, astuple(row)) for row in rows)
     return buffer.getvalue().encode(errors="replace")
-
-
-def write_attribution(path: Path, rows: Iterable[AttributionRow]) -> str:
-    """Write ATTRIBUTION.csv atomically and return its SHA-256."""
-    return write_bytes(path, to_csv(rows))
 
 
 def _clean(value: str | None) -> str:

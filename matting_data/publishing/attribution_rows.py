@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from matting_data.fetching.fetch_ledger import Fetched, read_ledger
-from matting_data.publishing.attribution import AttributionRow, UsedBackground, attribute
+from matting_data.publishing.attribution import AttributionRow, attribute
 from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground
 from matting_data.sources.find_backgrounds import openimages_id
@@ -59,5 +59,6 @@ def _openimages(opened: OpenedBackgrounds, own: Sequence[JudgedBackground]) -> t
     return found.rows, len(found.missing)
 
 
-def _used(record: JudgedBackground, identity: str, retrieved: str = "") -> UsedBackground:
-    return UsedBackground(identity, record.sha256 or "", retrieved, record.license or "", record.id, record.source)
+def _used(record: JudgedBackground, identity: str, retrieved: str = "") -> AttributionRow:
+    said = {"sha256": record.sha256 or "", "license": record.license or "", "retrieved": retrieved}
+    return AttributionRow(identity, **said, background=record.id, source=record.source)

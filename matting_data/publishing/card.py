@@ -14,6 +14,7 @@ from matting_data.publishing.card_inputs import AUDIT, Facts
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.front_matter import front_matter
 from matting_data.publishing.markdown import plain, table
+from matting_data.publishing.statistics import left_out
 from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, source_name, trimap_rule
 
 FILE_NAME = "README.md"
@@ -22,7 +23,7 @@ FILE_NAME = "README.md"
 def card(facts: Facts) -> bytes:
     """Return the card; the same bytes for the same facts."""
     if facts.layers:
-        return _render(facts, None, [_introduction(facts)], [_layers()], [_LOADING_LAYERS, _files(facts)])
+        return _render(facts, None, [_introduction(facts)], [_LAYERS], [_LOADING_LAYERS, _files(facts)])
     files = {split: f"{split}/*.tar" for split in facts.index["splits"]}
     return _render(facts, files, [_introduction(facts)], [_sample(facts)], [_loading(facts), _files(facts)])
 
@@ -69,12 +70,8 @@ def _introduction(facts: Facts) -> str:
 
 
 def _splits(facts: Facts) -> str:
-    rows = []
-    for split, subset, s in facts.statistics.summaries():
-        sizes = f"{s['megapixels_min']:.2f} to {s['megapixels_max']:.2f}"
-        counts = [f"{s[name]:,}" for name in ("composites", "foregrounds", "backgrounds")]
-        rows.append([split, plain(subset) or "–", *counts, sizes, f"{s['coverage']:.1%}", f"{s['soft']:.1%}"])
     header = ["split", "subset", "composites", "foregrounds", "backgrounds", "megapixels", "mean alpha", "soft pixels"]
+    rows = [[split, plain(subset), *numbers] for split, subset, *numbers in facts.statistics.table()]
     return (
         f"## Splits\n\n{table(header, rows, right=2)}\n\n{_shared(facts)} Soft pixels are those with 0 < alpha < 255."
     )
@@ -109,6 +106,9 @@ def _making(facts: Facts) -> str:
         "linear": "in linear light, and encoded again",
     }[recipe.composites.blend]
     crop = {"top_left": "from its top left corner", "center": "from its centre", "random": "at a random place"}
+    repeated = "The same recipe, inputs and tools give the same bytes"
+    if index.get("appended"):
+        repeated = "It grew by `mattingdata build --append`, so the recipe at its end, built at once, gives other bytes"
     tools = ", ".join(f"{name} {version}" for name, version in index["tools"].items())
     return "\n\n".join(
         [
@@ -119,17 +119,11 @@ def _making(facts: Facts) -> str:
             f"shrunk; the window is cut {crop[recipe.composites.crop]}.",
             "Trimaps: " + "; ".join(f"{split}: {_trimap(trimap_rule(recipe, split))}" for split in index["splits"])
             + ".",
-            f"All draws are seeded by the recipe's seed, {recipe.seed}. {_repeated(index)}; `content_sha256` tells "
+            f"All draws are seeded by the recipe's seed, {recipe.seed}. {repeated}; `content_sha256` tells "
             "two builds apart.",
             f"- recipe: `{index['recipe_sha256']}`\n- content: `{index['content_sha256']}`\n- tools: {tools}",
         ]
     )  # fmt: skip
-
-
-def _repeated(index: Mapping[str, Any]) -> str:
-    if index.get("appended"):
-        return "It grew by `mattingdata build --append`, so the recipe at its end, built at once, gives other bytes"
-    return "The same recipe, inputs and tools give the same bytes"
 
 
 def _trimap(rule: DimTrimap | FixedTrimap | AdaptiveTrimap) -> str:
@@ -157,19 +151,17 @@ def _sample(facts: Facts) -> str:
     )
 
 
-def _layers() -> str:
-    rows = [
-        ["`FOREGROUND.foreground.webp` (`.png` if very large)", "RGB, 8 bits, lossless", "0 where alpha is 0"],
-        ["`FOREGROUND.alpha.png`", "gray, 8 bits, lossless", "0 clear, 255 opaque"],
-        ["`FOREGROUND.json`", "what is known of the foreground", "id, subset, licence, size, box"],
-        ["`BACKGROUND.background.*`", "the photograph's file, unchanged", "any image format"],
-    ]
-    return (
-        "## Layers\n\nEach foreground and each background is stored once; a composite is made of them when it is read, "
-        "as its row of the manifest says, and its trimap of its alpha.\n\n"
-        f"{table(['member', 'what', 'values'], rows)}"
-    )
+_LAYERS = """## Layers
 
+Each foreground and each background is stored once; a composite is made of them when it is read, \
+as its row of the manifest says, and its trimap of its alpha.
+
+| member | what | values |
+| --- | --- | --- |
+| `FOREGROUND.foreground.webp` (`.png` if very large) | RGB, 8 bits, lossless | 0 where alpha is 0 |
+| `FOREGROUND.alpha.png` | gray, 8 bits, lossless | 0 clear, 255 opaque |
+| `FOREGROUND.json` | what is known of the foreground | id, subset, licence, size, box |
+| `BACKGROUND.background.*` | the photograph's file, unchanged | any image format |"""
 
 _LOADING_LAYERS = """## Reading it
 
@@ -187,10 +179,11 @@ checks every file against `dataset.json`; `mattingdata export` writes other layo
 
 def _left_out(facts: Facts) -> str:
     ledger: Mapping[str, Mapping[str, Any]] = facts.index["ledger"]
-    rows = []
-    for name, counts in ledger.items():
-        for outcome in ("rejected", "failed"):
-            rows += [[name, outcome, f"`{reason}`", f"{count:,}"] for reason, count in counts[outcome].items()]
+    rows = [
+        [name, outcome, f"`{reason}`", f"{count:,}"]
+        for name, counts in ledger.items()
+        for outcome, reason, count in left_out(counts)
+    ]
     sums = "; ".join(
         f"{name}: {counts['total']:,} = {counts['written']:,} used + {sum(counts['rejected'].values()):,} rejected + "
         f"{sum(counts['failed'].values()):,} failed"

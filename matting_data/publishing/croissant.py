@@ -85,11 +85,8 @@ def croissant(facts: Facts) -> dict[str, Any]:
 
 def license_addresses(facts: Facts) -> list[str]:
     """Return the address of every licence used; one without an address, or unknown, as it was stated."""
-    found = []
-    for text in facts.terms.stated:
-        known = recognise(text)
-        found.append((known and known.url) or text or "unknown")
-    return list(dict.fromkeys(found))
+    known = ((text, recognise(text)) for text in facts.terms.stated)
+    return list(dict.fromkeys((found and found.url) or text or "unknown" for text, found in known))
 
 
 def _file_objects(facts: Facts) -> list[dict[str, Any]]:
@@ -142,10 +139,7 @@ def _splits(facts: Facts) -> dict[str, Any]:
         "@id": "splits",
         "dataType": "cr:Split",
         "key": {"@id": "splits/name"},
-        "field": [
-            {"@type": "cr:Field", "@id": "splits/name", "dataType": "sc:Text"},
-            {"@type": "cr:Field", "@id": "splits/url", "dataType": "sc:URL"},
-        ],
+        "field": [_field("splits/name", "sc:Text"), _field("splits/url", "sc:URL")],
         "data": [{"splits/name": split, "splits/url": _SPLIT_TYPES[split]} for split in facts.index["splits"]],
     }
 
@@ -155,8 +149,7 @@ def _samples() -> dict[str, Any]:
     for column, kind in schema(Sample).items():
         source = {"fileSet": {"@id": "manifests"}, "extract": {"column": column}}
         name = f"{column}_member" if column in MEMBERS else column
-        described = {"@type": "cr:Field", "@id": f"samples/{name}", "dataType": _DATA_TYPES[kind]}
-        fields.append({**described, "source": source})
+        fields.append(_field(f"samples/{name}", _DATA_TYPES[kind], source=source))
     return {
         "@type": "cr:RecordSet",
         "@id": "samples",
@@ -164,6 +157,10 @@ def _samples() -> dict[str, Any]:
         "key": {"@id": "samples/key"},
         "field": fields,
     }
+
+
+def _field(identity: str, kind: str, **source: object) -> dict[str, Any]:
+    return {"@type": "cr:Field", "@id": identity, "dataType": kind, **source}
 
 
 def _plane(member: str, text: str) -> dict[str, Any]:
@@ -176,7 +173,7 @@ def _plane(member: str, text: str) -> dict[str, Any]:
         "description": text,
         "key": {"@id": f"{name}/key"},
         "field": [
-            {"@type": "cr:Field", "@id": f"{name}/key", "dataType": "sc:Text", "source": key},
-            {"@type": "cr:Field", "@id": f"{name}/{member}", "dataType": "sc:ImageObject", "source": content},
+            _field(f"{name}/key", "sc:Text", source=key),
+            _field(f"{name}/{member}", "sc:ImageObject", source=content),
         ],
     }

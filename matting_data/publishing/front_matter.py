@@ -17,9 +17,8 @@ _SIZES = (
 
 def front_matter(facts: Facts, data_files: Mapping[str, str] | None = None) -> str:
     """Return the front matter with its two lines of dashes."""
-    return (
-        f"---\n{yaml.safe_dump(card_metadata(facts, data_files), sort_keys=False, allow_unicode=True, width=1000)}---\n"
-    )
+    metadata = card_metadata(facts, data_files)
+    return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)}---\n"
 
 
 def card_metadata(facts: Facts, data_files: Mapping[str, str] | None = None) -> dict[str, Any]:

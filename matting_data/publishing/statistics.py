@@ -42,19 +42,21 @@ class Statistics:
             "ledger": self.index["ledger"],
         }
 
+    def table(self) -> list[list[str]]:
+        """Write each group of :meth:`summaries` as a row of text: split, subset, counts, sizes, shares."""
+        rows = []
+        for split, subset, s in self.summaries():
+            counts = [f"{s[name]:,}" for name in ("composites", "foregrounds", "backgrounds")]
+            sizes = f"{s['megapixels_min']:.2f} to {s['megapixels_max']:.2f}"
+            rows.append([split, subset or "–", *counts, sizes, f"{s['coverage']:.1%}", f"{s['soft']:.1%}"])
+        return rows
+
     def lines(self) -> list[str]:
         """Return a table for people."""
-        header = ("split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft")
-        table = [header]
-        for split, subset, s in self.summaries():
-            sizes = f"{s['megapixels_min']:.2f}–{s['megapixels_max']:.2f}"
-            counts = (str(s["composites"]), str(s["foregrounds"]), str(s["backgrounds"]))
-            table.append((split, subset or "–", *counts, sizes, f"{s['coverage']:.0%}", f"{s['soft']:.1%}"))
-        widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-        ]
-        return lines + ledger_lines(self.index["ledger"])
+        header = ["split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft"]
+        table = [header, *self.table()]
+        columns = [[cell.ljust(max(map(len, column))) for cell in column] for column in zip(*table, strict=True)]
+        return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)] + ledger_lines(self.index["ledger"])
 
 
 def read_statistics(out: Location) -> Statistics:
@@ -86,7 +88,11 @@ def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, counts in ledger.items():
         parts = [f"{counts['written']} written"]
-        for outcome in ("rejected", "failed"):
-            parts += [f"{count} {outcome} ({reason})" for reason, count in counts[outcome].items()]
+        parts += [f"{count} {outcome} ({reason})" for outcome, reason, count in left_out(counts)]
         lines.append(f"{name}: {counts['total']} = {' + '.join(parts)}")
     return lines
+
+
+def left_out(counts: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """List outcome, reason and number of the inputs of a ledger that were not written."""
+    return [(outcome, *found) for outcome in ("rejected", "failed") for found in counts[outcome].items()]

@@ -42,17 +42,13 @@ def draw(statistics: Statistics, path: Path) -> None:
         for split in splits:
             chosen = [value for value, row in zip(values, rows, strict=True) if row.split == split]
             axis.hist(chosen, bins=bins, color=COLOURS[split], alpha=0.7, label=split)
-        axis.set_xlabel(label)
-        axis.set_ylabel("composites")
-        if splits:
-            axis.legend()
+        axis.set(xlabel=label, ylabel="composites")
     axis = axes.flat[3]
     for split in splits:
         uses = Counter(Counter(row.background for row in rows if row.split == split).values())
         axis.bar(list(uses), list(uses.values()), color=COLOURS[split], alpha=0.7, label=split)
-    axis.set_xlabel("composites a background serves")
-    axis.set_ylabel("backgrounds")
-    if splits:
+    axis.set(xlabel="composites a background serves", ylabel="backgrounds")
+    for axis in axes.flat if splits else ():
         axis.legend()
     figure.suptitle(f"{statistics.index['name']} {statistics.index['version']}: {len(rows)} composites")
     buffer = io.BytesIO()

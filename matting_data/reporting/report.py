@@ -17,6 +17,7 @@ from matting_data.imaging import encode
 from matting_data.publishing.card_inputs import Facts, Publication, read_facts
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.markdown import plain, table
+from matting_data.publishing.statistics import left_out
 from matting_data.reporting.charts import histogram, legend
 from matting_data.reporting.contact_sheet import contact_sheet
 from matting_data.reporting.html import from_markdown
@@ -99,11 +100,7 @@ def _jpeg(out: Path, samples: int) -> bytes:
 def _summary(facts: Facts) -> str:
     index = facts.index
     store = "layers, composed when read" if facts.layers else "composites"
-    rows = []
-    for split, subset, s in facts.statistics.summaries():
-        rows.append([plain(split), plain(subset) or "–", f"{s['composites']:,}", f"{s['foregrounds']:,}",
-                     f"{s['backgrounds']:,}", f"{s['megapixels_min']:.2f}–{s['megapixels_max']:.2f}",
-                     f"{s['coverage']:.0%}", f"{s['soft']:.1%}"])  # fmt: skip
+    rows = [[plain(split), plain(subset), *numbers] for split, subset, *numbers in facts.statistics.table()]
     header = ["split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft"]
     return f"Stored as {store}. Content `{index['content_sha256']}`, recipe `{index['recipe_sha256']}`.\n\n" + table(
         header, rows, right=2
@@ -131,8 +128,7 @@ def _ledger(ledger: Mapping[str, Any]) -> str:
     rows = []
     for name, counts in ledger.items():
         rows.append([plain(name), "written", "", f"{counts['written']:,}"])
-        for outcome in ("rejected", "failed"):
-            rows += [[plain(name), outcome, f"`{reason}`", f"{n:,}"] for reason, n in counts[outcome].items()]
+        rows += [[plain(name), outcome, f"`{reason}`", f"{n:,}"] for outcome, reason, n in left_out(counts)]
         rows.append([plain(name), "**in total**", "", f"{counts['total']:,}"])
     return "## Where every input ended\n\n" + table(["of", "outcome", "reason", "number"], rows, right=3)
 

@@ -20,7 +20,9 @@ LAYER_MEMBERS = ("image", "alpha", "json")
 
 
 _PLACES = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
-_SAID = tuple(field.name for field in fields(Sample) if field.name not in _PLACES)
+
+COLUMNS = tuple(field.name for field in fields(Sample) if field.name not in _PLACES)
+"""Columns of a manifest that mean something outside the tar."""
 
 
 def member_of(field: str) -> str:
@@ -31,7 +33,7 @@ def member_of(field: str) -> str:
 
 def sample_json(row: Sample) -> bytes:
     """Return what a sample says of itself: its manifest row without the places in the tar."""
-    values = {name: getattr(row, name) for name in _SAID}
+    values = {name: getattr(row, name) for name in COLUMNS}
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 

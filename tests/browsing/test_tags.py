@@ -9,7 +9,7 @@ WHEN = "2025-03-01T12:00:00Z"
 
 
 def test_tags_say_different_things_of_backgrounds_and_of_composites() -> None:
-    found = decisions(
+    rows, notes = decisions(
         [
             ("", "b1", ["human", "why:a hand", "why: at the edge"]),
             ("", "b2", ["clean"]),
@@ -22,8 +22,8 @@ def test_tags_say_different_things_of_backgrounds_and_of_composites() -> None:
         "by eye",
         WHEN,
     )
-    assert found.notes == []
-    assert found.rows == [
+    assert notes == []
+    assert rows == [
         Decision("background", "b1", "human", "ann", WHEN, "a hand; at the edge"),
         Decision("background", "b2", "clean", "ann", WHEN, "by eye"),
         Decision("background", "b3", "reject", "ann", WHEN, "by eye"),
@@ -34,6 +34,8 @@ def test_tags_say_different_things_of_backgrounds_and_of_composites() -> None:
 
 
 def test_two_tags_that_contradict_are_a_note() -> None:
-    found = decisions([("f", "b1", ["human"]), ("g", "b1", ["human"]), ("", "b2", ["human", "clean"])], "ann", "", WHEN)
-    assert [row.id for row in found.rows] == ["b1"]
-    assert found.notes == ["background b2 is tagged clean and human: keep one of the tags"]
+    rows, notes = decisions(
+        [("f", "b1", ["human"]), ("g", "b1", ["human"]), ("", "b2", ["human", "clean"])], "ann", "", WHEN
+    )
+    assert [row.id for row in rows] == ["b1"]
+    assert notes == ["background b2 is tagged clean and human: keep one of the tags"]

@@ -10,7 +10,7 @@ import matting_data
 from matting_data.building.materialize import materialize
 from matting_data.errors import DamageError, UsageError
 from matting_data.planning.plan import Plan
-from matting_data.publishing.attribution import UsedBackground, attribute
+from matting_data.publishing.attribution import AttributionRow, attribute
 from matting_data.shards.index import read_index, write_index
 from matting_data.upkeep.verify import verify
 from tests.support.projects import Project
@@ -65,7 +65,7 @@ def test_a_recipe_or_attribution_that_was_changed_is_named(project: Project) -> 
 
 
 def test_two_files_of_one_image_are_both_attributed() -> None:
-    used = [UsedBackground("a" * 16, "1", background=f"openimages-{name}", source="openimages") for name in "xy"]
+    used = [AttributionRow("a" * 16, sha256="1", background=f"openimages-{name}", source="openimages") for name in "xy"]
     assert [row.background for row in attribute(used, ()).rows] == ["openimages-x", "openimages-y"]
 
 

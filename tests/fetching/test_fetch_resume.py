@@ -303,13 +303,13 @@ def test_a_disk_that_refuses_ends_the_run_with_one_sentence(server: Server, tmp_
 
 def test_the_ledger_and_the_image_ids_file_make_the_attribution(server: Server, tmp_path: Path) -> None:
     from matting_data.fetching.image_lists import read_image_rows
-    from matting_data.publishing.attribution import METADATA_COLUMNS, UsedBackground, attribute
+    from matting_data.publishing.attribution import METADATA_COLUMNS, AttributionRow, attribute
 
     run(tmp_path, server.at("/x.jpg", good(BODY)))
     table = tmp_path / "ids.csv"
     table.write_text(f"{','.join(METADATA_COLUMNS)}\n{ID},Ann,https://f/ann,A hill,https://f/1,CC BY 2.0\n")
     used = [
-        UsedBackground(row["id"], row["sha256"], row["retrieved"])
+        AttributionRow(row["id"], sha256=row["sha256"], retrieved=row["retrieved"])
         for row in read_ledger(tmp_path).filter(outcome="written").iter_rows(named=True)
     ]
     found = attribute(used, read_image_rows(table, [ID], METADATA_COLUMNS).iter_rows(named=True))
