@@ -8,9 +8,9 @@ interval. Pure functions; :mod:`matting_data.scanning.audit` reads and writes th
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from matting_data.records.judged import JudgedBackground
 from matting_data.seeds import derive_seed
@@ -64,12 +64,9 @@ def draw_sample(kept: Sequence[JudgedBackground], count: int, seed: int) -> list
     list of JudgedBackground
         Grouped by stratum, in random order within each.
     """
-    strata: dict[str, list[JudgedBackground]] = defaultdict(list)
-    for record in kept:
-        strata[stratum_of(record)].append(record)
     sample: list[JudgedBackground] = []
-    for name in sorted(strata):
-        members = sorted(strata[name], key=lambda record: derive_seed(seed, "audit", record.id))
+    for _, stratum in _strata(kept):
+        members = sorted(stratum, key=lambda record: derive_seed(seed, "audit", record.id))
         share = math.ceil(count * len(members) / len(kept))
         sample += members[: max(share, 30)]
     return sample
@@ -92,15 +89,12 @@ def estimate(kept: Sequence[JudgedBackground], labels: Mapping[str, bool]) -> li
         the effective sample size of the stratified estimate (Korn and Graubard, "Confidence Intervals for
         Proportions with Small Expected Number of Positive Counts Estimated from Survey Data", 1998).
     """
-    strata: dict[str, list[JudgedBackground]] = defaultdict(list)
-    for record in kept:
-        strata[stratum_of(record)].append(record)
     rates = []
-    for name in sorted(strata):
-        seen = [labels[record.id] for record in strata[name] if record.id in labels]
+    for name, stratum in _strata(kept):
+        seen = [labels[record.id] for record in stratum if record.id in labels]
         low, high = wilson(sum(seen), len(seen))
         share = sum(seen) / len(seen) if seen else math.nan
-        rates.append(Rate(name, len(strata[name]), len(seen), sum(seen), share, low, high))
+        rates.append(Rate(name, len(stratum), len(seen), sum(seen), share, low, high))
     return [*rates, _whole([rate for rate in rates if rate.labelled], len(kept))]
 
 
@@ -113,6 +107,10 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     reach = _Z * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
     scale = 1 + _Z**2 / trials
     return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+
+
+def _strata(kept: Sequence[JudgedBackground]) -> list[tuple[str, list[JudgedBackground]]]:
+    return [(name, list(members)) for name, members in groupby(sorted(kept, key=stratum_of), key=stratum_of)]
 
 
 def _whole(rates: Sequence[Rate], kept: int) -> Rate:

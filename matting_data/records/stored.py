@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matting_data.records.codes import Split, TrimapKind
+from matting_data.records.planned import PlannedComposite
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(PlannedComposite):
     """One composite as written; a row of a manifest.
 
     Attributes
@@ -34,13 +35,6 @@ class Sample:
         In a store of layers `image` is the foreground in colour, and there is no trimap.
     """
 
-    key: str
-    split: Split
-    shard: int
-    foreground: str
-    background: str
-    index: int
-    seed: int
     subset: str
     license: str
     width: int

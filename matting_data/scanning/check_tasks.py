@@ -25,6 +25,9 @@ Input = TypeVar("Input", CheckedForeground, CheckedBackground)
 Answer = tuple[str, Input]
 """The stamp of the state that was checked, and the checked record."""
 
+_Decoded = tuple[str, CheckedBackground, NDArray[np.uint8]]
+"""A background that waits for its score: stamp, record and photograph."""
+
 _BATCH_PIXELS = 50_000_000
 """Decoded photographs held at once, whatever the size of a batch."""
 
@@ -86,31 +89,20 @@ class CheckBackgrounds:
         answers: list[Answer[CheckedBackground]] = []
         waiting: list[_Decoded] = []
         for item in items:
-            decoded = self._decoded(item)
-            if decoded.image is None or self.detector is None:
-                answers.append((decoded.stamp, decoded.record))
+            assert isinstance(item.found, BackgroundInput)
+            with at(item.found.record.id):
+                record, image = check_background(item.found, self.min_side, self.max_pixels)
+            if image is None or self.detector is None:
+                answers.append((item.stamp, record))
                 continue
-            waiting.append(decoded)
-            if sum(entry.image.size for entry in waiting if entry.image is not None) > 3 * _BATCH_PIXELS:
+            waiting.append((item.stamp, record, image))
+            if sum(image.size for _, _, image in waiting) > 3 * _BATCH_PIXELS:
                 answers += self._scored(self.detector, waiting)
                 waiting = []
         return answers + (list(self._scored(self.detector, waiting)) if self.detector is not None else [])
 
-    def _decoded(self, item: Item) -> _Decoded:
-        assert isinstance(item.found, BackgroundInput)
-        with at(item.found.record.id):
-            return _Decoded(item.stamp, *check_background(item.found, self.min_side, self.max_pixels))
-
     def _scored(self, detector: Detector, waiting: Sequence[_Decoded]) -> Iterator[Answer[CheckedBackground]]:
-        images = [entry.image for entry in waiting if entry.image is not None]
-        with at(" or ".join(entry.record.id for entry in waiting)):
-            detections = list(detect_all(detector, images))
-        for entry, detection in zip(waiting, detections, strict=True):
-            yield entry.stamp, with_detection(entry.record, detector, detection)
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    stamp: str
-    record: CheckedBackground
-    image: NDArray[np.uint8] | None
+        with at(" or ".join(record.id for _, record, _ in waiting)):
+            detections = list(detect_all(detector, [image for _, _, image in waiting]))
+        for (stamp, record, _), detection in zip(waiting, detections, strict=True):
+            yield stamp, with_detection(record, detector, detection)

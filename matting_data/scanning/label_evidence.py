@@ -34,17 +34,9 @@ from matting_data.version import __version__
 _KEY = "key.txt"
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Found backgrounds with tier, label verdict, rotation and licence; `notes` is what a user should know."""
-
-    found: list[BackgroundInput]
-    notes: list[str]
-
-
 def add_label_evidence(
     humans: Humans, sources: Mapping[str, OpenedBackgrounds], found: Sequence[BackgroundInput], cache: Path
-) -> Labelled:
+) -> tuple[list[BackgroundInput], list[str]]:
     """Judge found backgrounds by what their own sources' annotators said of them.
 
     Parameters
@@ -57,6 +49,11 @@ def add_label_evidence(
         All backgrounds of the sources.
     cache : Path
         Folder where verdicts are kept until the tables, the policy or the lists of labels change.
+
+    Returns
+    -------
+    (list of BackgroundInput, list of str)
+        The backgrounds with tier, label verdict, rotation and licence, and what a user should know.
 
     Raises
     ------
@@ -74,7 +71,7 @@ def add_label_evidence(
         elif opened.source.layout == "sun":
             entries = _sun(humans.sun, opened, entries, cache / f"polygons-{name}.parquet", notes)
         result += entries
-    return Labelled(result, notes)
+    return result, notes
 
 
 def _openimages(

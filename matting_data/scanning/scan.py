@@ -92,9 +92,9 @@ def scan_backgrounds(
     max_pixels = round(options.max_megapixels * 1e6)
     check = CheckBackgrounds(options.min_side, max_pixels, detector)
     identity = f"{detector.name} {detector.version}" if detector else "none"
-    labelled = add_label_evidence(options.humans, sources, find_backgrounds(sources, cache), cache)
+    labelled, notes = add_label_evidence(options.humans, sources, find_backgrounds(sources, cache), cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
-    refused = refusals([found.record for found in labelled.found], options)
+    refused = refusals([found.record for found in labelled], options)
     clean = {row.id for row in effective(decisions) if row.kind == "background" and row.tag == "clean"}
     items = [
         Item(
@@ -102,10 +102,10 @@ def scan_backgrounds(
             _stamp([found.file], f"{found.record.rotation} {settings}"),
             (found.record.state == "ok" and why is None) or found.record.id in clean,
         )
-        for found, why in zip(labelled.found, refused, strict=True)
+        for found, why in zip(labelled, refused, strict=True)
     ]
     records = _Scan(CheckedBackground, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
-    return ScannedBackgrounds(records, detector.thresholds if detector else None, labelled.notes)
+    return ScannedBackgrounds(records, detector.thresholds if detector else None, notes)
 
 
 def scan_foregrounds(
