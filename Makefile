@@ -22,8 +22,8 @@ lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --cache-dir .mypy_cache/linux --platform linux
-	$(VENV)/bin/mypy --cache-dir .mypy_cache/darwin --platform darwin
-	$(VENV)/bin/mypy --cache-dir .mypy_cache/win32 --platform win32
+	$(VENV)/bin/mypy --cache-dir .mypy_cache/darwin --platform darwin matting_data cli benchmarks
+	$(VENV)/bin/mypy --cache-dir .mypy_cache/win32 --platform win32 matting_data cli benchmarks
 	$(VENV)/bin/lint-imports
 
 $(VENV)/bin/python:
