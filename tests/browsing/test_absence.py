@@ -28,7 +28,8 @@ def test_without_mongod_it_says_the_way_out(built: Path, tmp_path: Path) -> None
         pytest.skip("FiftyOne is not installed (extra 'browse')")
     gone = f"""
 import os
-os.environ.pop('FIFTYONE_DATABASE_URI', None)
+for name in ('FIFTYONE_DATABASE_URI', 'FIFTYONE_PRIVATE_DATABASE_PORT'):  # FiftyOne hands the second to its children
+    os.environ.pop(name, None)
 os.environ['FIFTYONE_DATABASE_DIR'] = {str(tmp_path)!r}
 import fiftyone.constants, fiftyone.core.service as service
 fiftyone.constants.FIFTYONE_DB_BIN_DIR = {str(tmp_path)!r}
