@@ -42,7 +42,7 @@ class Spill:
 
     def __init__(self, folder: Path, parts: int, schema: dict[str, Any]) -> None:
         self._folder = folder
-        self._parts = parts
+        self.parts = parts
         self._schema = schema
         self._held: list[pl.DataFrame] = []
         self._rows = 0
@@ -59,7 +59,7 @@ class Spill:
         """Write what is held."""
         if not self._rows:
             return
-        part = pl.col("image") // (2**64 // self._parts) if self._parts > 1 else pl.lit(0)
+        part = pl.col("image") // (2**64 // self.parts) if self.parts > 1 else pl.lit(0)
         table = pl.concat(self._held).with_columns(part.cast(pl.UInt16).alias("part"))
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)

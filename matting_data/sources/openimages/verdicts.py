@@ -13,7 +13,6 @@ import polars as pl
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import judge_table
-from matting_data.humans.labels import LabelSet
 from matting_data.records.tables import PARQUET_ERRORS, write_parquet
 from matting_data.sources.openimages.blocks import BLOCK_BYTES
 from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
@@ -46,7 +45,6 @@ def judge_metadata(
     metadata: Metadata | Path,
     out: Path,
     policy: EvidencePolicy | None = None,
-    labels: LabelSet | None = None,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     advance: Callable[[int], object] | None = None,
@@ -61,8 +59,6 @@ def judge_metadata(
         Folder for ``verdicts-NNN.parquet`` (:data:`VERDICT_SCHEMA`) and ``report.json``, which is written last; what
         an earlier run left there is replaced. Evidence lies there for the time being, a tenth of the metadata's size.
     policy : EvidencePolicy, optional
-    labels : LabelSet, optional
-        Default is mattingdata's own lists.
     workers : int, optional
         Threads; default is one a core, at most four.
     block_bytes : int
@@ -87,7 +83,7 @@ def judge_metadata(
     work = out / f"evidence{TEMPORARY}"
     _clear(out, work)
     try:
-        evidence = collect(metadata, work, labels, workers, block_bytes, advance)
+        evidence = collect(metadata, work, workers, block_bytes, advance)
         return judge_evidence(evidence, out, policy)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -98,7 +94,7 @@ def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None 
     report = MetadataReport.from_json(evidence.report.to_json())
     counts: Counter[str] = Counter()
     _clear(out)
-    for part in range(evidence.parts):
+    for part in range(evidence.rows.parts):
         table = _judge_part(evidence, part, policy or EvidencePolicy(), report)
         for row in table.group_by("split", "tier", "verdict", "reason").len().iter_rows():
             counts["/".join(row[:-1])] += row[-1]
@@ -172,20 +168,14 @@ def _judge_part(evidence: Evidence, part: int, policy: EvidencePolicy, report: M
         "image",
         split=pl.col("flags").replace_strict(dict(enumerate(SPLITS)), return_dtype=pl.String),
         rotation=pl.lit(None, pl.Int16),
-        license=pl.lit(None, pl.UInt32),
+        license=pl.lit(None, pl.Categorical),
         listed=pl.lit(value=False),
     )
     known = pl.concat([images.select(strangers.columns), strangers]).sort("image")
     judged = judge_table(rows, known["image"], evidence.labels, policy)
-    table = known.with_columns(
-        pl.col("license").replace_strict(
-            list(range(len(evidence.licenses))), evidence.licenses, default="", return_dtype=pl.String
-        )
-        if evidence.licenses
-        else pl.lit("").alias("license")
-    )
     ids = pl.Series("image_id", [f"{number:016x}" for number in known["image"].to_list()], dtype=pl.String)
-    merged = pl.concat([table.drop("image").with_columns(ids), judged.drop("image")], how="horizontal")
+    table = known.select(ids, pl.exclude("image", "license"), pl.col("license").cast(pl.String).fill_null(""))
+    merged = pl.concat([table, judged.drop("image")], how="horizontal")
     return merged.select(pl.col(name).cast(kind) for name, kind in VERDICT_SCHEMA.items())
 
 
