@@ -33,23 +33,11 @@ class ForegroundReport:
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the report as plain values."""
-        named = {"rejected": self.rejected, "warned": self.warned}
         return {
             "total": len(self.records),
             "usable": len(self.records) - len(self.rejected),
-            **{
-                key: [
-                    {
-                        "id": r.id,
-                        "file": r.image or r.alpha,
-                        "reason": r.reason,
-                        "detail": r.detail,
-                        "warnings": r.warnings,
-                    }
-                    for r in records
-                ]
-                for key, records in named.items()
-            },
+            "rejected": [_row(record) for record in self.rejected],
+            "warned": [_row(record) for record in self.warned],
         }
 
     def lines(self) -> list[str]:
@@ -61,6 +49,10 @@ class ForegroundReport:
         for subset, count in sorted(Counter(record.subset or "" for record in usable).items()):
             lines.append(f"  {count} of subset {subset}" if subset else f"  {count} without a subset")
         return lines
+
+
+def _row(r: CheckedForeground) -> dict[str, Any]:
+    return {"id": r.id, "file": r.image or r.alpha, "reason": r.reason, "detail": r.detail, "warnings": r.warnings}
 
 
 def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> ForegroundReport:

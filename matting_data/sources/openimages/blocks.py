@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from matting_data.errors import UsageError, nearest
-from matting_data.records.tables import PARQUET_ERRORS
+from matting_data.records.tables import table_errors
 from matting_data.sources.openimages.recognise import FileKind, MetadataFile
 
 BLOCK_BYTES = 4 << 20
@@ -198,25 +198,16 @@ def _whole(path: Path) -> Iterator[None]:
 
 def _open_parquet(file: MetadataFile) -> OpenTable:
     source = pl.scan_parquet(file.path, glob=False)
-    with _parquet(file.path):
+    what = f"{file.path} is no readable Parquet file", "write or download it again", UsageError
+    with table_errors(*what):
         rows = int(source.select(pl.len()).collect().item())
         layout = _layout(file, source.collect_schema().names())
 
     def blocks() -> Iterator[Block]:
         for start in range(0, rows, BLOCK_ROWS):
-            with _parquet(file.path):
+            with table_errors(*what):
                 table = source.slice(start, BLOCK_ROWS).cast(pl.String).collect()
             table.columns = list(layout.columns)
             yield Block(table, start + 1)
 
     return OpenTable(layout, blocks())
-
-
-@contextmanager
-def _parquet(path: Path) -> Iterator[None]:
-    """Raise what reading a damaged Parquet file raises as a UsageError."""
-    try:
-        yield
-    except PARQUET_ERRORS as error:
-        what = str(error).splitlines()[0]
-        raise UsageError(f"{path} is no readable Parquet file ({what}): write or download it again") from None

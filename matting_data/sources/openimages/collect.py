@@ -19,7 +19,7 @@ from matting_data.sources.openimages.classes import known_labels
 from matting_data.sources.openimages.findings import EXAMPLES, FileReport, MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, MetadataFile
 from matting_data.sources.openimages.spill import Spill, parts_for
-from matting_data.sources.openimages.usable_rows import Problems, Rows, ids_to_numbers, parse
+from matting_data.sources.openimages.usable_rows import Problems, Rows, ids_to_numbers, parse, runs_of
 
 IMAGE_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,
@@ -86,9 +86,8 @@ def collect(
     """
     labels, described = known_labels(metadata, load_label_set())
     parts = parts_for(metadata.total_bytes)
-    evidence = Evidence(
-        labels, Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA)
-    )
+    rows, images = Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA)
+    evidence = Evidence(labels, rows, images)
     evidence.report.ignored = list(metadata.ignored)
     evidence.report.weaker = list(metadata.missing())
     evidence.has_list = bool(metadata.of("images"))
@@ -112,28 +111,24 @@ class _Extract:
     unknown: pl.DataFrame
 
 
+@dataclass
 class _Reader:
-    def __init__(
-        self,
-        evidence: Evidence,
-        described: frozenset[str] | None,
-        workers: int,
-        block_bytes: int,
-        advance: Callable[[int], object] | None,
-    ) -> None:
-        self.unknown: Counter[str] = Counter()
-        self._evidence = evidence
-        self._workers = workers
-        self._block_bytes = block_bytes
-        self._advance = advance
-        self._codes = codes(evidence.labels)
+    evidence: Evidence
+    described: frozenset[str] | None
+    workers: int
+    block_bytes: int
+    advance: Callable[[int], object] | None
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._codes = codes(self.evidence.labels)
         label = pl.col("LabelName")
         self._speaks = label.is_in(list(self._codes))
-        self._unknown = pl.lit(value=False) if described is None else ~label.is_in(sorted(described))
+        self._unknown = pl.lit(value=False) if self.described is None else ~label.is_in(sorted(self.described))
 
     def read(self, file: MetadataFile, number: int, report: FileReport) -> FileReport:
-        table = open_table(file, self._block_bytes)
-        spill = self._evidence.images if file.kind == "images" else self._evidence.rows
+        table = open_table(file, self.block_bytes)
+        spill = self.evidence.images if file.kind == "images" else self.evidence.rows
 
         def extract(block: Block) -> _Extract:
             rows = parse(block, table.layout)
@@ -143,11 +138,11 @@ class _Reader:
             for block in table.blocks:
                 data = block.data
                 report.unterminated = isinstance(data, bytes) and not data.endswith(b"\n")
-                if self._advance is not None:
-                    self._advance(len(data) if isinstance(data, bytes) else int(data.estimated_size()))
+                if self.advance is not None:
+                    self.advance(len(data) if isinstance(data, bytes) else int(data.estimated_size()))
                 yield block
 
-        for found in _in_order(extract, blocks(), self._workers):
+        for found in _in_order(extract, blocks(), self.workers):
             report.rows += found.rows
             report.add_problems(found.problems)
             self._count_unknown(found.unknown)
@@ -156,12 +151,7 @@ class _Reader:
 
     def _evidence_of(self, rows: Rows, file: MetadataFile) -> _Extract:
         table, kind = rows.table, _KINDS[file.kind]
-        runs = rows.runs
-        if kind == BOX:
-            real = table["Confidence"] > 0
-            if not real.all():
-                kept = table.filter(real)
-                runs = kept.group_by(ids_to_numbers(pl.col("ImageID")).alias("image")).agg(rows=pl.len())
+        runs = rows.runs if kind != BOX else runs_of(table.filter(pl.col("Confidence") > 0))
         by_file = pl.lit(kind, pl.UInt8)
         by_source = pl.when(pl.col("Source") == "machine").then(pl.lit(MACHINE, pl.UInt8))
         group, depiction = ((pl.col(flag) == 1).cast(pl.UInt8) for flag in ("IsGroupOf", "IsDepiction"))
@@ -190,7 +180,7 @@ class _Reader:
 
     def _count_unknown(self, unknown: pl.DataFrame) -> None:
         found: dict[str, int] = dict(unknown.iter_rows())
-        self._evidence.report.unknown_rows += sum(found.values())
+        self.evidence.report.unknown_rows += sum(found.values())
         self.unknown.update(found)
         if len(self.unknown) > _MOST_UNKNOWN:
             self.unknown = Counter(dict(self.unknown.most_common(_MOST_UNKNOWN // 2)))

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from matting_data.errors import StorageError
+from matting_data.records.tables import table_errors
 from matting_data.storage.atomic import TEMPORARY, storage_errors
 
 PART_BYTES = 256 << 20
@@ -65,10 +66,8 @@ class Spill:
             self._folder.mkdir(parents=True, exist_ok=True)
         for (number,), rows in table.partition_by("part", as_dict=True, include_key=False, maintain_order=True).items():
             path = self._folder / f"{number:03d}-{self._flushes:05d}{TEMPORARY}.arrow"
-            try:
+            with table_errors(f"cannot write {path}", "free some space and run again", StorageError):
                 rows.write_ipc(path, compression="lz4")
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise StorageError(f"cannot write {path} ({error}): free some space and run again") from None
         self._held, self._rows = [], 0
         self._flushes += 1
 

@@ -13,7 +13,7 @@ import polars as pl
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import judge_table
-from matting_data.records.tables import PARQUET_ERRORS, write_parquet
+from matting_data.records.tables import table_errors, write_parquet
 from matting_data.sources.openimages.blocks import BLOCK_BYTES
 from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
 from matting_data.sources.openimages.findings import EXAMPLES, MetadataReport
@@ -38,7 +38,7 @@ VERDICT_SCHEMA: dict[str, Any] = {
 has it; ``decided_by``: the deciding rows in words; ``boxes``, ``verified``, ``machine``: numbers of rows; ``rotation``
 in degrees, null where the list gives none; ``license``: its address."""
 
-_REPORT = "report.json"
+REPORT = "report.json"
 
 
 def judge_metadata(
@@ -48,6 +48,7 @@ def judge_metadata(
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     advance: Callable[[int], object] | None = None,
+    key: str = "",
 ) -> MetadataReport:
     """Judge every image of a metadata folder.
 
@@ -65,6 +66,8 @@ def judge_metadata(
         Size of the blocks in which files are read.
     advance : callable, optional
         As for :func:`matting_data.sources.openimages.collect.collect`.
+    key : str
+        For the report: what tells a caller that these verdicts are those it needs.
 
     Returns
     -------
@@ -84,6 +87,7 @@ def judge_metadata(
     _clear(out, work)
     try:
         evidence = collect(metadata, work, workers, block_bytes, advance)
+        evidence.report.key = key
         return judge_evidence(evidence, out, policy)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -101,7 +105,7 @@ def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None 
         write_parquet(out / f"verdicts-{part:03d}.parquet", table)
     report.counts = dict(sorted(counts.items()))
     report.images = sum(counts.values())
-    write_bytes(out / _REPORT, report.to_json().encode())
+    write_bytes(out / REPORT, report.to_json().encode())
     return report
 
 
@@ -114,7 +118,7 @@ def read_report(out: Path) -> MetadataReport:
         If there are none, or the run that should have written them did not finish.
     """
     try:
-        return MetadataReport.from_json((out / _REPORT).read_text(encoding="utf-8"))
+        return MetadataReport.from_json((out / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
         raise DamageError(f"{out} holds no finished verdicts: judge the metadata again") from None
 
@@ -143,10 +147,8 @@ def read_verdicts(out: Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
     table = pl.scan_parquet(sorted(out.glob("verdicts-*.parquet")), glob=False)
     if ids is not None:
         table = table.filter(pl.col("image_id").is_in(sorted(set(ids))))
-    try:
+    with table_errors(f"{out} is damaged", "judge the metadata again"):
         return table.collect(engine="streaming").sort("image_id")
-    except PARQUET_ERRORS as error:
-        raise DamageError(f"{out} is damaged ({str(error).splitlines()[0]}): judge the metadata again") from None
 
 
 def _judge_part(evidence: Evidence, part: int, policy: EvidencePolicy, report: MetadataReport) -> pl.DataFrame:
@@ -188,7 +190,7 @@ def _clear(out: Path, work: Path | None = None) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file: give a folder for the verdicts")
     with storage_errors(out):
-        (out / _REPORT).unlink(missing_ok=True)
+        (out / REPORT).unlink(missing_ok=True)
         for path in out.glob("verdicts-*.parquet"):
             path.unlink()
         if work is not None and work.exists():
