@@ -128,11 +128,8 @@ def read_image_rows(
     if path.is_dir():
         raise UsageError(f"cannot read the image-ids file {path}: it is a folder; name the file in it")
     with table_errors(f"cannot read the image-ids file {path}", "fetch it again", UsageError):
-        frame = (
-            pl.scan_parquet(path, glob=False)
-            if path.suffix == ".parquet"
-            else pl.scan_csv(path, infer_schema=False, glob=False)
-        )
+        parquet = path.suffix == ".parquet"
+        frame = pl.scan_parquet(path, glob=False) if parquet else pl.scan_csv(path, infer_schema=False, glob=False)
         missing = [name for name in columns if name not in frame.collect_schema()]
         if missing:
             raise UsageError(f"{path} has no column {missing[0]!r}: name an OpenImages image-ids file")

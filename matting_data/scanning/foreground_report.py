@@ -57,9 +57,8 @@ def _row(r: CheckedForeground) -> dict[str, Any]:
 
 def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> ForegroundReport:
     """Check every foreground of a recipe; results are kept in `out` for the build."""
+    rules = recipe.recipe.foregrounds
     with workspace.locked(out):
-        cache = workspace.work_folder(out)
-        records = scan_foregrounds(
-            recipe.recipe.foregrounds, open_foregrounds(recipe), cache, workers, workspace.colour_store(out)
-        )
-    return ForegroundReport(reject_duplicates(records, recipe.recipe.foregrounds.duplicate_distance))
+        colours = workspace.colour_store(out)
+        records = scan_foregrounds(rules, open_foregrounds(recipe), workspace.work_folder(out), workers, colours)
+    return ForegroundReport(reject_duplicates(records, rules.duplicate_distance))

@@ -122,19 +122,15 @@ def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str)
         What the progress bar says.
     """
     files = [(str(file.path), file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in metadata.files]
-    key = hashlib.sha256(repr((__version__, files, astuple(policy), _label_lists())).encode()).hexdigest()
+    labels = resources.files("matting_data.manifests") / "labels"
+    lists = [entry.read_bytes() for entry in sorted(labels.iterdir(), key=lambda entry: entry.name)]
+    key = hashlib.sha256(repr((__version__, files, astuple(policy), lists)).encode()).hexdigest()
     with suppress(DamageError):  # never judged, or another version's: judging repairs it
         if (report := read_report(folder)).key == key:
             return report
     with bar(metadata.total_bytes, label, "B") as progress:
         progress.unit_scale = True
         return judge_metadata(metadata, folder, policy, advance=progress.update, key=key)
-
-
-def _label_lists() -> str:
-    labels = resources.files("matting_data.manifests") / "labels"
-    content = b"".join(entry.read_bytes() for entry in sorted(labels.iterdir(), key=lambda entry: entry.name))
-    return hashlib.sha256(content).hexdigest()
 
 
 def _with(entry: BackgroundInput, row: dict[str, Any]) -> BackgroundInput:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
@@ -135,16 +135,14 @@ def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
     """Return :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id."""
     paths = list(paths)
     ids = [make_id(source, path) for path in paths]
-    count = Counter(ids)
-    ids = [
-        f"{name}-{PurePosixPath(path).suffix.lstrip('.')}" if count[name] > 1 else name
-        for name, path in zip(ids, paths, strict=True)
-    ]
-    count = Counter(ids)  # a.jpg and a.png beside a-png.jpg
-    return [
-        f"{name[: _ID_LENGTH - 9]}-{_short_hash(path)}" if count[name] > 1 else name
-        for name, path in zip(ids, paths, strict=True)
-    ]
+    longer_names: tuple[Callable[[str, str], str], ...] = (
+        lambda name, path: f"{name}-{PurePosixPath(path).suffix.lstrip('.')}",
+        lambda name, path: f"{name[: _ID_LENGTH - 9]}-{_short_hash(path)}",  # a.jpg and a.png beside a-png.jpg
+    )
+    for longer in longer_names:
+        count = Counter(ids)
+        ids = [longer(name, path) if count[name] > 1 else name for name, path in zip(ids, paths, strict=True)]
+    return ids
 
 
 def require_distinct_ids(inputs: Iterable[tuple[str, str]]) -> None:

@@ -118,8 +118,8 @@ def open_foregrounds(recipe: LoadedRecipe) -> dict[str, OpenedForegrounds]:
         else:
             images = source_path(recipe, source.image or source.root or "")
         alphas = source_path(recipe, source.alpha) if source.alpha else None
-        key = f"foregrounds.sources[{number}]"
-        opened[source_name(source)] = OpenedForegrounds(source, key, images, alphas, metadata)
+        name, key = source_name(source), f"foregrounds.sources[{number}]"
+        opened[name] = OpenedForegrounds(source, key, images, alphas, metadata)
     return opened
 
 

@@ -303,7 +303,6 @@ def _sync_files(folder: Path) -> None:
     if sys.platform != "win32":
         os.sync()
     else:
-        for path in folder.rglob("*"):
-            if path.is_file():
-                with open(path, "r+b") as stream:
-                    os.fsync(stream.fileno())
+        for path in filter(Path.is_file, folder.rglob("*")):
+            with open(path, "r+b") as stream:
+                os.fsync(stream.fileno())

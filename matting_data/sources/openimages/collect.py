@@ -53,8 +53,8 @@ class Evidence:
     labels: LabelSet
     rows: Spill
     images: Spill
-    report: MetadataReport = field(default_factory=MetadataReport)
-    has_list: bool = False
+    report: MetadataReport
+    has_list: bool
 
 
 def collect(
@@ -87,10 +87,8 @@ def collect(
     labels, described = known_labels(metadata, load_label_set())
     parts = parts_for(metadata.total_bytes)
     rows, images = Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA)
-    evidence = Evidence(labels, rows, images)
-    evidence.report.ignored = list(metadata.ignored)
-    evidence.report.weaker = list(metadata.missing())
-    evidence.has_list = bool(metadata.of("images"))
+    report = MetadataReport(ignored=list(metadata.ignored), weaker=list(metadata.missing()))
+    evidence = Evidence(labels, rows, images, report, has_list=bool(metadata.of("images")))
     reader = _Reader(evidence, described, workers or min(4, os.cpu_count() or 1), block_bytes, advance)
     for number, file in enumerate(metadata.of("images", "boxes", "verified", "machine")):
         name = file.path.relative_to(metadata.root).as_posix()
@@ -108,7 +106,7 @@ class _Extract:
     table: pl.DataFrame
     rows: int
     problems: Problems
-    unknown: pl.DataFrame
+    unknown: dict[str, int]
 
 
 @dataclass
@@ -145,7 +143,10 @@ class _Reader:
         for found in _in_order(extract, blocks(), self.workers):
             report.rows += found.rows
             report.add_problems(found.problems)
-            self._count_unknown(found.unknown)
+            self.evidence.report.unknown_rows += sum(found.unknown.values())
+            self.unknown.update(found.unknown)
+            if len(self.unknown) > _MOST_UNKNOWN:
+                self.unknown = Counter(dict(self.unknown.most_common(_MOST_UNKNOWN // 2)))
             spill.add(found.table)
         return report
 
@@ -175,15 +176,8 @@ class _Reader:
             pl.lit(split, pl.UInt8).alias("flags"),
             pl.col("rows").cast(pl.UInt32),
         )
-        unknown = table.filter(self._unknown).group_by("LabelName").agg(pl.len())
+        unknown = dict(table.filter(self._unknown).group_by("LabelName").agg(pl.len()).iter_rows())
         return _Extract(pl.concat([speaking, seen]), table.height, rows.problems, unknown)
-
-    def _count_unknown(self, unknown: pl.DataFrame) -> None:
-        found: dict[str, int] = dict(unknown.iter_rows())
-        self.evidence.report.unknown_rows += sum(found.values())
-        self.unknown.update(found)
-        if len(self.unknown) > _MOST_UNKNOWN:
-            self.unknown = Counter(dict(self.unknown.most_common(_MOST_UNKNOWN // 2)))
 
 
 def _images(rows: Rows, file: MetadataFile, number: int) -> _Extract:
@@ -198,7 +192,7 @@ def _images(rows: Rows, file: MetadataFile, number: int) -> _Extract:
         rotation.cast(pl.Float64, strict=False).fill_nan(None).cast(pl.Int16, strict=False).alias("rotation"),
         license_.fill_null("").cast(pl.Categorical).alias("license"),
     )
-    return _Extract(slim, table.height, rows.problems, pl.DataFrame())
+    return _Extract(slim, table.height, rows.problems, {})
 
 
 def _in_order(extract: Callable[[Block], _Extract], blocks: Iterator[Block], workers: int) -> Iterator[_Extract]:

@@ -88,17 +88,12 @@ def _parse_fast(data: bytes, layout: Layout) -> pl.DataFrame | None:
     wanted = _wanted(layout)
     last = len(names) - 1
     places = sorted({*(layout.columns.index(column) for column in wanted), last})
+    columns, quote = (None, '"') if layout.quoted else (places, None)
     skips = not layout.quoted and len(places) < len(names)  # then polars does not see rows that are too long
     if skips and count(data, ",") != lines * last:
         return None
     try:
-        table = pl.read_csv(
-            data,
-            has_header=False,
-            schema=types,
-            columns=None if layout.quoted else places,
-            quote_char='"' if layout.quoted else None,
-        )
+        table = pl.read_csv(data, has_header=False, schema=types, columns=columns, quote_char=quote)
     except (pl.exceptions.PolarsError, OSError):
         return None
     if table.height != lines or (not layout.quoted and table[names[last]].null_count()):

@@ -81,8 +81,7 @@ def judge_metadata(
     StorageError
         If `out` cannot be written.
     """
-    if isinstance(metadata, Path):
-        metadata = recognise(metadata)
+    metadata = metadata if isinstance(metadata, Metadata) else recognise(metadata)
     work = out / f"evidence{TEMPORARY}"
     _clear(out, work)
     try:
@@ -169,14 +168,12 @@ def _judge_part(evidence: Evidence, part: int, policy: EvidencePolicy, report: M
     strangers = unlisted.select(
         "image",
         split=pl.col("flags").replace_strict(dict(enumerate(SPLITS)), return_dtype=pl.String),
-        rotation=pl.lit(None, pl.Int16),
-        license=pl.lit(None, pl.Categorical),
         listed=pl.lit(value=False),
     )
-    known = pl.concat([images.select(strangers.columns), strangers]).sort("image")
+    known = pl.concat([images, strangers], how="diagonal").sort("image")
     judged = judge_table(rows, known["image"], evidence.labels, policy)
     ids = pl.Series("image_id", [f"{number:016x}" for number in known["image"].to_list()], dtype=pl.String)
-    table = known.select(ids, pl.exclude("image", "license"), pl.col("license").cast(pl.String).fill_null(""))
+    table = known.select(ids, "split", "listed", "rotation", pl.col("license").cast(pl.String).fill_null(""))
     merged = pl.concat([table, judged.drop("image")], how="horizontal")
     return merged.select(pl.col(name).cast(kind) for name, kind in VERDICT_SCHEMA.items())
 
