@@ -53,11 +53,9 @@ def check_file(path: Path, wanted: Wanted, whole: bool) -> None:
     for name, digest in (("sha256", wanted.sha256), ("md5", wanted.md5)):
         if digest and (found := _hash(path, name)) != digest:
             raise RejectedInput("wrong_hash", f"{name} {found} instead of {digest}")
-    if wanted.image:
-        _check_image(path, head, whole and not (wanted.sha256 or wanted.md5))
-
-
-def _check_image(path: Path, head: bytes, whole: bool) -> None:
+    if not wanted.image:
+        return
+    whole = whole and not (wanted.sha256 or wanted.md5)
     try:
         decode(path.read_bytes(), MAX_PIXELS if whole else 0)  # with no pixel allowed, it reads the header alone
     except RejectedInput as error:

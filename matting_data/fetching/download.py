@@ -15,7 +15,7 @@ from matting_data.fetching.content_checks import PLACEHOLDER_BYTES, check_file
 from matting_data.fetching.fetch_ledger import Fetched
 from matting_data.fetching.wanted import Wanted
 from matting_data.storage.atomic import PARTIAL, PartialFile, partial_file, sha256_file
-from matting_data.storage.retries import back_off
+from matting_data.storage.retries import TRY_LATER, back_off
 
 MAX_IMAGE_BYTES = 1 << 30
 """Limit on an image whose length nobody knows beforehand; far above any photograph."""
@@ -27,7 +27,6 @@ _MAX_FILE_BYTES = 1 << 40
 _WORTHWHILE = 1 << 20  # a try that brought this much was not in vain
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _REFUSALS = {404: "gone", 410: "gone", 401: "forbidden", 403: "forbidden", 451: "forbidden"}
-_PASSING = (408, 425, 429)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -71,10 +70,8 @@ def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first
         except RejectedInput as error:
             if doubted or error.reason not in ("wrong_hash", "not_an_image"):
                 return _ended(wanted, "rejected", error.reason, error.detail)
-            doubted, trouble = (
-                True,
-                Mishap(error.reason, error.detail),
-            )  # bytes may be damaged on their way: try once more
+            doubted = True  # bytes may be damaged on their way: try once more
+            trouble = Mishap(error.reason, error.detail)
         except Mishap as error:
             trouble = error
         reached = _partial_bytes(path)
@@ -125,7 +122,7 @@ def _require_success(answer: Response, part: PartialFile, client: Client) -> Non
     elif status == 416:  # the partial file is longer than the file of the server
         part.restart()
         raise Mishap("http_416", f"{host} does not have the rest of the file that was asked for")
-    elif status in _PASSING or status >= 500:
+    elif status in TRY_LATER or status >= 500:
         wait = retry_after(answer.headers)
         if wait is not None and wait <= LONGEST_WAIT:
             client.throttle.hold(host, wait)

@@ -100,14 +100,8 @@ class FetchResult:
 
     def as_mapping(self) -> dict[str, Any]:
         """Give the counts as plain values, reasons in alphabetical order."""
-        return {
-            "total": self.total,
-            "written": self.written,
-            "kept": self.kept,
-            "rejected": dict(sorted(self.rejected.items())),
-            "failed": dict(sorted(self.failed.items())),
-            "bytes": self.bytes,
-        }
+        counts = {name: value for name, value in vars(self).items() if name not in ("settled", "problems")}
+        return {name: dict(sorted(n.items())) if isinstance(n, Counter) else n for name, n in counts.items()}
 
 
 def fetch(
@@ -208,8 +202,9 @@ class _Run:
         if before is None:
             return None
         if before.outcome == "written":
-            return before if _is_there(self.folder, item, before.bytes) else None
-        again = self.options.retry_rejected or before.url != item.url or (self.folder / item.name).exists()
+            again = not _is_there(self.folder, item, before.bytes)
+        else:
+            again = self.options.retry_rejected or before.url != item.url or (self.folder / item.name).exists()
         return None if again else before
 
 
@@ -256,7 +251,16 @@ def in_threads(
             yield future.result()
         tick()
 
-    pool = [threading.Thread(target=_serve, args=(work, waiting, done), daemon=True) for _ in range(threads)]
+    def serve() -> None:
+        while (task := waiting.get()) is not None:
+            future: Future[Result] = Future()
+            try:
+                future.set_result(work(task))
+            except BaseException as error:
+                future.set_exception(error)
+            done.put(future)
+
+    pool = [threading.Thread(target=serve, daemon=True) for _ in range(threads)]
     for thread in pool:
         thread.start()
     try:
@@ -276,17 +280,3 @@ def in_threads(
         deadline = time.monotonic() + _PATIENCE
         for thread in pool:
             thread.join(max(0.0, deadline - time.monotonic()))
-
-
-def _serve(
-    work: Callable[[Task], Result],
-    waiting: queue.SimpleQueue[Task | None],
-    done: queue.SimpleQueue[Future[Result]],
-) -> None:
-    while (task := waiting.get()) is not None:
-        future: Future[Result] = Future()
-        try:
-            future.set_result(work(task))
-        except BaseException as error:
-            future.set_exception(error)
-        done.put(future)

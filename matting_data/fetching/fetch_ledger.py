@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
-from filelock import FileLock, Timeout
 
-from matting_data.errors import DamageError, StorageError
 from matting_data.records.columns import schema
-from matting_data.records.tables import PARQUET_ERRORS, write_parquet
+from matting_data.records.tables import table_errors, write_parquet
 from matting_data.storage.atomic import storage_errors
+from matting_data.storage.file_lock import file_lock
 
 LEDGER = "ledger/fetch.parquet"
 """Below the folder that is fetched into."""
@@ -105,16 +104,10 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         The ledger there cannot be read.
     """
     journal = folder / _JOURNAL
-    with ExitStack() as held:
+    busy = f"another run is fetching into {folder}: wait for it, or choose another --out"
+    with file_lock(journal.with_name("lock"), busy), ExitStack() as opened:
         with storage_errors(folder):
-            journal.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                held.enter_context(FileLock(journal.with_name("lock"), timeout=0))
-            except Timeout:
-                raise StorageError(
-                    f"another run is fetching into {folder}: wait for it, or choose another --out"
-                ) from None
-            stream = held.enter_context(open(journal, "ab"))
+            stream = opened.enter_context(open(journal, "ab"))
             # a killed process may have left half a line: the next one starts on its own
             stream.truncate(journal.read_bytes().rfind(b"\n") + 1)
         yield Ledger(folder, stream)
@@ -138,13 +131,8 @@ def _read_journal(folder: Path) -> pl.DataFrame:
 def _read(path: Path, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=schema(Fetched))
-    try:
+    with table_errors(f"{path} cannot be read", "delete it and fetch again, the files there are then checked anew"):
         return read(path)
-    except PARQUET_ERRORS as error:
-        reason = str(error).splitlines()[0]
-        raise DamageError(
-            f"{path} cannot be read ({reason}): delete it and fetch again, the files there are then checked anew"
-        ) from None
 
 
 def _latest(rows: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import polars as pl
 from matting_data.errors import UsageError
 from matting_data.fetching.fetch_ledger import Fetched
 from matting_data.fetching.wanted import Request, Wanted, check_base_url
+from matting_data.records.tables import table_errors
 
 BUCKET = "https://open-images-dataset.s3.amazonaws.com"
 """The public bucket over HTTP: ``{split}/{id}.jpg``, longest side at most 1,024 pixels, boxable images only."""
@@ -126,12 +127,9 @@ def read_image_rows(
     """
     if path.is_dir():
         raise UsageError(f"cannot read the image-ids file {path}: it is a folder; name the file in it")
-    try:
-        frame = (
-            pl.scan_parquet(path, glob=False)
-            if path.suffix == ".parquet"
-            else pl.scan_csv(path, infer_schema=False, glob=False)
-        )
+    with table_errors(f"cannot read the image-ids file {path}", "fetch it again", UsageError):
+        parquet = path.suffix == ".parquet"
+        frame = pl.scan_parquet(path, glob=False) if parquet else pl.scan_csv(path, infer_schema=False, glob=False)
         missing = [name for name in columns if name not in frame.collect_schema()]
         if missing:
             raise UsageError(f"{path} has no column {missing[0]!r}: name an OpenImages image-ids file")
@@ -140,9 +138,6 @@ def read_image_rows(
             asked = pl.Series(list(images), dtype=pl.String).implode()
             frame = frame.filter(pl.col("ImageID").str.to_lowercase().is_in(asked))
         return frame.collect(engine="streaming")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"cannot read the image-ids file {path}: {reason}; fetch it again") from None
 
 
 def original_images(rows: pl.DataFrame, images: Iterable[str] | None = None) -> Iterator[Wanted | Fetched]:

@@ -91,11 +91,8 @@ def metadata_request(
     _require_known("file", names, known)
     _require_known("group", groups, known_groups)
     named = {known[name] for name in names}
-    chosen = [
-        file
-        for file in files
-        if file in named or (file.group in groups and (not splits or file.split in (*splits, "all")))
-    ]
+    wide = {*splits, "all"} if splits else {file.split for file in files}
+    chosen = [file for file in files if file in named or (file.group in groups and file.split in wide)]
     if not chosen:
         raise UsageError(f"--group {', '.join(groups)} has no file for --split {', '.join(splits)}: leave out --split")
     base = check_base_url(base_url or METADATA_BASE, METADATA_BASE)

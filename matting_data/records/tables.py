@@ -6,13 +6,14 @@ None is null, a Literal is a string, and a list of dataclasses a list of structs
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
-from matting_data.errors import DamageError
+from matting_data.errors import DamageError, MattingDataError
 from matting_data.records import format_1
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.columns import lists_of_structs, schema, struct_columns
@@ -38,6 +39,15 @@ _FORMS: dict[type, dict[str, str]] = {
 
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
+
+
+@contextmanager
+def table_errors(problem: str, remedy: str, kind: type[MattingDataError] = DamageError) -> Iterator[None]:
+    """Raise what reading a damaged table raises as an error of `kind`: the problem, its cause, the remedy."""
+    try:
+        yield
+    except PARQUET_ERRORS as error:
+        raise kind(f"{problem} ({str(error).splitlines()[0]}): {remedy}") from None
 
 
 def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
@@ -118,11 +128,7 @@ def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
 
 
 def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Record]:
-    try:
+    with table_errors(f"{name} cannot be read", "run 'mattingdata build' again"):
         table = format_1.converted(pl.read_parquet(source, glob=False))
         require_safe_names(table, record, name)
         return from_table(table, record)
-    except PARQUET_ERRORS as error:
-        raise DamageError(
-            f"{name} cannot be read ({str(error).splitlines()[0]}): run 'mattingdata build' again"
-        ) from None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.detectors.detector import BatchDetector, Detector, detect_all
+from matting_data.detectors.detector import Detector, detect_all
 from matting_data.errors import at
 from matting_data.records.checked import CheckedBackground, CheckedForeground
 from matting_data.scanning.checks import check_background, check_foreground, with_detection
@@ -21,6 +20,8 @@ from matting_data.sources.inputs import local_files
 from matting_data.workspace.colour_cache import ColourCache
 
 Input = TypeVar("Input", CheckedForeground, CheckedBackground)
+
+Found = TypeVar("Found", ForegroundInput, BackgroundInput)
 
 Answer = tuple[str, Input]
 """The stamp of the state that was checked, and the checked record."""
@@ -33,63 +34,55 @@ _BATCH_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
-class Item:
+class Item(Generic[Found]):
     """An input to check; `examined` is False for one that is rejected as it was found."""
 
-    found: ForegroundInput | BackgroundInput
+    found: Found
     stamp: str
     examined: bool = True
 
 
+class CheckTask(Generic[Found, Input]):
+    """Checks inputs; an error of our own names the input it was at."""
+
+    def files(self, items: Sequence[Item[Found]]) -> Iterator[Path]:
+        """Yield the local files of some inputs."""
+        return local_files(file for item in items for file in item.found.files)
+
+    def __call__(self, items: Sequence[Item[Found]]) -> list[Answer[Input]]:
+        """Check some inputs."""
+        raise NotImplementedError
+
+
 @dataclass
-class CheckForegrounds:
-    """Checks foregrounds; an error of our own names the foreground it was at."""
+class CheckForegrounds(CheckTask[ForegroundInput, CheckedForeground]):
+    """Checks foregrounds."""
 
     min_side: int
     colours: ColourCache
-    batch_size: int = 1
 
-    def files(self, items: Sequence[Item]) -> Iterator[Path]:
-        """Yield the files of some foregrounds."""
-        for item in items:
-            assert isinstance(item.found, ForegroundInput)
-            yield from local_files((item.found.image_path, item.found.alpha_path))
-
-    def __call__(self, items: Sequence[Item]) -> list[Answer[CheckedForeground]]:
+    def __call__(self, items: Sequence[Item[ForegroundInput]]) -> list[Answer[CheckedForeground]]:
         """Check some foregrounds."""
         answers = []
         for item in items:
-            assert isinstance(item.found, ForegroundInput)
             with at(item.found.record.id):
                 answers.append((item.stamp, check_foreground(item.found, self.min_side, self.colours)))
         return answers
 
 
 @dataclass
-class CheckBackgrounds:
-    """Checks and scores backgrounds, likewise."""
+class CheckBackgrounds(CheckTask[BackgroundInput, CheckedBackground]):
+    """Checks and scores backgrounds."""
 
     min_side: int
     max_pixels: int
     detector: Detector | None
 
-    @cached_property
-    def batch_size(self) -> int:
-        """Backgrounds to give at once."""
-        return self.detector.batch_size if isinstance(self.detector, BatchDetector) else 1
-
-    def files(self, items: Sequence[Item]) -> Iterator[Path]:
-        """Yield the files of some backgrounds."""
-        for item in items:
-            assert isinstance(item.found, BackgroundInput)
-            yield from local_files([item.found.file])
-
-    def __call__(self, items: Sequence[Item]) -> list[Answer[CheckedBackground]]:
+    def __call__(self, items: Sequence[Item[BackgroundInput]]) -> list[Answer[CheckedBackground]]:
         """Check some backgrounds, and score those that pass."""
         answers: list[Answer[CheckedBackground]] = []
         waiting: list[_Decoded] = []
         for item in items:
-            assert isinstance(item.found, BackgroundInput)
             with at(item.found.record.id):
                 record, image = check_background(item.found, self.min_side, self.max_pixels)
             if image is None or self.detector is None:

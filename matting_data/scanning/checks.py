@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +60,9 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
         colours.clean(record, image, alpha)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=reason_of(problem.reason), detail=problem.detail)
-    box = bounding_box(alpha)
     return replace(
         record,
-        x0=box.x0,
-        y0=box.y0,
-        x1=box.x1,
-        y1=box.y1,
+        **asdict(bounding_box(alpha)),
         coverage=float(alpha.mean(dtype=np.float64) / 255),
         soft=float(soft_pixels(alpha).mean()),
         warnings=["alpha_binary"] if is_binary(alpha) else [],
@@ -92,12 +88,7 @@ def check_background(
         image = upright(to_rgb8(raster), raster.orientation, record.rotation)
         height, width = image.shape[:2]
         record = replace(
-            record,
-            format=raster.format,
-            mode=raster.mode,
-            orientation=raster.orientation,
-            width=width,
-            height=height,
+            record, format=raster.format, mode=raster.mode, orientation=raster.orientation, width=width, height=height
         )
         require_side(width, height, min_side)
     except RejectedInput as problem:

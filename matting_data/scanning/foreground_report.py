@@ -33,23 +33,11 @@ class ForegroundReport:
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the report as plain values."""
-        named = {"rejected": self.rejected, "warned": self.warned}
         return {
             "total": len(self.records),
             "usable": len(self.records) - len(self.rejected),
-            **{
-                key: [
-                    {
-                        "id": r.id,
-                        "file": r.image or r.alpha,
-                        "reason": r.reason,
-                        "detail": r.detail,
-                        "warnings": r.warnings,
-                    }
-                    for r in records
-                ]
-                for key, records in named.items()
-            },
+            "rejected": [_row(record) for record in self.rejected],
+            "warned": [_row(record) for record in self.warned],
         }
 
     def lines(self) -> list[str]:
@@ -63,11 +51,14 @@ class ForegroundReport:
         return lines
 
 
+def _row(r: CheckedForeground) -> dict[str, Any]:
+    return {"id": r.id, "file": r.image or r.alpha, "reason": r.reason, "detail": r.detail, "warnings": r.warnings}
+
+
 def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> ForegroundReport:
     """Check every foreground of a recipe; results are kept in `out` for the build."""
+    rules = recipe.recipe.foregrounds
     with workspace.locked(out):
-        cache = workspace.work_folder(out)
-        records = scan_foregrounds(
-            recipe.recipe.foregrounds, open_foregrounds(recipe), cache, workers, workspace.colour_store(out)
-        )
-    return ForegroundReport(reject_duplicates(records, recipe.recipe.foregrounds.duplicate_distance))
+        colours = workspace.colour_store(out)
+        records = scan_foregrounds(rules, open_foregrounds(recipe), workspace.work_folder(out), workers, colours)
+    return ForegroundReport(reject_duplicates(records, rules.duplicate_distance))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from matting_data.errors import DamageError, RejectedInput, UsageError, nearest
+from matting_data.errors import DamageError, RejectedInput, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import ROW_SCHEMA, judge_table
 from matting_data.humans.labels import load_label_set
@@ -21,17 +23,15 @@ from matting_data.recipes.recipe_backgrounds import Humans, OpenImagesRules, Sun
 from matting_data.records.tables import read_table, write_table
 from matting_data.running.progress import bar, track
 from matting_data.sources.find_backgrounds import BackgroundInput, openimages_id
+from matting_data.sources.find_files import nearest_sibling
 from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages.findings import MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
-from matting_data.sources.openimages.verdicts import judge_metadata, read_report, read_verdicts
+from matting_data.sources.openimages.verdicts import REPORT, judge_metadata, read_report, read_verdicts
 from matting_data.sources.sun.annotations import parse_annotation, standing_names
 from matting_data.sources.sun.trees import parse_path
-from matting_data.storage.atomic import storage_errors, write_bytes
 from matting_data.version import __version__
-
-_KEY = "key.txt"
 
 
 def add_label_evidence(
@@ -60,12 +60,12 @@ def add_label_evidence(
     UsageError
         A folder of tables or annotations is missing, or a table cannot be read.
     """
-    by_source: dict[str, list[BackgroundInput]] = {}
+    by_source = defaultdict(list)
     for entry in found:
-        by_source.setdefault(entry.record.source, []).append(entry)
+        by_source[entry.record.source].append(entry)
     result, notes = [], list[str]()
     for name, opened in sources.items():
-        entries = by_source.get(name, [])
+        entries = by_source[name]
         if opened.source.layout == "openimages":
             entries = _openimages(humans.openimages, opened, entries, cache / f"openimages-{name}", notes)
         elif opened.source.layout == "sun":
@@ -95,7 +95,7 @@ def _openimages(
         try:
             table = read_verdicts(folder, wanted)
         except DamageError:  # what is kept is damaged: judging again repairs it
-            (folder / _KEY).unlink(missing_ok=True)
+            (folder / REPORT).unlink(missing_ok=True)
             judged(metadata, policy, folder, f"reading the tables of {name} again")
             table = read_verdicts(folder, wanted)
         rows = {row["image_id"]: row for row in table.iter_rows(named=True)}
@@ -122,27 +122,15 @@ def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str)
         What the progress bar says.
     """
     files = [(str(file.path), file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in metadata.files]
-    key = hashlib.sha256(repr((__version__, files, astuple(policy), _label_lists())).encode()).hexdigest()
-    try:
-        if (folder / _KEY).read_text(encoding="ascii") == key:
-            return read_report(folder)
-    except (OSError, UnicodeDecodeError, DamageError):
-        pass  # never judged, or another version's: judging repairs it
-    with storage_errors(folder):  # a run that is killed must not leave an old key beside new verdicts
-        (folder / _KEY).unlink(missing_ok=True)
+    labels = resources.files("matting_data.manifests") / "labels"
+    lists = [entry.read_bytes() for entry in sorted(labels.iterdir(), key=lambda entry: entry.name)]
+    key = hashlib.sha256(repr((__version__, files, astuple(policy), lists)).encode()).hexdigest()
+    with suppress(DamageError):  # never judged, or another version's: judging repairs it
+        if (report := read_report(folder)).key == key:
+            return report
     with bar(metadata.total_bytes, label, "B") as progress:
         progress.unit_scale = True
-        report = judge_metadata(metadata, folder, policy, advance=progress.update)
-    write_bytes(folder / _KEY, key.encode())
-    return report
-
-
-def _label_lists() -> str:
-    labels = resources.files("matting_data.manifests") / "labels"
-    digest = hashlib.sha256()
-    for entry in sorted(labels.iterdir(), key=lambda entry: entry.name):
-        digest.update(entry.read_bytes())
-    return digest.hexdigest()
+        return judge_metadata(metadata, folder, policy, advance=progress.update, key=key)
 
 
 def _with(entry: BackgroundInput, row: dict[str, Any]) -> BackgroundInput:
@@ -172,12 +160,13 @@ def _sun(
     policy: SunRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], kept: Path, notes: list[str]
 ) -> list[BackgroundInput]:
     name = source_name(opened.source)
+    images = [parse_path(entry.record.path) for entry in entries]
+    places = [image.annotation if image else "" for image in images]
     annotations: dict[str, _Annotation] = {}
     if opened.annotations is None:
         notes.append(f"{name}: no 'annotations' are given: the detector alone decides")
     else:
-        wanted = [image.annotation for entry in entries if (image := parse_path(entry.record.path)) is not None]
-        annotations = _read_annotations(opened.annotations, wanted, kept, name)
+        annotations = _read_annotations(opened.annotations, places, kept, name)
         notes.append(f"{name}: {len(annotations)} of {len(entries)} photographs have an annotation")
     bad = [annotation for annotation in annotations.values() if annotation.problem]
     if bad:
@@ -186,9 +175,8 @@ def _sun(
             f"({bad[0].problem}): those photographs count as having none"
         )
     result = []
-    for entry in entries:
-        image = parse_path(entry.record.path)
-        annotation = annotations.get(image.annotation) if image else None
+    for entry, place in zip(entries, places, strict=True):
+        annotation = annotations.get(place)
         names = None if annotation is None or annotation.problem else annotation.names
         row = asdict(judge_polygons(names, policy))
         if annotation and annotation.problem:
@@ -197,44 +185,33 @@ def _sun(
     return result
 
 
-def _read_annotations(root: Path, wanted: Sequence[str], kept: Path, name: str) -> dict[str, _Annotation]:
+def _read_annotations(root: Path, places: Sequence[str], kept: Path, name: str) -> dict[str, _Annotation]:
     """Read the annotations below `root`, those unchanged since they were kept from there."""
     if not root.is_dir():
-        siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-        raise UsageError(f"there is no folder {root}{nearest(root.name, siblings) or '; give SUN2012/Annotations'}")
-    known = _kept_annotations(kept)
+        raise UsageError(f"there is no folder {root}{nearest_sibling(root) or '; give SUN2012/Annotations'}")
+    known: dict[str, _Annotation] = {}
+    with suppress(DamageError, TypeError):  # none are kept, or another version's: all are read
+        known = {row.path: row for row in read_table(kept, _Annotation)}
     present = {path.relative_to(root).as_posix(): path for path in root.rglob("*.xml")}
-    if present and not present.keys() & set(wanted):
-        example = min(present)
+    wanted = sorted(present.keys() & set(places))
+    if present and not wanted:
         raise UsageError(
-            f"none of the {len(present)} files in {root}, such as {example}, belongs to a photograph: give the folder "
-            "above the letters a to z, SUN2012/Annotations"
+            f"none of the {len(present)} files in {root}, such as {min(present)}, belongs to a photograph: give the "
+            "folder above the letters a to z, SUN2012/Annotations"
         )
-    result, changed = {}, False
-    for path in track(sorted(present.keys() & set(wanted)), len(present.keys() & set(wanted)), name, "annotations"):
+    result = {}
+    for path in track(wanted, len(wanted), name, "annotations"):
         status = present[path].stat()
         stamp = f"{root} {status.st_size}:{status.st_mtime_ns} {__version__}"
-        annotation = known.get(path)
-        if annotation is None or annotation.stamp != stamp:
-            annotation, changed = _read_annotation(path, present[path], stamp), True
-        result[path] = annotation
-    if changed:
+        before = known.get(path)
+        result[path] = before if before and before.stamp == stamp else _read_annotation(path, present[path], stamp)
+    if any(annotation is not known.get(path) for path, annotation in result.items()):
         write_table(kept, result.values(), _Annotation)
     return result
 
 
 def _read_annotation(path: str, file: Path, stamp: str) -> _Annotation:
     try:
-        names = standing_names(parse_annotation(read_input(file)))
+        return _Annotation(path, stamp, standing_names(parse_annotation(read_input(file))), "")
     except RejectedInput as problem:
         return _Annotation(path, stamp, [], f"{problem.reason}: {problem.detail}")
-    return _Annotation(path, stamp, names, "")
-
-
-def _kept_annotations(path: Path) -> dict[str, _Annotation]:
-    if not path.exists():
-        return {}
-    try:
-        return {row.path: row for row in read_table(path, _Annotation)}
-    except (DamageError, pl.exceptions.PolarsError, TypeError):
-        return {}

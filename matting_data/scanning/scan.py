@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Generic, Protocol
+from typing import Generic
 
 import polars as pl
 
 from matting_data.detectors import registry
-from matting_data.detectors.detector import Detector, Thresholds
+from matting_data.detectors.detector import BatchDetector, Detector, Thresholds
 from matting_data.detectors.spec import resolved
 from matting_data.planning.selection import refusals
 from matting_data.recipes.decisions import Decision, effective
@@ -25,14 +26,13 @@ from matting_data.records.found import FoundBackground, FoundForeground
 from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
 from matting_data.running.executor import Workers, run
 from matting_data.running.progress import track
-from matting_data.scanning.check_tasks import Answer, CheckBackgrounds, CheckForegrounds, Input, Item
+from matting_data.scanning.check_tasks import CheckBackgrounds, CheckForegrounds, CheckTask, Found, Input, Item
 from matting_data.scanning.label_evidence import add_label_evidence
 from matting_data.shards.index import FORMAT
-from matting_data.sources.find_backgrounds import find_backgrounds
-from matting_data.sources.find_foregrounds import find_foregrounds
-from matting_data.sources.inputs import InputFile, state_of
+from matting_data.sources.find_backgrounds import BackgroundInput, find_backgrounds
+from matting_data.sources.find_foregrounds import ForegroundInput, find_foregrounds
+from matting_data.sources.inputs import state_of
 from matting_data.sources.opened import OpenedBackgrounds, OpenedForegrounds
-from matting_data.sources.source_paths import SourcePath
 from matting_data.storage import Storage
 from matting_data.version import __version__
 from matting_data.workspace.colour_cache import ColourCache
@@ -99,12 +99,14 @@ def scan_backgrounds(
     items = [
         Item(
             found,
-            _stamp([found.file], f"{found.record.rotation} {settings}"),
+            _stamp(found, f"{found.record.rotation} {settings}"),
             (found.record.state == "ok" and why is None) or found.record.id in clean,
         )
         for found, why in zip(labelled, refused, strict=True)
     ]
-    records = _Scan(CheckedBackground, cache / "backgrounds", check, "checking backgrounds", workers).checked(items)
+    size = detector.batch_size if isinstance(detector, BatchDetector) else 1
+    scan = _Scan(CheckedBackground, cache / "backgrounds", check, "checking backgrounds", workers, size)
+    records = scan.checked(items)
     return ScannedBackgrounds(records, detector.thresholds if detector else None, notes)
 
 
@@ -129,20 +131,10 @@ def scan_foregrounds(
         Where to keep the estimates, by default in `cache`.
     """
     found = find_foregrounds(sources, rules.split.from_metadata)
-    min_side = rules.min_side
     if any(opened.source.estimates_colour for opened in sources.values()):
-        _warm_up_pymatting()
-    items = [
-        Item(
-            f,
-            _stamp(
-                [path for path in (f.image_path, f.alpha_path) if path],
-                f"{min_side} {f.record.colour} {f.record.opaque_from}",
-            ),
-        )
-        for f in found
-    ]
-    check = CheckForegrounds(min_side, ColourCache(colours or cache / "colours"))
+        import_module("pymatting")  # its first import compiles for a minute: before several workers do
+    items = [Item(f, _stamp(f, f"{rules.min_side} {f.record.colour} {f.record.opaque_from}")) for f in found]
+    check = CheckForegrounds(rules.min_side, ColourCache(colours or cache / "colours"))
     return _Scan(CheckedForeground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
 
 
@@ -152,35 +144,24 @@ def load_detector(recipe: LoadedRecipe) -> Detector | None:
     return None if spec == "none" else registry.load(resolved(spec, recipe.resolve))
 
 
-class Check(Protocol[Input]):
-    """What checks inputs, so many at a time."""
-
-    @property
-    def batch_size(self) -> int:
-        """Inputs to give at once."""
-
-    def __call__(self, items: Sequence[Item]) -> list[Answer[Input]]:
-        """Check some inputs."""
-
-
 @dataclass
-class _Scan(Generic[Input]):
+class _Scan(Generic[Found, Input]):
     """One kind of input: known results are read, the others computed and saved as they come."""
 
     record: type[Input]
     folder: Path
-    check: Check[Input]
+    check: CheckTask[Found, Input]
     label: str
     workers: Workers
+    batch_size: int = 1
 
-    def checked(self, items: Sequence[Item]) -> list[Input]:
+    def checked(self, items: Sequence[Item[Found]]) -> list[Input]:
         known = self._read()
         examined = [item for item in items if item.examined]
         missing = [item for item in examined if known.get(item.found.record.id, ("",))[0] != item.stamp]
         batch: list[tuple[str, Input]] = []
         saved = time.monotonic()
-        size = self.check.batch_size
-        batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+        batches = [missing[at : at + self.batch_size] for at in range(0, len(missing), self.batch_size)]
         results = chain.from_iterable(run(self.check, batches, self.workers))
         try:
             done = len(examined) - len(missing)
@@ -212,12 +193,11 @@ class _Scan(Generic[Input]):
             known.update((row.id, (stamp, row)) for stamp, row in zip(stamps, rows, strict=True))
         return known
 
-    def _save(self, batch: Iterable[tuple[str, Input]]) -> None:
-        pairs = list(batch)
-        if not pairs:
+    def _save(self, batch: Sequence[tuple[str, Input]]) -> None:
+        if not batch:
             return
-        table = to_table([row for _, row in pairs], self.record)
-        table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in pairs], pl.String))
+        table = to_table([row for _, row in batch], self.record)
+        table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in batch], pl.String))
         number = max((int(path.stem) + 1 for path in self.folder.glob("*.parquet")), default=0)
         write_parquet(self.folder / f"{number:06d}.parquet", table)
 
@@ -228,13 +208,6 @@ def _as_found(found: FoundForeground | FoundBackground, result: Input) -> Input:
     return replace(result, **said | {"state": result.state, "reason": result.reason, "detail": result.detail})
 
 
-def _stamp(files: Sequence[SourcePath | InputFile], settings: str) -> str:
-    """Say which state of the files, and which settings, a check result belongs to."""
-    return " ".join([*map(state_of, files), settings, _CHECKS])
-
-
-def _warm_up_pymatting() -> None:
-    """Import pymatting once before several workers do: its first import compiles for about a minute."""
-    import pymatting
-
-    del pymatting
+def _stamp(found: ForegroundInput | BackgroundInput, settings: str) -> str:
+    """Say which state of an input's files, and which settings, a check result belongs to."""
+    return " ".join([*map(state_of, found.files), settings, _CHECKS])

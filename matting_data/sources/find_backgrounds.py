@@ -13,7 +13,7 @@ from matting_data.records.found import FoundBackground
 from matting_data.sources.find_files import image_tree, leads_out, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import InputFile
 from matting_data.sources.opened import OpenedBackgrounds
-from matting_data.sources.sun.archive import find_tar_images
+from matting_data.sources.sun.archive import TarMember, find_tar_images
 from matting_data.sources.sun.trees import find_images, parse_path, read_class_names, read_partitions
 
 BUNDLED_PHOTOS = {
@@ -39,15 +39,10 @@ class BackgroundInput:
     record: FoundBackground
     file: InputFile
 
-
-@dataclass(frozen=True)
-class _Place:
-    """An image of a source: its path in it, what to call it, and where in a tar it lies."""
-
-    path: str
-    called: str
-    offset: int | None = None
-    size: int | None = None
+    @property
+    def files(self) -> list[InputFile]:
+        """Its file."""
+        return [self.file]
 
 
 def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None) -> list[BackgroundInput]:
@@ -74,12 +69,15 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
     found: list[BackgroundInput] = []
     for name, opened in sources.items():
         source = opened.source
-        places = list(_places(name, opened, cache))
-        identities = unique_ids(name, [place.called for place in places])
+        members = _members(name, opened, cache)
+        called = [member.path for member in members]
+        if source.layout == "openimages":
+            count = Counter(map(openimages_id, called))
+            called = [identity if count[identity := openimages_id(path)] == 1 and identity else path for path in called]
         records = []
-        for identity, place in zip(identities, places, strict=True):
-            stated = BUNDLED_PHOTOS[place.path] if source.layout == "bundled" else source.license or None
-            records.append(FoundBackground(identity, name, place.path, stated, place.offset, place.size))
+        for identity, member in zip(unique_ids(name, called), members, strict=True):
+            stated = BUNDLED_PHOTOS[member.path] if source.layout == "bundled" else source.license or None
+            records.append(FoundBackground(identity, name, member.path, stated, member.offset, member.size))
         if source.layout == "sun":
             records = list(_listed(opened, records))
         for record in records:
@@ -98,23 +96,16 @@ def openimages_id(path: str) -> str:
     return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
 
 
-def _places(name: str, opened: OpenedBackgrounds, cache: Path | None) -> Iterator[_Place]:
+def _members(name: str, opened: OpenedBackgrounds, cache: Path | None) -> list[TarMember]:
+    """List the images of a source, with their places where it is a tar."""
     source, key, root = opened.source, opened.key, opened.images
+    if source.layout == "sun" and isinstance(root, Path) and root.is_file():
+        return find_tar_images(root, cache / f"tar-{name}.parquet" if cache else None)
+    tree = f"{key}.{'images' if source.layout == 'openimages' else 'root'}"
+    paths = find_images(root) if source.layout == "sun" else image_tree(root, tree)
     if source.layout == "bundled":
-        yield from (_Place(path, path) for path in BUNDLED_PHOTOS if (root / path).is_file())
-    elif source.layout == "folder":
-        yield from (_Place(path, path) for path in image_tree(root, f"{key}.root"))
-    elif source.layout == "openimages":
-        paths = image_tree(root, f"{key}.images")
-        count = Counter(openimages_id(path) for path in paths)
-        for path in paths:
-            identity = openimages_id(path)
-            yield _Place(path, identity if identity and count[identity] == 1 else path)
-    elif isinstance(root, Path) and root.is_file():
-        index = cache / f"tar-{name}.parquet" if cache else None
-        yield from (_Place(m.path, m.path, m.offset, m.size) for m in find_tar_images(root, index))
-    else:
-        yield from (_Place(path, path) for path in find_images(root))
+        paths = [path for path in paths if path in BUNDLED_PHOTOS]
+    return [TarMember(path) for path in paths]
 
 
 def _listed(opened: OpenedBackgrounds, records: list[FoundBackground]) -> Iterator[FoundBackground]:

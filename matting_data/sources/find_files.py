@@ -6,32 +6,16 @@ import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.sources.source_paths import RemotePath, SourcePath
 
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".jp2",
-    ]
-)
+IMAGE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".avif",
+    ".heic", ".heif", ".jp2",
+))  # fmt: skip
 """Names that promise an image; what a file really is, decoding finds out."""
 
 _ID_LENGTH = 76
@@ -65,11 +49,8 @@ def image_tree(root: SourcePath, key: str) -> list[str]:
     if isinstance(root, RemotePath):
         return _remote_tree(root, key)
     if not root.exists():
-        try:
-            hint = nearest(root.name, [entry.name for entry in root.parent.iterdir()])
-        except OSError:
-            hint = ""
-        raise UsageError(f"{key}: there is no folder {root}{hint or '; correct the path in the recipe'}")
+        hint = nearest_sibling(root) or "; correct the path in the recipe"
+        raise UsageError(f"{key}: there is no folder {root}{hint}")
     if not root.is_dir():
         raise UsageError(f"{key}: {root} is a file, not a folder; name the folder that holds the images")
     found: list[str] = []
@@ -81,9 +62,7 @@ def image_tree(root: SourcePath, key: str) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = Path(folder).relative_to(root)
         found += [(relative / name).as_posix() for name in files if is_image_name(name)]
-    for path in found:
-        if not path.isascii() and any("\ud800" <= character <= "\udfff" for character in path):
-            raise UsageError(f"{key}: the name {path!a} below {root} is not UTF-8: rename it")
+    require_utf8(found, key, root)
     return sorted(found)
 
 
@@ -100,6 +79,21 @@ def _remote_tree(root: RemotePath, key: str) -> list[str]:
             raise UsageError(f"{key}: the name {name!a} below {root} is no path of a file: rename it")
         found.append(name)
     return sorted(found)
+
+
+def nearest_sibling(path: Path) -> str:
+    """Return ``"; did you mean 'x'?"`` for what lies where `path` does not and has the nearest name, or ``""``."""
+    try:
+        return nearest(path.name, [entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        return ""
+
+
+def require_utf8(names: Iterable[str], key: str, root: Path) -> None:
+    """Raise UsageError when a name below `root` is not UTF-8, so that no table can hold it."""
+    for name in names:
+        if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+            raise UsageError(f"{key}: the name {name!a} below {root} is not UTF-8: rename it")
 
 
 def is_image_name(path: str) -> bool:
@@ -141,16 +135,14 @@ def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
     """Return :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id."""
     paths = list(paths)
     ids = [make_id(source, path) for path in paths]
-    count = Counter(ids)
-    ids = [
-        f"{name}-{PurePosixPath(path).suffix.lstrip('.')}" if count[name] > 1 else name
-        for name, path in zip(ids, paths, strict=True)
-    ]
-    count = Counter(ids)  # a.jpg and a.png beside a-png.jpg
-    return [
-        f"{name[: _ID_LENGTH - 9]}-{_short_hash(path)}" if count[name] > 1 else name
-        for name, path in zip(ids, paths, strict=True)
-    ]
+    longer_names: tuple[Callable[[str, str], str], ...] = (
+        lambda name, path: f"{name}-{PurePosixPath(path).suffix.lstrip('.')}",
+        lambda name, path: f"{name[: _ID_LENGTH - 9]}-{_short_hash(path)}",  # a.jpg and a.png beside a-png.jpg
+    )
+    for longer in longer_names:
+        count = Counter(ids)
+        ids = [longer(name, path) if count[name] > 1 else name for name, path in zip(ids, paths, strict=True)]
+    return ids
 
 
 def require_distinct_ids(inputs: Iterable[tuple[str, str]]) -> None:

@@ -15,9 +15,6 @@ from matting_data.sources.find_files import image_tree, read_metadata, require_d
 from matting_data.sources.opened import OpenedForegrounds
 from matting_data.sources.source_paths import SourcePath
 
-_Files = tuple[str | None, str | None, FoundReason | None, str | None]
-"""Image, matte, and the reason and detail where one is missing."""
-
 
 @dataclass(frozen=True)
 class ForegroundInput:
@@ -26,6 +23,11 @@ class ForegroundInput:
     record: FoundForeground
     image_path: SourcePath
     alpha_path: SourcePath | None
+
+    @property
+    def files(self) -> list[SourcePath]:
+        """Its files."""
+        return [path for path in (self.image_path, self.alpha_path) if path]
 
 
 def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool = False) -> list[ForegroundInput]:
@@ -55,20 +57,17 @@ def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool 
 def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[ForegroundInput]:
     source, key, root, alpha_root = opened.source, opened.key, opened.images, opened.alphas
     images = image_tree(root, f"{key}.{'image' if alpha_root else 'root'}")
-    if alpha_root is None:
-        files: list[_Files] = [(image, None, None, None) for image in images]
-    else:
-        files = _pair(images, image_tree(alpha_root, f"{key}.alpha"))
+    mattes = image_tree(alpha_root, f"{key}.alpha") if alpha_root else []
+    files = _pair(images, mattes)
     table = opened.metadata
     metadata = _by_path(read_metadata(table), images, table) if table else {}
     if with_split and not any(row["split"] for row in metadata.values()):
-        raise UsageError(
-            f"{key}: split.from_metadata asks for a split, and its metadata gives none: add a column 'split'"
-        )
+        raise UsageError(f"{key}: split.from_metadata asks for a split, its metadata gives none: add a column 'split'")
     # mattes without an image are named apart, or they could take the id of an image that has another matte
-    ids = unique_ids(name, [image or f"unpaired-{alpha}" for image, alpha, _, _ in files])
+    ids = unique_ids(name, [image or f"unpaired-{alpha}" for image, alpha in files])
     found = []
-    for identity, (image, alpha, reason, detail) in zip(ids, files, strict=True):
+    for identity, (image, alpha) in zip(ids, files, strict=True):
+        reason, detail = _missing(image, alpha) if alpha_root else (None, None)
         values = metadata.get(image or "", {})
         split = values.get("split") if with_split else None
         record = FoundForeground(
@@ -88,9 +87,8 @@ def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[Foregr
             reason=reason,
             detail=detail,
         )
-        found.append(
-            ForegroundInput(record, root / (image or ""), alpha_root / alpha if alpha_root and alpha else None)
-        )
+        matte = alpha_root / alpha if alpha_root and alpha else None
+        found.append(ForegroundInput(record, root / (image or ""), matte))
     return found
 
 
@@ -105,7 +103,7 @@ def _by_path(rows: dict[str, dict[str, str]], images: list[str], table: Path) ->
     return found
 
 
-def _pair(images: list[str], alphas: list[str]) -> list[_Files]:
+def _pair(images: list[str], alphas: list[str]) -> list[tuple[str | None, str | None]]:
     """Match images and mattes: by equal path, else by path without suffix, else by stem, where that is unambiguous.
 
     Gives each image in order, then each matte left over.
@@ -119,19 +117,17 @@ def _pair(images: list[str], alphas: list[str]) -> list[_Files]:
         for key, candidates in left_images.items():
             if len(candidates) == len(left_alphas[key]) == 1:
                 pairs[candidates[0]] = left_alphas[key][0]
-    rows: list[_Files] = [
-        (image, pairs[image], None, None)
-        if image in pairs
-        else (image, None, "no_matte", f"no matte, or more than one, is called {_stem(image)!r}")
-        for image in images
-    ]
     used = set(pairs.values())
-    rows += [
-        (None, alpha, "no_image", f"no image, or more than one, is called {_stem(alpha)!r}")
-        for alpha in alphas
-        if alpha not in used
-    ]
-    return rows
+    return [*((image, pairs.get(image)) for image in images), *((None, alpha) for alpha in alphas if alpha not in used)]
+
+
+def _missing(image: str | None, alpha: str | None) -> tuple[FoundReason | None, str | None]:
+    """Say why a pair cannot be used, where one of the two is missing."""
+    if image and alpha:
+        return None, None
+    if image:
+        return "no_matte", f"no matte, or more than one, is called {_stem(image)!r}"
+    return "no_image", f"no image, or more than one, is called {_stem(alpha or '')!r}"
 
 
 def _without_suffix(path: str) -> str:

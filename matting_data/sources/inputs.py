@@ -39,32 +39,29 @@ def read_input(file: SourcePath | InputFile) -> bytes:
     """
     if not isinstance(file, InputFile):
         file = InputFile(file)
-    if isinstance(file.path, RemotePath):
-        return _read_remote(file.path)
+    path = file.path
     try:
-        status = file.path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise RejectedInput("unreadable", "it is no regular file")
-        size = status.st_size if file.size is None else file.size
+        if isinstance(path, RemotePath):
+            size = path.info().size
+        else:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise RejectedInput("unreadable", "it is no regular file")
+            size = status.st_size if file.size is None else file.size
         if size > _MAX_BYTES:
             raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
-        with open(file.path, "rb") as stream:
+        if isinstance(path, RemotePath):
+            return path.read()
+        with open(path, "rb") as stream:
             stream.seek(file.offset)
             data = stream.read(size)
+    except MissingFileError:
+        raise RejectedInput("unreadable", "No such file or directory") from None
     except OSError as error:
         raise RejectedInput("unreadable", f"{error.strerror or error}") from None
     if file.size is not None and len(data) < size:
-        raise RejectedInput("unreadable", f"{file.path.name} ends {size - len(data)} bytes before the image does")
+        raise RejectedInput("unreadable", f"{path.name} ends {size - len(data)} bytes before the image does")
     return data
-
-
-def _read_remote(path: RemotePath) -> bytes:
-    try:
-        if (size := path.info().size) > _MAX_BYTES:
-            raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
-        return path.read()
-    except MissingFileError:
-        raise RejectedInput("unreadable", "No such file or directory") from None
 
 
 def local_files(files: Iterable[SourcePath | InputFile | None]) -> Iterator[Path]:

@@ -111,15 +111,15 @@ def open_foregrounds(recipe: LoadedRecipe) -> dict[str, OpenedForegrounds]:
     """Open the sources of foregrounds by name; errors as of :func:`open_backgrounds`."""
     opened = {}
     for number, source in enumerate(recipe.recipe.foregrounds.sources):
-        key, metadata = f"foregrounds.sources[{number}]", _resolved(recipe, source.metadata)
+        metadata = _resolved(recipe, source.metadata)
         if source.layout == "bundled":
-            found = OpenedForegrounds(source, key, BUNDLED_PEOPLE, None, metadata or BUNDLED_PEOPLE / "people.csv")
-        elif source.layout == "pairs":
-            folders = source_path(recipe, source.image or ""), source_path(recipe, source.alpha or "")
-            found = OpenedForegrounds(source, key, *folders, metadata)
+            images: SourcePath = BUNDLED_PEOPLE
+            metadata = metadata or BUNDLED_PEOPLE / "people.csv"
         else:
-            found = OpenedForegrounds(source, key, source_path(recipe, source.root or ""), None, metadata)
-        opened[source_name(source)] = found
+            images = source_path(recipe, source.image or source.root or "")
+        alphas = source_path(recipe, source.alpha) if source.alpha else None
+        name, key = source_name(source), f"foregrounds.sources[{number}]"
+        opened[name] = OpenedForegrounds(source, key, images, alphas, metadata)
     return opened
 
 
@@ -135,20 +135,14 @@ def open_backgrounds(recipe: LoadedRecipe) -> dict[str, OpenedBackgrounds]:
     """
     opened = {}
     for number, source in enumerate(recipe.recipe.backgrounds.sources):
-        tables = (_resolved(recipe, getattr(source, name)) for name in _TABLES)
-        opened[source_name(source)] = OpenedBackgrounds(
-            source, f"backgrounds.sources[{number}]", _photographs(recipe, source), *tables
-        )
+        if source.layout == "bundled":
+            images: SourcePath = Path(str(resources.files("skimage") / "data"))
+        else:
+            images = source_path(recipe, source.images or source.root or "")
+        named = source.metadata, source.annotations, source.classes, source.partitions
+        tables = [_resolved(recipe, path) for path in named]
+        opened[source_name(source)] = OpenedBackgrounds(source, f"backgrounds.sources[{number}]", images, *tables)
     return opened
-
-
-_TABLES = ("metadata", "annotations", "classes", "partitions")
-
-
-def _photographs(recipe: LoadedRecipe, source: BackgroundSource) -> SourcePath:
-    if source.layout == "bundled":
-        return Path(str(resources.files("skimage") / "data"))
-    return source_path(recipe, source.images or source.root or "")
 
 
 def _resolved(recipe: LoadedRecipe, path: str | None) -> Path | None:

@@ -42,10 +42,6 @@ class RemotePath:
         """The last part of the path."""
         return PurePosixPath(self.path).name
 
-    def is_file(self) -> bool:
-        """Tell whether a listing showed a file here."""
-        return self.path in self._listing
-
     def tree(self) -> list[str]:
         """List all files below, as paths from here, and remember their sizes and times.
 

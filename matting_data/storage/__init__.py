@@ -14,8 +14,6 @@ __all__ = ["ByteSource", "FileInfo", "LocalStorage", "Location", "MissingFileErr
 Location = Storage | Path | str
 """A folder, a URL, or what :func:`open_storage` made of one."""
 
-_LOCAL = ("file://", "local://")
-
 
 def open_storage(
     location: Location, options: Mapping[str, Any] | None = None, tries: int = 4, wait: float = 0.5
@@ -42,11 +40,10 @@ def open_storage(
     """
     if isinstance(location, Storage):
         return location
+    if isinstance(location, str):
+        location = location.removeprefix("file://").removeprefix("local://")
     if isinstance(location, Path) or "://" not in location:
         return LocalStorage(Path(location), tries, wait)
-    for protocol in _LOCAL:
-        if location.startswith(protocol):
-            return LocalStorage(Path(location.removeprefix(protocol)), tries, wait)
     storage = Storage(location.rstrip("/"), options, tries, wait)
     storage.filesystem()  # refuses unknown protocols now
     return storage

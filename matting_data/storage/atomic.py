@@ -55,7 +55,7 @@ class HashingFile(io.RawIOBase):
         self._stream = stream
         self._path = path
         self._digest = hashlib.sha256()
-        self._length = 0
+        self.bytes_written = 0
 
     def writable(self) -> bool:
         """Tell that the file takes bytes."""
@@ -66,13 +66,8 @@ class HashingFile(io.RawIOBase):
         with storage_errors(self._path):
             self._stream.write(data)
         self._digest.update(data)
-        self._length += len(data)
+        self.bytes_written += len(data)
         return len(data)
-
-    @property
-    def bytes_written(self) -> int:
-        """Length so far."""
-        return self._length
 
     @property
     def sha256(self) -> str:
@@ -275,16 +270,13 @@ def sha256_file(path: Path) -> str:
 
 def process_runs(process: int) -> bool:
     """Tell whether a process of this machine runs; on Windows, where no signal can ask without harm, always True."""
-    if sys.platform == "win32":
-        return True
-    else:
+    if sys.platform != "win32":
         try:
-            os.kill(process, 0)
+            with suppress(PermissionError):  # it runs, for another user
+                os.kill(process, 0)
         except (ProcessLookupError, OverflowError):  # no such process, or no system has such a number
             return False
-        except OSError:  # it runs, for another user
-            return True
-        return True
+    return True
 
 
 def _publish(stream: BinaryIO, temporary: Path, target: Path) -> None:
@@ -311,7 +303,6 @@ def _sync_files(folder: Path) -> None:
     if sys.platform != "win32":
         os.sync()
     else:
-        for path in folder.rglob("*"):
-            if path.is_file():
-                with open(path, "r+b") as stream:
-                    os.fsync(stream.fileno())
+        for path in filter(Path.is_file, folder.rglob("*")):
+            with open(path, "r+b") as stream:
+                os.fsync(stream.fileno())

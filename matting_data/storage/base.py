@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from matting_data.errors import DamageError, MattingDataError, MissingExtraError, StorageError, UsageError
 from matting_data.storage.atomic import HashingFile, storage_errors
-from matting_data.storage.retries import back_off
+from matting_data.storage.retries import TRY_LATER, back_off
 from matting_data.storage.scratch_file import scratch_file
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ _BLOCK = 16 << 20
 """Bytes per request for a file that is read as a whole."""
 
 _IN_EXTRA = ("http", "https", "s3", "s3a")
-
-_TRY_LATER = {408, 425, 429}
-
-_NO_CONDITION = (NotImplementedError, TypeError)
-"""Raised by file systems of fsspec that cannot create a file on the condition that there is none."""
 
 _FINAL = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, NotImplementedError)
 """Errors that the same request would meet again."""
@@ -177,10 +172,8 @@ class Storage:
     def fetched(self, name: str) -> Iterator[Path]:
         """Give a file as one of the local disk, for the block; errors as of :meth:`read`."""
         with scratch_file() as (stream, path):
-            for block in self._blocks(name):
-                with storage_errors(path):
-                    stream.write(block)
             with storage_errors(path):
+                stream.writelines(self._blocks(name))
                 stream.flush()
             yield path
 
@@ -221,7 +214,7 @@ class Storage:
                 filesystem.pipe_file(path, data, mode="create")
             except FileExistsError:
                 return False
-            except _NO_CONDITION:
+            except (NotImplementedError, TypeError):  # it knows no such condition
                 if self.exists(name):
                     return False
                 filesystem.pipe_file(path, data)
@@ -339,7 +332,7 @@ def _may_pass(error: Exception) -> bool:
     """Tell whether the same request may succeed later."""
     status = getattr(error, "status", None)
     if isinstance(status, int) and 400 <= status < 500:
-        return status in _TRY_LATER
+        return status in TRY_LATER
     return not isinstance(error, _FINAL) and not _without_credentials(error)
 
 

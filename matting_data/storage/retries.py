@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from matting_data.seeds import derive_seed
 
+TRY_LATER = (408, 425, 429)
+"""Statuses of HTTP below 500 after which the same request may succeed."""
+
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 60.0
 

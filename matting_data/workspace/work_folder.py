@@ -28,10 +28,8 @@ from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 
 WORK = ".work"
 
-_MARK = "CACHEDIR.TAG"
+_MARK_NAME = f"{WORK}/CACHEDIR.TAG"
 """Says that the folder is ours, and to backup programs that it can be made again (bford.info/cachedir)."""
-
-_MARK_NAME = f"{WORK}/{_MARK}"
 
 _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
@@ -114,31 +112,24 @@ def locked_since(out: Storage) -> float | None:
 
 def refuse_foreign(out: Storage) -> None:
     """Raise UsageError when `out` is a file, or holds content that no build of ours left."""
-    if isinstance(out, LocalStorage):
-        _refuse_foreign_folder(out, Path(out.name))
-        return
-    names = out.names()
-    if names and not is_ours(out) and not (names == {WORK} and set(out.files(WORK)) <= {LOCK, _MARK_NAME}):
-        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name a new prefix")
-
-
-def _refuse_foreign_folder(storage: LocalStorage, out: Path) -> None:
     try:
-        str(out).encode()
-        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-        is_file = out.exists() and not out.is_dir()
+        names = out.names()
+        out.name.encode()
+        is_file = isinstance(out, LocalStorage) and out.path.exists() and not out.path.is_dir()
     except (OSError, ValueError) as error:
-        raise StorageError(f"cannot use --out {str(out)!a}: {error}; choose another --out") from None
+        raise StorageError(f"cannot use --out {out.name!a}: {error}; choose another --out") from None
     if is_file:
         raise UsageError(f"--out {out} is a file: name a folder")
-    if names and not is_ours(storage) and not (names == {WORK} and _just_begun(out / WORK)):
-        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name an empty or new folder")
+    if names and not is_ours(out) and not (names == {WORK} and _just_begun(out)):
+        place = "an empty or new folder" if out.local else "a new prefix"
+        raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name {place}")
 
 
-def _just_begun(work: Path) -> bool:
-    """Tell whether a folder holds no more than a build leaves that was killed before it could set its mark."""
-    return work.is_dir() and all(
-        path.name.startswith(_MARK) or (path.name == "lock" and not path.stat().st_size) for path in work.iterdir()
+def _just_begun(out: Storage) -> bool:
+    """Tell whether `.work` holds no more than a build leaves that was killed before it could set its mark."""
+    return all(
+        name.startswith(_MARK_NAME) or (name == LOCK and not (out.local and info.size))
+        for name, info in out.files(WORK, deep=True).items()
     )
 
 
@@ -186,15 +177,12 @@ def shortened(changes: Sequence[str]) -> str:
 def differences(before: Any, after: Any, key: str = "") -> list[str]:
     """List what differs between two nested documents as ``key old → new``."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        names = list(dict.fromkeys([*before, *after]))
-        return [
-            change
-            for name in names
-            for change in differences(before.get(name), after.get(name), f"{key}.{name}" if key else name)
-        ]
+        start = f"{key}." if key else ""
+        pairs = {f"{start}{name}": (before.get(name), after.get(name)) for name in (*before, *after)}
+        return [change for name, (b, a) in pairs.items() for change in differences(b, a, name)]
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        pairs = enumerate(zip(before, after, strict=True))
-        return [change for i, (b, a) in pairs for change in differences(b, a, f"{key}[{i}]")]
+        rows = enumerate(zip(before, after, strict=True))
+        return [change for i, (b, a) in rows for change in differences(b, a, f"{key}[{i}]")]
     return [] if before == after else [f"{key} {_short(before)} → {_short(after)}"]
 
 

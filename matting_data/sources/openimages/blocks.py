@@ -9,7 +9,8 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from matting_data.errors import UsageError, nearest
-from matting_data.records.tables import PARQUET_ERRORS
+from matting_data.records.tables import table_errors
 from matting_data.sources.openimages.recognise import FileKind, MetadataFile
 
 BLOCK_BYTES = 4 << 20
@@ -107,13 +108,12 @@ class Block:
     line: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class OpenTable:
-    """A table being read: its layout, its blocks, and whether its last line was whole (known at the end)."""
+    """A table being read: its layout and its blocks."""
 
     layout: Layout
     blocks: Iterator[Block]
-    unterminated: bool = False
 
 
 def count(data: bytes, character: str) -> int:
@@ -137,24 +137,19 @@ def open_table(file: MetadataFile, block_bytes: int = BLOCK_BYTES) -> OpenTable:
     """
     if file.format == "parquet":
         return _open_parquet(file)
-    stream: BinaryIO = gzip.open(file.path) if file.format == "csv.gz" else open(file.path, "rb")  # type: ignore[assignment]  # noqa: SIM115
-    reader = _CsvReader(file.path, stream, block_bytes)
-    first = reader.first_line()
+    with _whole(file.path), _opened(file) as stream:
+        first = stream.readline(_LONGEST_ROW)
     if not first.strip():
-        stream.close()
         raise UsageError(f"{file.path} is empty: download it again")
     cells = first.decode("utf-8-sig", "replace").strip().replace('"', "").split(",")
-    if _ID.fullmatch(cells[0]):
-        fitting = [columns for columns in _HEADERLESS[file.kind] if len(columns) == len(cells)]
-        if not fitting and not (file.kind == "images" and '"' in first.decode("utf-8", "replace")):
-            stream.close()
-            raise UsageError(f"{file.path} has no header and {len(cells)} columns: add its header as the first line")
-        table = OpenTable(Layout(file.kind, (fitting or [IMAGE_COLUMNS])[0]), iter(()))
-        table.blocks = reader.blocks(table, first, 1)
-    else:
-        table = OpenTable(_layout(file, cells), iter(()))
-        table.blocks = reader.blocks(table, b"", 2)
-    return table
+    if not _ID.fullmatch(cells[0]):
+        layout = _layout(file, cells)
+        return OpenTable(layout, _csv_blocks(file, layout, block_bytes, header=True))
+    fitting = [columns for columns in _HEADERLESS[file.kind] if len(columns) == len(cells)]
+    if not fitting and not (file.kind == "images" and b'"' in first):
+        raise UsageError(f"{file.path} has no header and {len(cells)} columns: add its header as the first line")
+    layout = Layout(file.kind, (fitting or [IMAGE_COLUMNS])[0])
+    return OpenTable(layout, _csv_blocks(file, layout, block_bytes, header=False))
 
 
 def _layout(file: MetadataFile, header: list[str]) -> Layout:
@@ -167,65 +162,51 @@ def _layout(file: MetadataFile, header: list[str]) -> Layout:
     return Layout(file.kind, columns)
 
 
-class _CsvReader:
-    """Cuts a stream into blocks of whole rows."""
-
-    def __init__(self, path: Path, stream: BinaryIO, block_bytes: int) -> None:
-        self._path = path
-        self._stream = stream
-        self._block_bytes = block_bytes
-
-    def first_line(self) -> bytes:
-        return self._guarded(lambda: self._stream.readline(_LONGEST_ROW))
-
-    def blocks(self, table: OpenTable, carried: bytes, line: int) -> Iterator[Block]:
-        size = self._block_bytes
-        windows = carried.endswith(b"\r\n")
-        with self._stream:
-            while chunk := self._guarded(lambda: self._stream.read(size)):
-                data = carried + chunk
-                windows = windows or b"\r\n" in chunk[: 1 << 16]
-                cut = table.layout.cut_before(data, len(data))
-                if cut == 0:
-                    if len(data) > _LONGEST_ROW:
-                        raise UsageError(
-                            f"{self._path} has no row of OpenImages from line {line} on: download it again"
-                        )
-                    carried = data
-                    continue
-                carried = data[cut:]
-                block = data[:cut]
+def _csv_blocks(file: MetadataFile, layout: Layout, block_bytes: int, header: bool) -> Iterator[Block]:
+    """Cut a file into blocks of whole rows."""
+    carried, line, windows = b"", 1 + header, False
+    with _whole(file.path), _opened(file) as stream:
+        if header:
+            stream.readline(_LONGEST_ROW)
+        while chunk := stream.read(block_bytes):
+            data = carried + chunk
+            windows = windows or b"\r\n" in chunk[: 1 << 16]
+            cut = layout.cut_before(data, len(data))
+            if cut == 0 and len(data) > _LONGEST_ROW:
+                raise UsageError(f"{file.path} has no row of OpenImages from line {line} on: download it again")
+            block, carried = data[:cut], data[cut:]
+            if block:
                 yield Block(block.replace(b"\r\n", b"\n") if windows else block, line)
                 line += count(block, "\n")
-            if carried:
-                table.unterminated = not carried.endswith(b"\n")
-                yield Block(carried.replace(b"\r\n", b"\n") if windows else carried, line)
+    if carried:
+        yield Block(carried.replace(b"\r\n", b"\n") if windows else carried, line)
 
-    def _guarded(self, read: Callable[[], bytes]) -> bytes:
-        try:
-            return read()
-        except (OSError, EOFError, zlib.error) as error:
-            self._stream.close()
-            what = str(error) or type(error).__name__
-            raise UsageError(f"{self._path} is cut short or damaged ({what}): download it again") from None
+
+def _opened(file: MetadataFile) -> BinaryIO:
+    return gzip.open(file.path) if file.format == "csv.gz" else open(file.path, "rb")  # type: ignore[return-value]
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Raise what reading a damaged file raises as a UsageError."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        what = str(error) or type(error).__name__
+        raise UsageError(f"{path} is cut short or damaged ({what}): download it again") from None
 
 
 def _open_parquet(file: MetadataFile) -> OpenTable:
-    remedy = "is no readable Parquet file: write or download it again"
-    try:
-        source = pl.scan_parquet(file.path, glob=False)
-        names = source.collect_schema().names()
+    source = pl.scan_parquet(file.path, glob=False)
+    what = f"{file.path} is no readable Parquet file", "write or download it again", UsageError
+    with table_errors(*what):
         rows = int(source.select(pl.len()).collect().item())
-    except PARQUET_ERRORS as error:
-        raise UsageError(f"{file.path} {remedy} ({str(error).splitlines()[0]})") from None
-    layout = _layout(file, names)
+        layout = _layout(file, source.collect_schema().names())
 
     def blocks() -> Iterator[Block]:
         for start in range(0, rows, BLOCK_ROWS):
-            try:
+            with table_errors(*what):
                 table = source.slice(start, BLOCK_ROWS).cast(pl.String).collect()
-            except PARQUET_ERRORS as error:
-                raise UsageError(f"{file.path} {remedy} ({str(error).splitlines()[0]})") from None
             table.columns = list(layout.columns)
             yield Block(table, start + 1)
 

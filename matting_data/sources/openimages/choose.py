@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from matting_data.errors import DamageError, UsageError
+from matting_data.errors import UsageError
 from matting_data.records.codes import Outcome
-from matting_data.records.tables import PARQUET_ERRORS
+from matting_data.records.tables import table_errors
 from matting_data.seeds import derive_seed
 from matting_data.sources.openimages.verdicts import read_report
 
@@ -57,10 +57,8 @@ def choose_images(
     chosen = pl.DataFrame(schema={"split": pl.String, "image_id": pl.String, "draw": pl.UInt64})
     total = 0
     for path in sorted(verdicts.glob("verdicts-*.parquet")):
-        try:
+        with table_errors(f"{path} is damaged", "remove it and run again"):
             part = pl.read_parquet(path, columns=["split", "image_id", "verdict", "license"], glob=False)
-        except PARQUET_ERRORS as error:
-            raise DamageError(f"{path} is damaged ({str(error).splitlines()[0]}): remove it and run again") from None
         part = part.filter(pl.col("verdict").is_in(list(outcomes)) & (pl.col("split") != ""))
         if allowed is not None:
             licenses = [text for text in part["license"].unique().to_list() if allowed(text)]

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from matting_data.errors import UsageError
 from matting_data.humans.labels import LabelSet
 from matting_data.sources.openimages.recognise import Metadata
 
-_KEYS = ("Subcategory", "Part")
 _LARGEST = 64 << 20
 """Bytes; the largest of these files has half a megabyte."""
+
+
+class _Node(BaseModel):
+    """A class in the hierarchy's file, with the classes below it."""
+
+    LabelName: str
+    Subcategory: list[_Node] = []
+    Part: list[_Node] = []
 
 
 def class_names(paths: Iterable[Path]) -> dict[str, str]:
@@ -70,27 +77,18 @@ def hierarchy(path: Path) -> dict[str, list[tuple[str, str]]]:
     UsageError
         If it is no such JSON.
     """
-    remedy = f"{path} is no hierarchy of classes: download bbox_labels_600_hierarchy.json again"
     children: dict[str, list[tuple[str, str]]] = {}
     try:
-        waiting: list[Any] = [json.loads(_text(path))]
-    except (ValueError, RecursionError):
-        raise UsageError(remedy) from None
+        waiting = [_Node.model_validate_json(_text(path))]
+    except ValidationError:
+        raise UsageError(f"{path} is no hierarchy of classes: download bbox_labels_600_hierarchy.json again") from None
     while waiting:
         node = waiting.pop()
-        if not isinstance(node, dict) or not isinstance(node.get("LabelName"), str):
-            raise UsageError(remedy)
-        own = children.setdefault(node["LabelName"], [])
-        for key in _KEYS:
-            below = node.get(key, [])
-            if not isinstance(below, list):
-                raise UsageError(remedy)
-            for child in below:
-                entry = (key, child.get("LabelName", "") if isinstance(child, dict) else "")
-                if entry not in own:
-                    own.append(entry)
-            waiting.extend(below)
-    return children
+        own = children.setdefault(node.LabelName, [])
+        for key, below in (("Subcategory", node.Subcategory), ("Part", node.Part)):
+            own += [(key, child.LabelName) for child in below]
+            waiting += below
+    return {mid: list(dict.fromkeys(own)) for mid, own in children.items()}
 
 
 def known_labels(metadata: Metadata, labels: LabelSet) -> tuple[LabelSet, frozenset[str] | None]:

@@ -14,23 +14,22 @@ import polars as pl
 
 from matting_data.humans.evidence_table import BOX, DEPICTION, GROUP, MACHINE, ROW_SCHEMA, VERIFIED, codes
 from matting_data.humans.labels import LabelSet, load_label_set
-from matting_data.sources.openimages.blocks import BLOCK_BYTES, Block, Layout, open_table
+from matting_data.sources.openimages.blocks import BLOCK_BYTES, Block, open_table
 from matting_data.sources.openimages.classes import known_labels
 from matting_data.sources.openimages.findings import EXAMPLES, FileReport, MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, MetadataFile
 from matting_data.sources.openimages.spill import Spill, parts_for
-from matting_data.sources.openimages.usable_rows import Problems, Rows, ids_to_numbers, parse
+from matting_data.sources.openimages.usable_rows import Problems, Rows, ids_to_numbers, parse, runs_of
 
 IMAGE_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,
     "file": pl.UInt16,
     "split": pl.String,
     "rotation": pl.Int16,
-    "license": pl.UInt32,
+    "license": pl.Categorical,
 }
 SPLITS = ("", "train", "validation", "test")
 _KINDS = {"boxes": BOX, "verified": VERIFIED, "machine": MACHINE}
-_SLIM = ("Subset", "Rotation", "License")
 _MOST_UNKNOWN = 10_000
 
 
@@ -45,9 +44,6 @@ class Evidence:
     rows, images : Spill
         Evidence as of :data:`ROW_SCHEMA`, where the ``flags`` of rows with code 0 are the place of their file's split
         in :data:`SPLITS`; and the lists of images.
-    parts : int
-    licenses : list of str
-        What the column ``license`` of `images` numbers.
     report : MetadataReport
         Of the reading; verdicts complete it.
     has_list : bool
@@ -57,16 +53,13 @@ class Evidence:
     labels: LabelSet
     rows: Spill
     images: Spill
-    parts: int
-    licenses: list[str] = field(default_factory=list)
-    report: MetadataReport = field(default_factory=MetadataReport)
-    has_list: bool = False
+    report: MetadataReport
+    has_list: bool
 
 
 def collect(
     metadata: Metadata,
     folder: Path,
-    labels: LabelSet | None = None,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     advance: Callable[[int], object] | None = None,
@@ -79,8 +72,6 @@ def collect(
         From :func:`matting_data.sources.openimages.recognise.recognise`.
     folder : Path
         Empty folder for the parts, about a tenth of the metadata's size; the caller removes it.
-    labels : LabelSet, optional
-        Default is mattingdata's own.
     workers : int, optional
         Threads; default is one a core, at most four.
     block_bytes : int
@@ -93,14 +84,11 @@ def collect(
     UsageError
         If a table lacks a column, or is damaged or cut short so that it cannot be read on.
     """
-    labels, described = known_labels(metadata, labels or load_label_set())
+    labels, described = known_labels(metadata, load_label_set())
     parts = parts_for(metadata.total_bytes)
-    evidence = Evidence(
-        labels, Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA), parts
-    )
-    evidence.report.ignored = list(metadata.ignored)
-    evidence.report.weaker = list(metadata.missing())
-    evidence.has_list = bool(metadata.of("images"))
+    rows, images = Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA)
+    report = MetadataReport(ignored=list(metadata.ignored), weaker=list(metadata.missing()))
+    evidence = Evidence(labels, rows, images, report, has_list=bool(metadata.of("images")))
     reader = _Reader(evidence, described, workers or min(4, os.cpu_count() or 1), block_bytes, advance)
     for number, file in enumerate(metadata.of("images", "boxes", "verified", "machine")):
         name = file.path.relative_to(metadata.root).as_posix()
@@ -118,76 +106,63 @@ class _Extract:
     table: pl.DataFrame
     rows: int
     problems: Problems
-    unknown: pl.DataFrame | None = None
+    unknown: dict[str, int]
 
 
+@dataclass
 class _Reader:
-    def __init__(
-        self,
-        evidence: Evidence,
-        described: frozenset[str] | None,
-        workers: int,
-        block_bytes: int,
-        advance: Callable[[int], object] | None,
-    ) -> None:
-        self.unknown: Counter[str] = Counter()
-        self._evidence = evidence
-        self._workers = workers
-        self._block_bytes = block_bytes
-        self._advance = advance
-        code = codes(evidence.labels)
-        self._mids = list(code)
-        self._codes = list(code.values())
+    evidence: Evidence
+    described: frozenset[str] | None
+    workers: int
+    block_bytes: int
+    advance: Callable[[int], object] | None
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._codes = codes(self.evidence.labels)
         label = pl.col("LabelName")
-        self._speaks = label.is_in(self._mids)
-        self._unknown = None if described is None else ~label.is_in(sorted(described))
-        self._licenses: dict[str, int] = {}
+        self._speaks = label.is_in(list(self._codes))
+        self._unknown = pl.lit(value=False) if self.described is None else ~label.is_in(sorted(self.described))
 
     def read(self, file: MetadataFile, number: int, report: FileReport) -> FileReport:
-        table = open_table(file, self._block_bytes)
+        table = open_table(file, self.block_bytes)
+        spill = self.evidence.images if file.kind == "images" else self.evidence.rows
 
         def extract(block: Block) -> _Extract:
             rows = parse(block, table.layout)
-            return self._images(rows) if file.kind == "images" else self._evidence_of(rows, file, table.layout)
+            return _images(rows, file, number) if file.kind == "images" else self._evidence_of(rows, file)
 
-        for found in _in_order(extract, self._counted(table.blocks), self._workers):
+        def blocks() -> Iterator[Block]:
+            for block in table.blocks:
+                data = block.data
+                report.unterminated = isinstance(data, bytes) and not data.endswith(b"\n")
+                if self.advance is not None:
+                    self.advance(len(data) if isinstance(data, bytes) else int(data.estimated_size()))
+                yield block
+
+        for found in _in_order(extract, blocks(), self.workers):
             report.rows += found.rows
             report.add_problems(found.problems)
-            if found.unknown is not None:
-                self._count_unknown(found.unknown)
-            if file.kind == "images":
-                self._evidence.images.add(self._numbered(found.table, file, number))
-            else:
-                self._evidence.rows.add(found.table)
-        report.unterminated = table.unterminated
+            self.evidence.report.unknown_rows += sum(found.unknown.values())
+            self.unknown.update(found.unknown)
+            if len(self.unknown) > _MOST_UNKNOWN:
+                self.unknown = Counter(dict(self.unknown.most_common(_MOST_UNKNOWN // 2)))
+            spill.add(found.table)
         return report
 
-    def _counted(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        for block in blocks:
-            if self._advance is not None:
-                data = block.data
-                self._advance(len(data) if isinstance(data, bytes) else int(data.estimated_size()))
-            yield block
-
-    def _evidence_of(self, rows: Rows, file: MetadataFile, layout: Layout) -> _Extract:
+    def _evidence_of(self, rows: Rows, file: MetadataFile) -> _Extract:
         table, kind = rows.table, _KINDS[file.kind]
-        runs = rows.runs
-        if kind == BOX:
-            real = table["Confidence"] > 0
-            if not real.all():
-                kept = table.filter(real)
-                runs = kept.group_by(ids_to_numbers(pl.col("ImageID")).alias("image")).agg(rows=pl.len())
+        runs = rows.runs if kind != BOX else runs_of(table.filter(pl.col("Confidence") > 0))
         by_file = pl.lit(kind, pl.UInt8)
         by_source = pl.when(pl.col("Source") == "machine").then(pl.lit(MACHINE, pl.UInt8))
-        flags = GROUP * (pl.col("IsGroupOf") == 1).cast(pl.UInt8) + DEPICTION * (pl.col("IsDepiction") == 1).cast(
-            pl.UInt8
-        )
+        group, depiction = ((pl.col(flag) == 1).cast(pl.UInt8) for flag in ("IsGroupOf", "IsDepiction"))
+        flags = GROUP * group + DEPICTION * depiction if kind == BOX else pl.lit(0)
         speaking = table.filter(self._speaks).select(
             ids_to_numbers(pl.col("ImageID")).alias("image"),
             (by_source.otherwise(pl.lit(VERIFIED, pl.UInt8)) if "Source" in table.columns else by_file).alias("kind"),
-            pl.col("LabelName").replace_strict(self._mids, self._codes, return_dtype=pl.UInt16).alias("code"),
+            pl.col("LabelName").replace_strict(self._codes, return_dtype=pl.UInt16).alias("code"),
             pl.col("Confidence").alias("confidence"),
-            (flags if kind == BOX else pl.lit(0)).cast(pl.UInt8).alias("flags"),
+            flags.cast(pl.UInt8).alias("flags"),
             pl.lit(0, pl.UInt32).alias("rows"),  # the runs below count every row
         )
         if kind == BOX:
@@ -201,49 +176,23 @@ class _Reader:
             pl.lit(split, pl.UInt8).alias("flags"),
             pl.col("rows").cast(pl.UInt32),
         )
-        unknown = None
-        if self._unknown is not None:
-            strangers = table.filter(self._unknown)
-            unknown = strangers.group_by("LabelName").agg(pl.len()) if strangers.height else None
+        unknown = dict(table.filter(self._unknown).group_by("LabelName").agg(pl.len()).iter_rows())
         return _Extract(pl.concat([speaking, seen]), table.height, rows.problems, unknown)
 
-    @staticmethod
-    def _images(rows: Rows) -> _Extract:
-        table = rows.table
-        column = {name: pl.col(name) if name in table.columns else pl.lit("") for name in _SLIM}
-        slim = table.select(
-            ids_to_numbers(pl.col("ImageID")).alias("image"),
-            column["Subset"].fill_null("").alias("split"),
-            column["Rotation"]
-            .cast(pl.Float64, strict=False)
-            .fill_nan(None)
-            .cast(pl.Int16, strict=False)
-            .alias("rotation"),
-            column["License"].fill_null("").alias("license"),
-        )
-        return _Extract(slim, table.height, rows.problems)
 
-    def _numbered(self, slim: pl.DataFrame, file: MetadataFile, number: int) -> pl.DataFrame:
-        for text in slim["license"].unique().sort().to_list():
-            if text not in self._licenses:
-                self._licenses[text] = len(self._licenses)
-                self._evidence.licenses.append(text)
-        own = "" if file.split == "all" else file.split
-        split = pl.col("split")
-        return slim.select(
-            "image",
-            pl.lit(number, pl.UInt16).alias("file"),
-            pl.when(split == "").then(pl.lit(own)).otherwise(split).alias("split"),
-            "rotation",
-            pl.col("license").replace_strict(self._licenses, return_dtype=pl.UInt32),
-        )
-
-    def _count_unknown(self, unknown: pl.DataFrame) -> None:
-        found: dict[str, int] = dict(unknown.iter_rows())
-        self._evidence.report.unknown_rows += sum(found.values())
-        self.unknown.update(found)
-        if len(self.unknown) > _MOST_UNKNOWN:
-            self.unknown = Counter(dict(self.unknown.most_common(_MOST_UNKNOWN // 2)))
+def _images(rows: Rows, file: MetadataFile, number: int) -> _Extract:
+    table = rows.table
+    names = ("Subset", "Rotation", "License")
+    subset, rotation, license_ = (pl.col(name) if name in table.columns else pl.lit("") for name in names)
+    own = "" if file.split == "all" else file.split
+    slim = table.select(
+        ids_to_numbers(pl.col("ImageID")).alias("image"),
+        pl.lit(number, pl.UInt16).alias("file"),
+        pl.when(subset.fill_null("") == "").then(pl.lit(own)).otherwise(subset).alias("split"),
+        rotation.cast(pl.Float64, strict=False).fill_nan(None).cast(pl.Int16, strict=False).alias("rotation"),
+        license_.fill_null("").cast(pl.Categorical).alias("license"),
+    )
+    return _Extract(slim, table.height, rows.problems, {})
 
 
 def _in_order(extract: Callable[[Block], _Extract], blocks: Iterator[Block], workers: int) -> Iterator[_Extract]:

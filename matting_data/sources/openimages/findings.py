@@ -71,6 +71,8 @@ class MetadataReport:
         Rows whose label no class description knows; `unknown_labels` has the most frequent ones.
     counts : dict
         Images by ``split/tier/verdict/reason``.
+    key : str
+        Of the caller: of which tables, policy and lists the verdicts are.
     """
 
     files: list[FileReport] = field(default_factory=list)
@@ -86,6 +88,7 @@ class MetadataReport:
     unknown_rows: int = 0
     unknown_labels: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    key: str = ""
 
     @property
     def malformed(self) -> int:

@@ -31,22 +31,15 @@ def image_rows(metadata: Metadata, ids: Iterable[str]) -> pl.DataFrame:
     UsageError
         If a list cannot be read.
     """
-    wanted = sorted({name.lower() for name in ids})
-    found: list[pl.DataFrame] = []
-    missing = set(wanted)
+    missing = {name.lower() for name in ids}
+    found = [pl.DataFrame(schema=dict.fromkeys(IMAGE_COLUMNS, pl.String))]
     for file in metadata.of("images"):
         if not missing:
             break
         table = open_table(file)
         for block in table.blocks:
             rows = parse(block, table.layout).table.filter(pl.col("ImageID").is_in(sorted(missing)))
-            if rows.height:
-                found.append(
-                    rows.select(
-                        pl.col(name).fill_null("") if name in rows.columns else pl.lit("").alias(name)
-                        for name in IMAGE_COLUMNS
-                    )
-                )
-                missing -= set(rows["ImageID"])
-    empty = pl.DataFrame(schema=dict.fromkeys(IMAGE_COLUMNS, pl.String))
-    return pl.concat([empty, *found]).unique("ImageID", keep="first", maintain_order=True).sort("ImageID")
+            found.append(rows)
+            missing -= set(rows["ImageID"])
+    rows = pl.concat(found, how="diagonal").select(pl.col(IMAGE_COLUMNS).fill_null(""))
+    return rows.unique("ImageID", keep="first", maintain_order=True).sort("ImageID")

@@ -7,26 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from matting_data.errors import UsageError, nearest
+from matting_data.errors import UsageError
+from matting_data.sources.find_files import nearest_sibling
 
 FileKind = Literal["images", "boxes", "verified", "machine", "classes", "hierarchy"]
 Split = Literal["train", "validation", "test", "all"]
 
 _SUFFIX = r"\.(csv|csv\.gz|parquet)"
 _WORD = r"[\w-]*"
-_NAMES: tuple[tuple[FileKind, re.Pattern[str]], ...] = (
-    (
-        "images",
-        re.compile(rf"(image_ids_and_rotation|images|{_WORD}(train|validation|val|test)-images{_WORD}){_SUFFIX}"),
-    ),
-    ("boxes", re.compile(rf"{_WORD}(train|validation|val|test)-annotations-bbox{_WORD}{_SUFFIX}")),
-    ("boxes", re.compile(rf"open_images_extended_miap_boxes_(train|val|test){_SUFFIX}")),
-    ("verified", re.compile(rf"{_WORD}(train|validation|val|test)-annotations-human(-imagelabels)?{_WORD}{_SUFFIX}")),
-    ("machine", re.compile(rf"{_WORD}(train|validation|val|test)-annotations-machine(-imagelabels)?{_WORD}{_SUFFIX}")),
-    ("classes", re.compile(rf"({_WORD}class-descriptions{_WORD}|dict{_WORD})\.csv(\.gz)?")),
-    ("hierarchy", re.compile(rf"{_WORD}hierarchy{_WORD}\.json")),
-)
+_PART = rf"{_WORD}(train|validation|val|test)"
+_NAMES: dict[FileKind, str] = {
+    "images": rf"(image_ids_and_rotation|images|{_PART}-images{_WORD}){_SUFFIX}",
+    "boxes": rf"({_PART}-annotations-bbox{_WORD}|open_images_extended_miap_boxes_(train|val|test)){_SUFFIX}",
+    "verified": rf"{_PART}-annotations-human(-imagelabels)?{_WORD}{_SUFFIX}",
+    "machine": rf"{_PART}-annotations-machine(-imagelabels)?{_WORD}{_SUFFIX}",
+    "classes": rf"({_WORD}class-descriptions{_WORD}|dict{_WORD})\.csv(\.gz)?",
+    "hierarchy": rf"{_WORD}hierarchy{_WORD}\.json",
+}
 _SPLIT = re.compile(r"(?:^|[-_])(train|validation|val|test)(?=[-_.])")
+_SPLITS: dict[str, Split] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 MISSING: dict[FileKind, str] = {
     "images": (
@@ -133,8 +132,7 @@ def recognise(root: Path) -> Metadata:
         If there is no such folder, it holds no table of OpenImages at all, or one table twice in two formats.
     """
     if not root.is_dir():
-        siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-        hint = nearest(root.name, siblings) or "; give the folder that holds OpenImages' CSV files"
+        hint = nearest_sibling(root) or "; give the folder that holds OpenImages' CSV files"
         raise UsageError(f"there is no metadata folder {root}{hint}")
     files: dict[str, MetadataFile] = {}
     ignored = []
@@ -161,11 +159,8 @@ def recognise(root: Path) -> Metadata:
 
 def _recognised(path: Path) -> MetadataFile | None:
     name = path.name.lower()
-    for kind, pattern in _NAMES:
-        if pattern.fullmatch(name):
-            found = _SPLIT.search(name) if kind not in ("classes", "hierarchy") else None
-            if found is None:
-                return MetadataFile(path, kind, "all")
-            split: dict[str, Split] = {"train": "train", "validation": "validation", "val": "validation"}
-            return MetadataFile(path, kind, split.get(found[1], "test"))
-    return None
+    kind = next((kind for kind, pattern in _NAMES.items() if re.fullmatch(pattern, name)), None)
+    if kind is None:
+        return None
+    found = _SPLIT.search(name) if kind not in ("classes", "hierarchy") else None
+    return MetadataFile(path, kind, _SPLITS[found[1]] if found else "all")

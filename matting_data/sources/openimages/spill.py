@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from matting_data.errors import StorageError
+from matting_data.records.tables import table_errors
 from matting_data.storage.atomic import TEMPORARY, storage_errors
 
 PART_BYTES = 256 << 20
@@ -42,7 +43,7 @@ class Spill:
 
     def __init__(self, folder: Path, parts: int, schema: dict[str, Any]) -> None:
         self._folder = folder
-        self._parts = parts
+        self.parts = parts
         self._schema = schema
         self._held: list[pl.DataFrame] = []
         self._rows = 0
@@ -59,16 +60,14 @@ class Spill:
         """Write what is held."""
         if not self._rows:
             return
-        part = pl.col("image") // (2**64 // self._parts) if self._parts > 1 else pl.lit(0)
+        part = pl.col("image") // (2**64 // self.parts) if self.parts > 1 else pl.lit(0)
         table = pl.concat(self._held).with_columns(part.cast(pl.UInt16).alias("part"))
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         for (number,), rows in table.partition_by("part", as_dict=True, include_key=False, maintain_order=True).items():
             path = self._folder / f"{number:03d}-{self._flushes:05d}{TEMPORARY}.arrow"
-            try:
+            with table_errors(f"cannot write {path}", "free some space and run again", StorageError):
                 rows.write_ipc(path, compression="lz4")
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise StorageError(f"cannot write {path} ({error}): free some space and run again") from None
         self._held, self._rows = [], 0
         self._flushes += 1
 

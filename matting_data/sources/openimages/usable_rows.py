@@ -51,7 +51,13 @@ def parse(block: Block, layout: Layout) -> Rows:
     else:
         parts = list(_parse_bytes(block.data, block.line, layout))
     table = parts[0][0] if len(parts) == 1 else pl.concat(part for part, _ in parts)
-    return Rows(table, _runs(table), [problem for _, problems in parts for problem in problems])
+    return Rows(table, runs_of(table), [problem for _, problems in parts for problem in problems])
+
+
+def runs_of(table: pl.DataFrame) -> pl.DataFrame:
+    """Count the rows in a row that have one id: :attr:`Rows.runs`."""
+    runs = table["ImageID"].rle().struct.unnest()
+    return runs.select(ids_to_numbers(pl.col("value")).alias("image"), pl.col("len").cast(pl.UInt32).alias("rows"))
 
 
 def ids_to_numbers(ids: pl.Expr) -> pl.Expr:
@@ -82,17 +88,12 @@ def _parse_fast(data: bytes, layout: Layout) -> pl.DataFrame | None:
     wanted = _wanted(layout)
     last = len(names) - 1
     places = sorted({*(layout.columns.index(column) for column in wanted), last})
+    columns, quote = (None, '"') if layout.quoted else (places, None)
     skips = not layout.quoted and len(places) < len(names)  # then polars does not see rows that are too long
     if skips and count(data, ",") != lines * last:
         return None
     try:
-        table = pl.read_csv(
-            data,
-            has_header=False,
-            schema=types,
-            columns=None if layout.quoted else places,
-            quote_char='"' if layout.quoted else None,
-        )
+        table = pl.read_csv(data, has_header=False, schema=types, columns=columns, quote_char=quote)
     except (pl.exceptions.PolarsError, OSError):
         return None
     if table.height != lines or (not layout.quoted and table[names[last]].null_count()):
@@ -102,9 +103,8 @@ def _parse_fast(data: bytes, layout: Layout) -> pl.DataFrame | None:
 
 
 def _all_usable(table: pl.DataFrame, layout: Layout) -> bool:
-    ids = table["ImageID"]
-    starts = ids.filter(_run_starts(ids))
-    if starts.null_count() or not starts.str.contains(_ID_PATTERN).all():
+    ids = table["ImageID"].rle().struct.field("value")
+    if ids.null_count() or not ids.str.contains(_ID_PATTERN).all():
         return False
     if layout.quoted:
         checks = []
@@ -139,15 +139,9 @@ def _cells(data: bytes, line: int, layout: Layout) -> Iterator[tuple[int, list[s
 
 def _sorted_out(rows: Iterable[tuple[int, list[str]]], layout: Layout) -> tuple[pl.DataFrame, Problems]:
     """Keep the usable rows, and name the line and the problem of each other."""
-    good: list[list[str]] = []
-    problems: Problems = []
-    for line, row in rows:
-        problem = _problem(row, layout)
-        if problem:
-            problems.append((line, problem))
-        else:
-            good.append(row)
-    return _typed(good, layout), problems
+    judged = [(line, row, _problem(row, layout)) for line, row in rows]
+    good = [row for _, row, problem in judged if not problem]
+    return _typed(good, layout), [(line, problem) for line, _, problem in judged if problem]
 
 
 def _records(text: str) -> list[str]:
@@ -194,11 +188,9 @@ def _number(text: str) -> float | None:
 
 def _typed(rows: list[list[str]], layout: Layout) -> pl.DataFrame:
     wanted = _wanted(layout)
-    places = [layout.columns.index(column) for column in wanted]
-    table = pl.DataFrame(
-        {column: [row[place] for row in rows] for column, place in zip(wanted, places, strict=True)},
-        schema=dict.fromkeys(wanted, pl.String),
-    )
+    places = {column: layout.columns.index(column) for column in wanted}
+    cells = {column: [row[place] for row in rows] for column, place in places.items()}
+    table = pl.DataFrame(cells, schema=dict.fromkeys(wanted, pl.String))
     return table.with_columns(
         pl.col("ImageID").str.to_lowercase(),
         *(pl.col(column).str.strip_chars().cast(_type(column)) for column in wanted if _type(column) != pl.String),
@@ -214,16 +206,3 @@ def _wanted(layout: Layout) -> list[str]:
 
 def _type(column: str) -> type[pl.String] | type[pl.Float64]:
     return pl.Float64 if column in ("Confidence", "IsGroupOf", "IsDepiction") else pl.String
-
-
-def _run_starts(ids: pl.Series) -> pl.Series:
-    return ids.ne_missing(ids.shift(1)) | (pl.int_range(len(ids), eager=True) == 0)
-
-
-def _runs(table: pl.DataFrame) -> pl.DataFrame:
-    ids = table["ImageID"]
-    starts = _run_starts(ids).arg_true()
-    lengths = starts.extend_constant(len(ids), 1).diff().shift(-1).head(len(starts)) if len(starts) else starts
-    return pl.DataFrame({"id": ids.gather(starts), "rows": lengths.cast(pl.UInt32)}).select(
-        ids_to_numbers(pl.col("id")).alias("image"), "rows"
-    )

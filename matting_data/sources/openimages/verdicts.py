@@ -13,8 +13,7 @@ import polars as pl
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import judge_table
-from matting_data.humans.labels import LabelSet
-from matting_data.records.tables import PARQUET_ERRORS, write_parquet
+from matting_data.records.tables import table_errors, write_parquet
 from matting_data.sources.openimages.blocks import BLOCK_BYTES
 from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
 from matting_data.sources.openimages.findings import EXAMPLES, MetadataReport
@@ -39,17 +38,17 @@ VERDICT_SCHEMA: dict[str, Any] = {
 has it; ``decided_by``: the deciding rows in words; ``boxes``, ``verified``, ``machine``: numbers of rows; ``rotation``
 in degrees, null where the list gives none; ``license``: its address."""
 
-_REPORT = "report.json"
+REPORT = "report.json"
 
 
 def judge_metadata(
     metadata: Metadata | Path,
     out: Path,
     policy: EvidencePolicy | None = None,
-    labels: LabelSet | None = None,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     advance: Callable[[int], object] | None = None,
+    key: str = "",
 ) -> MetadataReport:
     """Judge every image of a metadata folder.
 
@@ -61,14 +60,14 @@ def judge_metadata(
         Folder for ``verdicts-NNN.parquet`` (:data:`VERDICT_SCHEMA`) and ``report.json``, which is written last; what
         an earlier run left there is replaced. Evidence lies there for the time being, a tenth of the metadata's size.
     policy : EvidencePolicy, optional
-    labels : LabelSet, optional
-        Default is mattingdata's own lists.
     workers : int, optional
         Threads; default is one a core, at most four.
     block_bytes : int
         Size of the blocks in which files are read.
     advance : callable, optional
         As for :func:`matting_data.sources.openimages.collect.collect`.
+    key : str
+        For the report: what tells a caller that these verdicts are those it needs.
 
     Returns
     -------
@@ -82,12 +81,12 @@ def judge_metadata(
     StorageError
         If `out` cannot be written.
     """
-    if isinstance(metadata, Path):
-        metadata = recognise(metadata)
+    metadata = metadata if isinstance(metadata, Metadata) else recognise(metadata)
     work = out / f"evidence{TEMPORARY}"
     _clear(out, work)
     try:
-        evidence = collect(metadata, work, labels, workers, block_bytes, advance)
+        evidence = collect(metadata, work, workers, block_bytes, advance)
+        evidence.report.key = key
         return judge_evidence(evidence, out, policy)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -98,14 +97,14 @@ def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None 
     report = MetadataReport.from_json(evidence.report.to_json())
     counts: Counter[str] = Counter()
     _clear(out)
-    for part in range(evidence.parts):
+    for part in range(evidence.rows.parts):
         table = _judge_part(evidence, part, policy or EvidencePolicy(), report)
         for row in table.group_by("split", "tier", "verdict", "reason").len().iter_rows():
             counts["/".join(row[:-1])] += row[-1]
         write_parquet(out / f"verdicts-{part:03d}.parquet", table)
     report.counts = dict(sorted(counts.items()))
     report.images = sum(counts.values())
-    write_bytes(out / _REPORT, report.to_json().encode())
+    write_bytes(out / REPORT, report.to_json().encode())
     return report
 
 
@@ -118,7 +117,7 @@ def read_report(out: Path) -> MetadataReport:
         If there are none, or the run that should have written them did not finish.
     """
     try:
-        return MetadataReport.from_json((out / _REPORT).read_text(encoding="utf-8"))
+        return MetadataReport.from_json((out / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
         raise DamageError(f"{out} holds no finished verdicts: judge the metadata again") from None
 
@@ -147,10 +146,8 @@ def read_verdicts(out: Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
     table = pl.scan_parquet(sorted(out.glob("verdicts-*.parquet")), glob=False)
     if ids is not None:
         table = table.filter(pl.col("image_id").is_in(sorted(set(ids))))
-    try:
+    with table_errors(f"{out} is damaged", "judge the metadata again"):
         return table.collect(engine="streaming").sort("image_id")
-    except PARQUET_ERRORS as error:
-        raise DamageError(f"{out} is damaged ({str(error).splitlines()[0]}): judge the metadata again") from None
 
 
 def _judge_part(evidence: Evidence, part: int, policy: EvidencePolicy, report: MetadataReport) -> pl.DataFrame:
@@ -171,21 +168,13 @@ def _judge_part(evidence: Evidence, part: int, policy: EvidencePolicy, report: M
     strangers = unlisted.select(
         "image",
         split=pl.col("flags").replace_strict(dict(enumerate(SPLITS)), return_dtype=pl.String),
-        rotation=pl.lit(None, pl.Int16),
-        license=pl.lit(None, pl.UInt32),
         listed=pl.lit(value=False),
     )
-    known = pl.concat([images.select(strangers.columns), strangers]).sort("image")
+    known = pl.concat([images, strangers], how="diagonal").sort("image")
     judged = judge_table(rows, known["image"], evidence.labels, policy)
-    table = known.with_columns(
-        pl.col("license").replace_strict(
-            list(range(len(evidence.licenses))), evidence.licenses, default="", return_dtype=pl.String
-        )
-        if evidence.licenses
-        else pl.lit("").alias("license")
-    )
     ids = pl.Series("image_id", [f"{number:016x}" for number in known["image"].to_list()], dtype=pl.String)
-    merged = pl.concat([table.drop("image").with_columns(ids), judged.drop("image")], how="horizontal")
+    table = known.select(ids, "split", "listed", "rotation", pl.col("license").cast(pl.String).fill_null(""))
+    merged = pl.concat([table, judged.drop("image")], how="horizontal")
     return merged.select(pl.col(name).cast(kind) for name, kind in VERDICT_SCHEMA.items())
 
 
@@ -198,7 +187,7 @@ def _clear(out: Path, work: Path | None = None) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file: give a folder for the verdicts")
     with storage_errors(out):
-        (out / _REPORT).unlink(missing_ok=True)
+        (out / REPORT).unlink(missing_ok=True)
         for path in out.glob("verdicts-*.parquet"):
             path.unlink()
         if work is not None and work.exists():

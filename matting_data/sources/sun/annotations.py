@@ -107,12 +107,5 @@ def _read(data: bytes, encoding: str | None) -> ElementTree.Element:
 def _polygon(entry: ElementTree.Element) -> Polygon:
     name, deleted, occluded = ((entry.findtext(key) or "").strip() for key in ("name", "deleted", "occluded"))
     yes = ("1", "yes", "true")
-    points = tuple((float(_text(point, "x")), float(_text(point, "y"))) for point in entry.iter("pt"))
+    points = tuple((float(point.findtext("x", "")), float(point.findtext("y", ""))) for point in entry.iter("pt"))
     return Polygon(name, deleted.lower() in yes, occluded.lower() in yes or name.lower().endswith(" occluded"), points)
-
-
-def _text(point: ElementTree.Element, axis: str) -> str:
-    value = point.findtext(axis)
-    if value is None:
-        raise ValueError(f"a point has no {axis}")
-    return value

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.records.tables import read_table, write_table
-from matting_data.sources.find_files import is_image_name
+from matting_data.sources.find_files import is_image_name, require_utf8
 from matting_data.sources.sun.trees import parse_path
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -16,19 +16,19 @@ _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 @dataclass(frozen=True)
 class TarMember:
-    """One image in a tar.
+    """One image in a tar, or of a folder.
 
     Attributes
     ----------
     path : str
         Name in the tar, such as ``SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg``.
-    offset, size : int
-        Where its content starts in the tar, and its length, in bytes.
+    offset, size : int or None
+        Where its content starts in the tar, and its length, in bytes; None for a file of its own.
     """
 
     path: str
-    offset: int
-    size: int
+    offset: int | None = None
+    size: int | None = None
 
 
 def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
@@ -61,7 +61,7 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     if members is None:
         members = _walk(path)
         if index is not None:
-            write_table(index, [TarMember(stamp, 0, 0), *members.values()], TarMember)
+            write_table(index, [TarMember(stamp), *members.values()], TarMember)
     if not any(parse_path(name) for name in members):
         raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
     return [members[name] for name in sorted(members)]
@@ -82,19 +82,13 @@ def _walk(path: Path) -> dict[str, TarMember]:
         # cut short: what lies before the end is usable, and what does not is rejected when it is read
     except tarfile.TarError as error:
         raise UsageError(f"{path} is damaged ({error}): download it again") from None
-    for name in members:
-        if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
-            raise UsageError(f"{path} holds a file called {name!a}, which is not UTF-8: rename it")
+    require_utf8(members, "the tar of SUN", path)
     return members
 
 
 def _read_index(index: Path, stamp: str) -> dict[str, TarMember] | None:
-    if not index.exists():
-        return None
     try:
         rows = read_table(index, TarMember)
     except DamageError:
         return None
-    if not rows or rows[0].path != stamp:
-        return None
-    return {row.path: row for row in rows[1:]}
+    return {row.path: row for row in rows[1:]} if rows and rows[0].path == stamp else None

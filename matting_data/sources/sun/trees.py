@@ -120,16 +120,14 @@ def read_class_names(path: Path) -> list[str]:
     UsageError
         If a line is not a category, or repeats one.
     """
-    names: list[str] = []
-    seen: set[str] = set()
+    names: dict[str, int] = {}
     for number, line in _lines(path):
         if not re.fullmatch(r"/[a-z](/[\w-]+){1,3}", line):
             raise UsageError(f"{path} line {number}: {line!r} is not a category such as /a/abbey")
-        if line in seen:
+        if line in names:
             raise UsageError(f"{path} line {number}: {line!r} is listed twice: remove one")
-        seen.add(line)
-        names.append(line)
-    return names
+        names[line] = number
+    return list(names)
 
 
 def read_partition(path: Path) -> list[SunImage]:
