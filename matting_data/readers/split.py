@@ -53,9 +53,6 @@ class Split(Sequence[Composite]):
     def __contains__(self, key: object) -> bool:
         return key in self._positions
 
-    def __iter__(self) -> Iterator[Composite]:
-        return (self.read(position) for position in range(len(self)))
-
     @property
     def keys(self) -> list[str]:
         """The keys, in stored order."""
@@ -63,7 +60,7 @@ class Split(Sequence[Composite]):
 
     def row(self, place: int | str, epoch: int = 0) -> Sample:
         """Return a manifest row by position or key; in a later epoch, of its pairs then."""
-        row = self.rows[self.position(place)]
+        row: Sample = self.rows[self.position(place)]
         return row if self.pairs is None else self.pairs.row(row, epoch)
 
     def position(self, place: int | str) -> int:
