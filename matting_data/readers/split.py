@@ -53,6 +53,9 @@ class Split(Sequence[Composite]):
     def __contains__(self, key: object) -> bool:
         return key in self._positions
 
+    def __iter__(self) -> Iterator[Composite]:
+        return (self.read(position) for position in range(len(self)))  # Sequence's own would end at any IndexError
+
     @property
     def keys(self) -> list[str]:
         """The keys, in stored order."""
