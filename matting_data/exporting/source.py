@@ -79,8 +79,10 @@ class Source:
         rows = [row for row in self.facts.samples if row.split in self.splits]
         if not self.facts.layers:
             return rows
-        suffixes = {"image": f"image.{self.facts.image_suffix}", "alpha": "alpha.png", "trimap": "trimap.png"}
-        return [replace(row, **{name: f"{row.key}.{suffix}" for name, suffix in suffixes.items()}) for row in rows]
+        image = f"image.{self.facts.image_suffix}"
+        return [
+            replace(r, image=f"{r.key}.{image}", alpha=f"{r.key}.alpha.png", trimap=f"{r.key}.trimap.png") for r in rows
+        ]
 
     def samples(self, split: str) -> Iterator[tuple[Sample, dict[str, bytes]]]:
         """Yield the rows of a split with the bytes of their members; DamageError where a tar is damaged."""
