@@ -145,7 +145,7 @@ def _with_stub_pictures(entries: CompositeEntries) -> Iterator[Entry]:
     image = encode.jpeg(np.full((64, 48, 3), 128, np.uint8))
     plane = encode.matte_png(np.full((64, 48), 128, np.uint8))
     for entry in entries:
-        overlays = [replace(o, picture=replace(o.picture, make=lambda: plane)) for o in entry.overlays]
+        overlays = {name: replace(o, make=lambda: plane) for name, o in entry.overlays.items()}
         yield replace(entry, image=replace(entry.image, make=lambda: image), overlays=overlays)
 
 

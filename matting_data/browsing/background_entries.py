@@ -77,7 +77,7 @@ class BackgroundEntries:
         image = Picture(f"background-{record.id}-{look}.jpg", lambda: image_file(self._photo(record), self._side))
         size = (record.width or 4, record.height or 3)
         found = {"humans": boxes} if boxes else {}
-        return Entry(record.id, identity_of(look, sorted(fields.items()), boxes), size, fields, image, (), found)
+        return Entry(record.id, identity_of(look, sorted(fields.items()), boxes), size, fields, image, boxes=found)
 
     def _photo(self, record: JudgedBackground) -> NDArray[np.uint8]:
         try:

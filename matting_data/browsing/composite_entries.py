@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.browsing.entries import Entry, Overlay, Picture, Value, identity_of
+from matting_data.browsing.entries import Entry, Picture, Value, identity_of
 from matting_data.browsing.pictures import image_file, label_file, matte_file
 from matting_data.errors import DamageError
 from matting_data.readers import dataset as dataset_reader
@@ -78,7 +78,7 @@ class CompositeEntries:
             (row.width, row.height),
             fields,
             Picture(f"image-{row.key}-{look}.jpg", lambda: self._image(row)),
-            (Overlay("alpha", "heatmap", alpha), Overlay("trimap", "segmentation", trimap)),
+            {"alpha": alpha, "trimap": trimap},
         )
 
     def _image(self, row: Sample) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 Value = str | int | float | bool | list[str] | None
 
@@ -19,15 +18,6 @@ class Picture:
 
     name: str
     make: Callable[[], bytes]
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """A plane that is shown over the image: its field, how it is drawn, and its file."""
-
-    field: str
-    kind: Literal["heatmap", "segmentation"]
-    picture: Picture
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,7 @@ class Entry:
     fields : mapping
         Field → value; None for unknown ones.
     image, overlays
-        Its files.
+        Its files; overlays by field.
     boxes : mapping
         Field → detections.
     """
@@ -64,13 +54,13 @@ class Entry:
     size: tuple[int, int]
     fields: Mapping[str, Value]
     image: Picture
-    overlays: Sequence[Overlay] = ()
+    overlays: Mapping[str, Picture] = field(default_factory=dict)
     boxes: Mapping[str, Sequence[Box]] = field(default_factory=dict)
 
     @property
     def pictures(self) -> list[Picture]:
         """All its files, the image first."""
-        return [self.image, *(overlay.picture for overlay in self.overlays)]
+        return [self.image, *self.overlays.values()]
 
 
 def identity_of(*parts: object) -> str:

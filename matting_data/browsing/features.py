@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +130,9 @@ def _admits(side: Any, wanted: int) -> bool:
     return not isinstance(side, int) or side in (wanted, -1)
 
 
-def stacked(features: Features, pictures: Sequence[Path]) -> NDArray[np.float32]:
-    """Return the features of picture files, n×k."""
-    return np.stack([features(_read(path)) for path in pictures])
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+def read_picture(path: str) -> NDArray[np.uint8]:
+    """Read a picture file as H×W×3 RGB."""
+    pixels = cv2.imread(path, cv2.IMREAD_COLOR)
     if pixels is None:
         raise UsageError(f"{path} cannot be read: delete it from the cache and run 'mattingdata browse' again")
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from matting_data.browsing.entries import Box, Entry, Picture
+from matting_data.browsing.entries import Entry, Picture
 from matting_data.browsing.picture_cache import MediaCache
 from matting_data.errors import RejectedInput
 from matting_data.running.progress import bar
@@ -66,26 +67,23 @@ def import_entries(
     if dataset.count():
         columns = dataset.values(["key", "id", IDENTITY, "in_cache"])
         known = {key: (identity, digest, shown) for key, identity, digest, shown in zip(*columns, strict=True)}
-    counts = dict.fromkeys(("added", "replaced", "kept", "without_pictures"), 0)
+    counts: Counter[str] = Counter()
     seen: set[str] = set()
     names: set[str] = set()
     schema: set[str] = set()
     with ThreadPoolExecutor(max(1, workers)) as pool, bar(total, "importing", "samples") as progress:
-        for batch in _batches(entries):
+        remaining = iter(entries)
+        while batch := list(islice(remaining, _BATCH)):
             shown = _unpacked(batch, cache, pool)
             fresh = []
             for entry in batch:
                 seen.add(entry.key)
                 names.update(picture.name for picture in entry.pictures)
                 counts["without_pictures"] += not shown[entry.key]
-                if entry.key not in known:
-                    counts["added"] += 1
-                elif known[entry.key][1:] == (entry.identity, shown[entry.key]):
-                    counts["kept"] += 1
-                    continue
-                else:
-                    counts["replaced"] += 1
-                fresh.append(entry)
+                same = entry.key in known and known[entry.key][1:] == (entry.identity, shown[entry.key])
+                counts["kept" if same else "replaced" if entry.key in known else "added"] += 1
+                if not same:
+                    fresh.append(entry)
             old = [known[entry.key][0] for entry in fresh if entry.key in known]
             if old:
                 dataset.delete_samples(old)
@@ -100,12 +98,6 @@ def import_entries(
         dataset.delete_samples(gone)
     cache.keep_only(names)
     return Imported(removed=len(gone), **counts)
-
-
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    source = iter(entries)
-    while batch := list(islice(source, _BATCH)):
-        yield batch
 
 
 def _unpacked(batch: Sequence[Entry], cache: MediaCache, pool: Executor) -> dict[str, bool]:
@@ -136,22 +128,17 @@ def _sample(fo: Any, entry: Entry, shown: bool, cache: MediaCache) -> Any:
         key=entry.key,
         **{name: value for name, value in entry.fields.items() if value is not None},
         **{
-            name: fo.Detections(detections=[_detection(fo, box) for box in found])
+            name: fo.Detections(
+                detections=[fo.Detection(label=b.label, bounding_box=list(b.box), confidence=b.score) for b in found]
+            )
             for name, found in entry.boxes.items()
         },
     )
-    if shown:
-        for overlay in entry.overlays:
-            place = str(cache.path(overlay.picture.name))
-            heat = overlay.kind == "heatmap"
-            sample[overlay.field] = (
-                fo.Heatmap(map_path=place, range=[0, 255]) if heat else fo.Segmentation(mask_path=place)
-            )
+    for field, picture in entry.overlays.items() if shown else ():
+        place = str(cache.path(picture.name))
+        labels = field == "trimap"
+        sample[field] = fo.Segmentation(mask_path=place) if labels else fo.Heatmap(map_path=place, range=[0, 255])
     sample["in_cache"] = shown
     sample["pictures"] = [picture.name for picture in entry.pictures] if shown else []
     sample[IDENTITY] = entry.identity
     return sample
-
-
-def _detection(fo: Any, box: Box) -> Any:
-    return fo.Detection(label=box.label, bounding_box=list(box.box), confidence=box.score)

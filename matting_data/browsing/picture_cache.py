@@ -37,6 +37,11 @@ class MediaCache:
         Of this one; its folder is made, and counts as used now.
     limit : int
         Bytes that all datasets together may take.
+
+    Attributes
+    ----------
+    total : int
+        Bytes that the pictures of all datasets take.
     """
 
     def __init__(self, root: Path, name: str, limit: int) -> None:
@@ -46,12 +51,7 @@ class MediaCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_bytes(self.folder / _USED, b"")
             self._sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder) if entry.is_file()}
-            self._total = sum(self._sizes.values()) + sum(_size(folder) for folder in self._others())
-
-    @property
-    def total(self) -> int:
-        """Bytes that the pictures of all datasets take."""
-        return self._total
+            self.total = sum(self._sizes.values()) + sum(_size(folder) for folder in self._others())
 
     def path(self, name: str) -> Path:
         """Return where a picture lies, or would."""
@@ -66,7 +66,7 @@ class MediaCache:
         with self._lock:
             if not self._make_room(len(data)):
                 return False
-            self._total += len(data) - self._sizes.get(name, 0)
+            self.total += len(data) - self._sizes.get(name, 0)
             self._sizes[name] = len(data)
         write_bytes(self.folder / name, data)
         return True
@@ -74,7 +74,7 @@ class MediaCache:
     def keep_only(self, names: set[str]) -> None:
         """Remove the pictures of this dataset that nothing refers to any more."""
         for name in self._sizes.keys() - names - {_USED, _PLACEHOLDER}:
-            self._total -= self._sizes.pop(name)
+            self.total -= self._sizes.pop(name)
             with storage_errors(self.folder):
                 (self.folder / name).unlink(missing_ok=True)
 
@@ -91,13 +91,13 @@ class MediaCache:
     def _make_room(self, size: int) -> bool:
         for folder in sorted(self._others(), key=lambda folder: (folder / _USED).stat().st_mtime_ns):
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.stat().st_mtime_ns):
-                if self._total + size <= self._limit:
+                if self.total + size <= self._limit:
                     return True
                 if entry.is_file() and entry.name != _USED:
-                    self._total -= entry.stat().st_size
+                    self.total -= entry.stat().st_size
                     with storage_errors(self._root):
                         Path(entry.path).unlink()
-        return self._total + size <= self._limit
+        return self.total + size <= self._limit
 
     def _others(self) -> list[Path]:
         return [p for p in self._root.iterdir() if p.is_dir() and p != self.folder and (p / _USED).is_file()]

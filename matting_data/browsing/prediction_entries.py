@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.browsing.composite_entries import CompositeEntries
-from matting_data.browsing.entries import Entry, Overlay, Picture, Value, identity_of
+from matting_data.browsing.entries import Entry, Picture, Value, identity_of
 from matting_data.browsing.pictures import matte_file
 from matting_data.errors import UsageError
 from matting_data.evaluation.evaluate import evaluate
@@ -80,11 +81,13 @@ class PredictionEntries:
             "prediction": lambda: _predicted(path),
             "error": lambda: error_map(_predicted(path), self._composites.plane(row, "alpha")),
         }
-        overlays = [*base.overlays, *(self._overlay(name, f"{row.key}-{look}", make) for name, make in planes.items())]
+        overlays = {**base.overlays}
+        for name, plane in planes.items():
+            overlays[name] = Picture(f"{name}-{row.key}-{look}.png", partial(self._file, plane))
         return replace(base, identity=identity_of(look, sorted(fields.items())), fields=fields, overlays=overlays)
 
-    def _overlay(self, name: str, look: str, plane: Callable[[], NDArray[np.uint8]]) -> Overlay:
-        return Overlay(name, "heatmap", Picture(f"{name}-{look}.png", lambda: matte_file(plane(), self._side)))
+    def _file(self, plane: Callable[[], NDArray[np.uint8]]) -> bytes:
+        return matte_file(plane(), self._side)
 
 
 def error_map(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from matting_data.browsing.entries import identity_of
-from matting_data.browsing.features import features_of, nearest_distances, stacked
+from matting_data.browsing.features import features_of, nearest_distances, read_picture
 from matting_data.browsing.importing import IDENTITY
 from matting_data.browsing.views import similarity_views
 from matting_data.errors import UsageError
@@ -22,8 +22,6 @@ SEARCH, MAP = "similar", "map"
 """Names under which FiftyOne knows the index and the map."""
 
 UNIQUENESS, NEAREST = "uniqueness", "nearest"
-
-_CHUNK = 64
 
 
 def add_similarity(fo: Any, dataset: Any, model: Path | None, workers: int) -> bool:
@@ -60,13 +58,12 @@ def add_similarity(fo: Any, dataset: Any, model: Path | None, workers: int) -> b
         return False
     if len(paths) < 3:
         raise UsageError(f"{dataset.name} has {len(paths)} pictures to compare: at least 3 are needed")
-    parts = [[Path(path) for path in paths[i : i + _CHUNK]] for i in range(0, len(paths), _CHUNK)]
+    vectors = []
     with ThreadPoolExecutor(max(1, workers)) as pool, bar(len(paths), "comparing", "pictures") as progress:
-        vectors = []
-        for part in pool.map(lambda names: stacked(features, names), parts):
-            vectors.append(part)
-            progress.update(len(part))
-    embeddings = np.concatenate(vectors)
+        for vector in pool.map(lambda path: features(read_picture(path)), paths):
+            vectors.append(vector)
+            progress.update(1)
+    embeddings = np.stack(vectors)
     for key in (SEARCH, MAP, UNIQUENESS):
         if dataset.has_brain_run(key):
             dataset.delete_brain_run(key)

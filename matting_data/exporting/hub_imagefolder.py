@@ -33,7 +33,8 @@ def write(source: Source, staging: Staging, options: Options, progress: tqdm) ->
     for split in source.splits:
         rows: list[Sample] = []
         for row, members in source.samples(split):
-            names: dict[str, Any] = {plane: file_name(row, plane) for plane in _PLANES}
+            suffixes = {plane: getattr(row, plane).rpartition(".")[2] for plane in _PLANES}
+            names: dict[str, Any] = {plane: f"{plane}/{row.key}.{suffix}" for plane, suffix in suffixes.items()}
             for plane, name in names.items():
                 staging.add(f"{split}/{name}", members[plane])
             rows.append(dataclasses.replace(row, **names))
@@ -41,12 +42,6 @@ def write(source: Source, staging: Staging, options: Options, progress: tqdm) ->
         table = to_table(rows, Sample).select(*_PLANES, *COLUMNS)
         linked = table.rename({plane: f"{plane}_file_name" for plane in _PLANES})
         staging.add(f"{split}/metadata.parquet", parquet_bytes(linked))
-
-
-def file_name(row: Sample, plane: str) -> str:
-    """Return where a plane of a sample lies below its split: ``alpha/KEY.png``."""
-    suffix = getattr(row, plane).rpartition(".")[2]
-    return f"{plane}/{row.key}.{suffix}"
 
 
 def layout(source: Source, options: Options) -> str:

@@ -16,6 +16,7 @@ from matting_data.imaging.decode import Raster, decode
 from matting_data.imaging.geometry import cut
 from matting_data.publishing.card_inputs import Facts, read_facts
 from matting_data.publishing.publication import said_before
+from matting_data.records.fields import values
 from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
@@ -69,18 +70,23 @@ class Source:
         chosen = tuple(split for split in index["splits"] if split in splits or not splits)
         return cls(root, read_facts(root, index, said_before(root)), chosen, base)
 
-    def shards(self, split: str | None = None) -> list[dict[str, Any]]:
-        """Return the index entries of the shards of one split, or of all that are exported."""
-        return [entry for _, entry in shard_entries(self.facts.index, (split,) if split else self.splits)]
+    def shards(self) -> list[dict[str, Any]]:
+        """List the index entries of the shards that are exported."""
+        return [entry for _, entry in shard_entries(self.facts.index, self.splits)]
 
-    def rows(self, split: str | None = None) -> list[Sample]:
-        """Return the manifest rows of one split, or of all that are exported, in order."""
-        wanted = (split,) if split else self.splits
-        return [self._named(row) for row in self.facts.samples if row.split in wanted]
+    def rows(self) -> list[Sample]:
+        """List the manifest rows that are exported, in order, with the member names of a store of composites."""
+        rows = [row for row in self.facts.samples if row.split in self.splits]
+        if not self.facts.layers:
+            return rows
+        image = f"image.{self.facts.image_suffix}"
+        return [
+            replace(r, image=f"{r.key}.{image}", alpha=f"{r.key}.alpha.png", trimap=f"{r.key}.trimap.png") for r in rows
+        ]
 
     def samples(self, split: str) -> Iterator[tuple[Sample, dict[str, bytes]]]:
         """Yield the rows of a split with the bytes of their members; DamageError where a tar is damaged."""
-        return ((row, self.members(row)) for row in self.rows(split))
+        return ((row, self.members(row)) for row in self.rows() if row.split == split)
 
     def members(self, row: Sample) -> dict[str, bytes]:
         """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
@@ -117,19 +123,12 @@ class Source:
         recipe = saved_recipe(self.root, self.base)
         return SourceInputs(open_sources(recipe), ColourCache(colour_store(self.root), keep=False))
 
-    def _named(self, row: Sample) -> Sample:
-        """Return a row whose members are called as in a store of composites."""
-        if not self.facts.layers:
-            return row
-        image = f"{row.key}.image.{self.facts.image_suffix}"
-        return replace(row, image=image, alpha=f"{row.key}.alpha.png", trimap=f"{row.key}.trimap.png")
-
     def _composed(self, row: Sample) -> dict[str, bytes]:
         if self._renderer is None or self._renderer[0] != row.foreground:
             record = self._foregrounds[row.foreground]
             renderer = ForegroundRenderer(record, *self._inputs.foreground(record), self.facts.recipe)
             self._renderer = row.foreground, renderer  # of the last foreground: its samples follow each other
-        planned = PlannedComposite(row.key, row.split, row.shard, row.foreground, row.background, row.index, row.seed)
+        planned = PlannedComposite(*values(row, PlannedComposite))
         rendered = self._renderer[1].render(planned, self._inputs.background(self._backgrounds[row.background]))
         return {member_of(field): content for field, content in rendered.members.items()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from matting_data.fetching.fetch_ledger import Fetched, read_ledger
-from matting_data.publishing.attribution import AttributionRow, attribute
+from matting_data.publishing.attribution import Attribution, AttributionRow, attribute
 from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground
 from matting_data.sources.find_backgrounds import openimages_id
@@ -34,29 +34,25 @@ def attribution_of(
     notes = []
     for name, opened in sources.items():
         own = [record for record in used if record.source == name]
-        if opened.source.layout != "openimages":
-            rows += attribute((_used(record, record.path) for record in own), ()).rows
-            continue
-        rows_of_source, lacking = _openimages(opened, own)
-        rows += rows_of_source
-        if lacking:
+        listed = opened.source.layout == "openimages"
+        found = _openimages(opened, own) if listed else attribute((_used(record, record.path) for record in own), ())
+        rows += found.rows
+        if listed and found.missing:
             notes.append(
-                f"{name}: of {lacking} of the {len(own)} photographs used, author, page or licence is not known: "
-                "find out, or leave them out, before you publish (fetch openimages-metadata --group images)"
+                f"{name}: of {len(found.missing)} of the {len(own)} photographs used, author, page or licence is not "
+                "known: find out, or leave them out, before you publish (fetch openimages-metadata --group images)"
             )
     return sorted(rows, key=lambda row: (row.source, row.id)), notes
 
 
-def _openimages(opened: OpenedBackgrounds, own: Sequence[JudgedBackground]) -> tuple[list[AttributionRow], int]:
+def _openimages(opened: OpenedBackgrounds, own: Sequence[JudgedBackground]) -> Attribution:
     ids = {record.id: openimages_id(record.path) or record.path for record in own}
-    listed = image_rows(recognise(opened.metadata), ids.values()) if opened.metadata else None
+    metadata = image_rows(recognise(opened.metadata), ids.values()).iter_rows(named=True) if opened.metadata else ()
     folder = opened.images
     # 'fetch openimages' writes into folders: there is no ledger below a URL
     ledger = read_ledger(folder) if isinstance(folder, Path) else pl.DataFrame(schema=schema(Fetched))
     retrieved = dict(ledger.filter(outcome="written").select("id", "retrieved").iter_rows())
-    used = [_used(record, ids[record.id], retrieved.get(ids[record.id], "")) for record in own]
-    found = attribute(used, listed.iter_rows(named=True) if listed is not None else ())
-    return found.rows, len(found.missing)
+    return attribute([_used(record, ids[record.id], retrieved.get(ids[record.id], "")) for record in own], metadata)
 
 
 def _used(record: JudgedBackground, identity: str, retrieved: str = "") -> AttributionRow:

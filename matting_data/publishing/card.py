@@ -23,9 +23,9 @@ FILE_NAME = "README.md"
 def card(facts: Facts) -> bytes:
     """Return the card; the same bytes for the same facts."""
     if facts.layers:
-        return _render(facts, None, [_introduction(facts)], [_LAYERS], [_LOADING_LAYERS, _files(facts)])
+        return _render(facts, None, [], [_LAYERS], [_LOADING_LAYERS, _files(facts)])
     files = {split: f"{split}/*.tar" for split in facts.index["splits"]}
-    return _render(facts, files, [_introduction(facts)], [_sample(facts)], [_loading(facts), _files(facts)])
+    return _render(facts, files, [], [_sample(facts)], [_loading(facts), _files(facts)])
 
 
 def export_card(facts: Facts, layout: str, data_files: Mapping[str, str] | None = None) -> bytes:
@@ -42,15 +42,14 @@ def export_card(facts: Facts, layout: str, data_files: Mapping[str, str] | None 
     """
     whole = ", ".join(facts.index["splits"])
     note = f"The numbers below are those of the whole dataset ({whole}; content `{facts.index['content_sha256']}`)."
-    return _render(facts, data_files, [_introduction(facts), f"## This copy\n\n{layout}\n\n{note}"], [], [])
+    return _render(facts, data_files, [f"## This copy\n\n{layout}\n\n{note}"], [], [])
 
 
 def _render(
     facts: Facts, data_files: Mapping[str, str] | None, start: list[str], middle: list[str], end: list[str]
 ) -> bytes:
-    sections = [
-        *start, _splits(facts), _making(facts), *middle, _left_out(facts), _people(facts), terms_section(facts), *end
-    ]  # fmt: skip
+    sections = [_introduction(facts), *start, splits_section(facts), _making(facts), *middle, left_out_section(facts),
+                _people(facts), terms_section(facts), *end]  # fmt: skip
     return (front_matter(facts, data_files) + "\n" + "\n\n".join(sections) + "\n").encode()
 
 
@@ -69,7 +68,8 @@ def _introduction(facts: Facts) -> str:
     )
 
 
-def _splits(facts: Facts) -> str:
+def splits_section(facts: Facts) -> str:
+    """Write counts and sizes by split and subset, and what several splits share."""
     header = ["split", "subset", "composites", "foregrounds", "backgrounds", "megapixels", "mean alpha", "soft pixels"]
     rows = [[split, plain(subset), *numbers] for split, subset, *numbers in facts.statistics.table()]
     return (
@@ -163,7 +163,7 @@ as its row of the manifest says, and its trimap of its alpha.
 | `FOREGROUND.json` | what is known of the foreground | id, subset, licence, size, box |
 | `BACKGROUND.background.*` | the photograph's file, unchanged | any image format |"""
 
-_LOADING_LAYERS = """## Reading it
+_OPENING = """## Reading it
 
 With `DIR` as this folder:
 
@@ -172,12 +172,15 @@ import matting_data
 
 dataset = matting_data.open(DIR)
 ```
+"""
 
+_LOADING_LAYERS = f"""{_OPENING}
 `mattingdata materialize DIR --out OUT` writes the composites as files that every tool reads; `mattingdata verify DIR`
 checks every file against `dataset.json`; `mattingdata export` writes other layouts."""
 
 
-def _left_out(facts: Facts) -> str:
+def left_out_section(facts: Facts) -> str:
+    """Write what the ledger says of inputs and composites that were not used, with its sums."""
     ledger: Mapping[str, Mapping[str, Any]] = facts.index["ledger"]
     rows = [
         [name, outcome, f"`{reason}`", f"{count:,}"]
@@ -213,10 +216,11 @@ def _people(facts: Facts) -> str:
     if tiers:
         listed = ", ".join(f"{count:,} {plain(tier)}" for tier, count in sorted(tiers.items()))
         parts.append(f"Evidence of the labels for the photographs used: {listed}.")
-    return "\n\n".join([*parts, *_residual(facts.audit)])
+    return "\n\n".join([*parts, *audit_paragraphs(facts.audit)])
 
 
-def _residual(audit: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+def audit_paragraphs(audit: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Yield what an audit found among the backgrounds that were kept, or that there was none."""
     looked_at = [rate for rate in audit if rate["labelled"]]
     if not looked_at:
         yield (
@@ -239,16 +243,7 @@ def _residual(audit: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 def _loading(facts: Facts) -> str:
     split = next(iter(facts.index["splits"]), "train")
     suffix = facts.image_suffix
-    return f"""## Reading it
-
-With `DIR` as this folder:
-
-```python
-import matting_data
-
-dataset = matting_data.open(DIR)
-```
-
+    return f"""{_OPENING}
 ```python
 import glob
 import webdataset

@@ -38,8 +38,9 @@ _LAYERS = {
 
 _DATA_TYPES = {pl.String: "sc:Text", pl.Int64: "sc:Integer", pl.Float64: "sc:Float"}
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
-_FORMATS = {"jpg": "image/jpeg", "png": "image/png", "csv": "text/csv", "yaml": "application/yaml"}
 _PARQUET = "application/x-parquet"
+_FORMATS = {"jpg": "image/jpeg", "png": "image/png", "csv": "text/csv", "yaml": "application/yaml",
+            "parquet": _PARQUET}  # fmt: skip
 _KEY_OF_MEMBER = r"^(?:.*/)?([^./]+)\."
 
 
@@ -59,6 +60,7 @@ def croissant(facts: Facts) -> dict[str, Any]:
     """
     index, publication = facts.index, facts.publication
     counts = {split: entry["num_samples"] for split, entry in index["splits"].items()}
+    known = ((text, recognise(text)) for text in facts.terms.stated)
     said = {
         "url": publication.url,
         "creator": {"@type": "Organization", "name": publication.creator} if publication.creator else "",
@@ -74,7 +76,8 @@ def croissant(facts: Facts) -> dict[str, Any]:
             "what was left out, and under which terms."
         ),
         "conformsTo": CONFORMS_TO,
-        "license": license_addresses(facts),
+        # an address for every licence used; one without, or unknown, as it was stated
+        "license": list(dict.fromkeys((found and found.url) or text or "unknown" for text, found in known)),
         **{key: value for key, value in said.items() if value},
         "version": index["version"],
         "keywords": ["image matting", "human matting", "alpha matte", "trimap"],
@@ -83,21 +86,14 @@ def croissant(facts: Facts) -> dict[str, Any]:
     }
 
 
-def license_addresses(facts: Facts) -> list[str]:
-    """Return the address of every licence used; one without an address, or unknown, as it was stated."""
-    known = ((text, recognise(text)) for text in facts.terms.stated)
-    return list(dict.fromkeys((found and found.url) or text or "unknown" for text, found in known))
-
-
 def _file_objects(facts: Facts) -> list[dict[str, Any]]:
     objects = []
     for entry in all_entries(facts.index):
         objects.append(_file_object(entry["tar"], "application/x-tar", entry["sha256"], entry["bytes"]))
         objects.append(_file_object(entry["manifest"], _PARQUET, entry["manifest_sha256"]))
     for name, sha256 in sorted(facts.index.get("files", {}).items()):
-        suffix = name.rpartition(".")[2]
-        if suffix == "parquet" or suffix in _FORMATS:
-            objects.append(_file_object(name, _FORMATS.get(suffix, _PARQUET), sha256))
+        if form := _FORMATS.get(name.rpartition(".")[2]):
+            objects.append(_file_object(name, form, sha256))
     return objects
 
 
@@ -117,15 +113,9 @@ def _file_sets(facts: Facts) -> list[dict[str, Any]]:
     photographs = [{"@id": entry["tar"]} for entry in background_entries(facts.index)]
     for member in _planes(facts):
         suffix = {"image": facts.image_suffix, "foreground": "*", "background": "*"}.get(member, "png")
-        sets.append(
-            {
-                "@type": "cr:FileSet",
-                "@id": f"{member}-files",
-                "containedIn": photographs if member == "background" else tars,
-                "encodingFormat": _FORMATS.get(suffix, "image/*"),
-                "includes": f"*.{member}.{suffix}",
-            }
-        )
+        held = {"@id": f"{member}-files", "containedIn": photographs if member == "background" else tars}
+        form = {"encodingFormat": _FORMATS.get(suffix, "image/*"), "includes": f"*.{member}.{suffix}"}
+        sets.append({"@type": "cr:FileSet", **held, **form})
     return sets
 
 
@@ -134,14 +124,9 @@ def _planes(facts: Facts) -> dict[str, str]:
 
 
 def _splits(facts: Facts) -> dict[str, Any]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "splits",
-        "dataType": "cr:Split",
-        "key": {"@id": "splits/name"},
-        "field": [_field("splits/name", "sc:Text"), _field("splits/url", "sc:URL")],
-        "data": [{"splits/name": split, "splits/url": _SPLIT_TYPES[split]} for split in facts.index["splits"]],
-    }
+    fields = [_field("splits/name", "sc:Text"), _field("splits/url", "sc:URL")]
+    data = [{"splits/name": split, "splits/url": _SPLIT_TYPES[split]} for split in facts.index["splits"]]
+    return {**_record_set("splits", fields, "name", dataType="cr:Split"), "data": data}
 
 
 def _samples() -> dict[str, Any]:
@@ -150,13 +135,11 @@ def _samples() -> dict[str, Any]:
         source = {"fileSet": {"@id": "manifests"}, "extract": {"column": column}}
         name = f"{column}_member" if column in MEMBERS else column
         fields.append(_field(f"samples/{name}", _DATA_TYPES[kind], source=source))
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "samples",
-        "description": "One record a composite: the rows of the manifests.",
-        "key": {"@id": "samples/key"},
-        "field": fields,
-    }
+    return _record_set("samples", fields, "key", description="One record a composite: the rows of the manifests.")
+
+
+def _record_set(name: str, fields: list[dict[str, Any]], key: str, **said: str) -> dict[str, Any]:
+    return {"@type": "cr:RecordSet", "@id": name, **said, "key": {"@id": f"{name}/{key}"}, "field": fields}
 
 
 def _field(identity: str, kind: str, **source: object) -> dict[str, Any]:
@@ -167,13 +150,8 @@ def _plane(member: str, text: str) -> dict[str, Any]:
     name, files = f"{member}s", {"@id": f"{member}-files"}
     key = {"fileSet": files, "extract": {"fileProperty": "fullpath"}, "transform": {"regex": _KEY_OF_MEMBER}}
     content = {"fileSet": files, "extract": {"fileProperty": "content"}}
-    return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "description": text,
-        "key": {"@id": f"{name}/key"},
-        "field": [
-            _field(f"{name}/key", "sc:Text", source=key),
-            _field(f"{name}/{member}", "sc:ImageObject", source=content),
-        ],
-    }
+    fields = [
+        _field(f"{name}/key", "sc:Text", source=key),
+        _field(f"{name}/{member}", "sc:ImageObject", source=content),
+    ]
+    return _record_set(name, fields, "key", description=text)

@@ -16,13 +16,7 @@ _SIZES = (
 
 
 def front_matter(facts: Facts, data_files: Mapping[str, str] | None = None) -> str:
-    """Return the front matter with its two lines of dashes."""
-    metadata = card_metadata(facts, data_files)
-    return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)}---\n"
-
-
-def card_metadata(facts: Facts, data_files: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what the hub indexes: licence, task, size, which files are which split, and their counts.
+    """Write what the hub indexes: licence, task, size, which files are which split, and their counts.
 
     The licence is ``other`` with a link to the card's own section unless every source carries one and the same licence
     that the hub has a name for.
@@ -33,36 +27,34 @@ def card_metadata(facts: Facts, data_files: Mapping[str, str] | None = None) -> 
         Of the dataset.
     data_files : mapping, optional
         Split → pattern of its files; without it the loader finds them by itself, or not at all.
+
+    Returns
+    -------
+    str
+        YAML between its two lines of dashes.
     """
-    metadata = {
+    terms = {"license": "other", "license_name": "terms-of-the-sources", "license_link": "README.md"}
+    common = facts.terms.common
+    if common is not None and common.hub and not facts.terms.barred:
+        terms = {"license": common.hub}
+    metadata: dict[str, Any] = {
         "pretty_name": f"{facts.index['name']} {facts.index['version']}",
-        **license_fields(facts),
+        **terms,
         "task_categories": ["image-segmentation"],
         "tags": ["image-matting", "human-matting", "alpha-matte", "trimap", "composites", "webdataset"],
         "size_categories": [size_category(len(facts.samples))],
     }
-    if not data_files:
-        return metadata
-    splits = {split: facts.index["splits"][split] for split in data_files}
-    files = [{"split": split, "path": pattern} for split, pattern in data_files.items()]
-    sizes = {split: sum(shard["bytes"] for shard in entry["shards"]) for split, entry in splits.items()}
-    counts = [
-        {"name": split, "num_bytes": sizes[split], "num_examples": entry["num_samples"]}
-        for split, entry in splits.items()
-    ]
-    size = sum(sizes.values())
-    return metadata | {
-        "configs": [{"config_name": "default", "data_files": files}],
-        "dataset_info": {"splits": counts, "download_size": size, "dataset_size": size},
-    }
-
-
-def license_fields(facts: Facts) -> dict[str, str]:
-    """Return ``license``, and where the hub has no name for the terms also ``license_name`` and ``license_link``."""
-    common = facts.terms.common
-    if common is not None and common.hub and not facts.terms.barred:
-        return {"license": common.hub}
-    return {"license": "other", "license_name": "terms-of-the-sources", "license_link": "README.md"}
+    if data_files:
+        files, counts, size = [], [], 0
+        for split, pattern in data_files.items():
+            entry = facts.index["splits"][split]
+            length = sum(shard["bytes"] for shard in entry["shards"])
+            files.append({"split": split, "path": pattern})
+            counts.append({"name": split, "num_bytes": length, "num_examples": entry["num_samples"]})
+            size += length
+        metadata["configs"] = [{"config_name": "default", "data_files": files}]
+        metadata["dataset_info"] = {"splits": counts, "download_size": size, "dataset_size": size}
+    return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)}---\n"
 
 
 def size_category(count: int) -> str:

@@ -67,19 +67,15 @@ def read_statistics(out: Location) -> Statistics:
 
 def summary(rows: Sequence[Sample]) -> dict[str, Any]:
     """Return counts, sizes, mean alpha coverage and mean share of soft pixels of some samples."""
-    if not rows:
-        return dict.fromkeys(("composites", "foregrounds", "backgrounds"), 0) | dict.fromkeys(
-            ("megapixels_min", "megapixels_max", "coverage", "soft"), 0.0
-        )
-    pixels = np.array([row.width * row.height for row in rows]) / 1e6
+    pixels = np.array([row.width * row.height for row in rows] or [0]) / 1e6
     return {
         "composites": len(rows),
         "foregrounds": len({row.foreground for row in rows}),
         "backgrounds": len({row.background for row in rows}),
         "megapixels_min": round(float(pixels.min()), 3),
         "megapixels_max": round(float(pixels.max()), 3),
-        "coverage": round(float(np.mean([row.coverage for row in rows])), 4),
-        "soft": round(float(np.mean([row.soft for row in rows])), 4),
+        "coverage": round(float(np.mean([row.coverage for row in rows] or [0])), 4),
+        "soft": round(float(np.mean([row.soft for row in rows] or [0])), 4),
     }
 
 

@@ -14,27 +14,11 @@ if TYPE_CHECKING:
     from matting_data.readers.tensors import ToTensors
     from matting_data.readers.torch_datasets import MapDataset, StreamDataset
 
-__all__ = [
-    "Composite",
-    "Dataset",
-    "Layers",
-    "Loader",
-    "MapDataset",
-    "ResumableSampler",
-    "SampleStore",
-    "Split",
-    "StreamDataset",
-    "ToTensors",
-    "open",
-]
+__all__ = ["Composite", "Dataset", "Layers", "Loader", "MapDataset", "ResumableSampler", "SampleStore", "Split",
+           "StreamDataset", "ToTensors", "open"]  # fmt: skip
 
-_NEED_TORCH = {
-    "Loader": "loader",
-    "MapDataset": "torch_datasets",
-    "ResumableSampler": "sampler",
-    "StreamDataset": "torch_datasets",
-    "ToTensors": "tensors",
-}
+_NEED_TORCH = {"Loader": "loader", "MapDataset": "torch_datasets", "ResumableSampler": "sampler",
+               "StreamDataset": "torch_datasets", "ToTensors": "tensors"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +25,6 @@ from matting_data.storage import ByteSource, Location, Storage, open_storage
 if TYPE_CHECKING:
     import pandas
 
-_BLOCK = 8 << 20
 _CONNECTIONS = 8
 
 
@@ -47,7 +45,7 @@ class Dataset:
         self.index, self.storage = index, storage
         self._layers = open_layers(index, storage)
         self.store: SampleStore = (
-            CompositeStore(storage, source) if self._layers is None else LayerStore(storage, source, self._layers)
+            LayerStore(storage, source, *self._layers) if self._layers else CompositeStore(storage, source)
         )
         self._tables: dict[str, pl.DataFrame] = {}
         self._splits: dict[str, Split] = {}
@@ -93,8 +91,9 @@ class Dataset:
                     "run 'mattingdata build' again"
                 )
             pairs = None
-            if self._layers is not None and self._layers.recipe.store.epoch_backgrounds:
-                pairs = EpochPairs(self._layers.recipe, split, rows, self._layers.backgrounds)
+            if self._layers and self._layers[1].store.epoch_backgrounds:
+                backgrounds, recipe = self._layers
+                pairs = EpochPairs(recipe, split, rows, backgrounds)
             self._splits[split] = Split(split, identity, rows, sizes, self.store, pairs)
         return self._splits[split]
 
@@ -135,10 +134,7 @@ class Dataset:
             read_manifest_table(self.storage, entry, Sample)
         for entry in all_entries(self.index):
             self._check_size(entry)
-            digest = hashlib.sha256()
-            for start in range(0, entry["bytes"], _BLOCK):
-                digest.update(self.storage.read(entry["tar"], start, min(_BLOCK, entry["bytes"] - start)))
-            if digest.hexdigest() != entry["sha256"]:
+            if self.storage.sha256(entry["tar"]) != entry["sha256"]:
                 raise altered(self.storage, entry["tar"])
 
     def _check_size(self, entry: Mapping[str, Any]) -> None:

@@ -31,7 +31,8 @@ class EpochPairs:
     """
 
     def __init__(self, recipe: Recipe, split: str, rows: Sequence[Sample], backgrounds: Backgrounds) -> None:
-        self._recipe, self._split, self._backgrounds = recipe, split, backgrounds
+        self._recipe, self._backgrounds = recipe, backgrounds
+        self._choices = [identity for identity, (_, stored) in backgrounds.items() if stored.split == split]
         self._rank: dict[tuple[str, int], int] = {}  # among the rows of its foreground that could be made
         made: dict[str, int] = {}
         for row in rows:
@@ -45,11 +46,10 @@ class EpochPairs:
         if epoch == 0:
             return row
         if self._drawn[0] != epoch:
-            choices = self._backgrounds.of_split(self._split)
             seed = derive_seed(self._recipe.seed, "epoch", epoch)
-            self._drawn = epoch, pair(self._foregrounds, choices, self._count, seed)
+            self._drawn = epoch, pair(self._foregrounds, self._choices, self._count, seed)
         background = self._drawn[1][row.foreground][self._rank[row.foreground, row.index]]
-        stored = self._backgrounds[background]
+        _, stored = self._backgrounds[background]
         rng = generator(derive_seed(row.seed, "epoch", epoch), "crop")
         at = (float(rng.random()), float(rng.random()))
         size = stored.width, stored.height

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -15,13 +14,14 @@ from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import cut
 from matting_data.readers.manifest_columns import read_checked, read_manifest_table
-from matting_data.readers.store import LAYERS, Layers, Part
+from matting_data.readers.store import LAYERS, Layers, Part, TarStore
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import parse_recipe
 from matting_data.records.stored import Sample, StoredBackground
+from matting_data.records.tables import from_table
 from matting_data.shards.members import placement_of, radii_of
-from matting_data.shards.names import RECIPE, shard_name
-from matting_data.shards.reader import background_entries, cut_members, decode_member, span
+from matting_data.shards.names import RECIPE
+from matting_data.shards.reader import background_entries
 from matting_data.sources.decoded import load_background
 from matting_data.storage import ByteSource, Storage
 
@@ -30,67 +30,12 @@ _KEPT = 8
 """Decoded foregrounds that a process keeps: those that follow each other often share one."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a background lies: the tar, and in it; and its size in pixels as displayed."""
-
-    tar: str
-    offset: int
-    length: int
-    width: int
-    height: int
-    rotation: int
+Backgrounds = dict[str, tuple[str, StoredBackground]]
+"""Id → tar, and row of that tar's manifest, of each background in a store of layers; in stored order."""
 
 
-class Backgrounds:
-    """The backgrounds of a store of layers, by id; read once from the manifests beside their tars.
-
-    Parameters
-    ----------
-    index : mapping
-        ``dataset.json``.
-    storage : Storage
-        Where the dataset lies.
-
-    Raises
-    ------
-    DamageError
-        A manifest is missing or damaged.
-    """
-
-    def __init__(self, index: Mapping[str, Any], storage: Storage) -> None:
-        self._places: dict[str, Place] = {}
-        self._splits: dict[str, list[str]] = {}
-        for entry in background_entries(index):
-            for row in read_manifest_table(storage, entry, StoredBackground).iter_rows(named=True):
-                self._splits.setdefault(row["split"], []).append(row["id"])
-                self._places[row["id"]] = Place(
-                    entry["tar"],
-                    row["background_offset"],
-                    row["background_bytes"],
-                    row["width"],
-                    row["height"],
-                    row["rotation"],
-                )
-
-    def __getitem__(self, identity: str) -> Place:
-        return self._places[identity]
-
-    def of_split(self, split: str) -> list[str]:
-        """Return the ids of a split's backgrounds, in stored order."""
-        return self._splits.get(split, [])
-
-
-@dataclass(frozen=True)
-class OpenLayers:
-    """What a store of layers needs beside its shards."""
-
-    backgrounds: Backgrounds
-    recipe: Recipe
-
-
-def open_layers(index: Mapping[str, Any], storage: Storage) -> OpenLayers | None:
-    """Read what a store of layers needs beside its shards; None for one of composites.
+def open_layers(index: Mapping[str, Any], storage: Storage) -> tuple[Backgrounds, Recipe] | None:
+    """Read what a store of layers needs beside its shards, its backgrounds and recipe; None for one of composites.
 
     Raises
     ------
@@ -106,10 +51,14 @@ def open_layers(index: Mapping[str, Any], storage: Storage) -> OpenLayers | None
         )
     content = read_checked(storage, RECIPE, index["files"].get(RECIPE))
     recipe = parse_recipe(content.decode(errors="replace"), storage.label(RECIPE))
-    return OpenLayers(Backgrounds(index, storage), recipe)
+    backgrounds: Backgrounds = {}
+    for entry in background_entries(index):
+        rows = from_table(read_manifest_table(storage, entry, StoredBackground), StoredBackground)
+        backgrounds |= {row.id: (entry["tar"], row) for row in rows}
+    return backgrounds, recipe
 
 
-class LayerStore:
+class LayerStore(TarStore):
     """Composites made on the fly, to the pixel what a store of composites holds before encoding.
 
     Parameters
@@ -118,13 +67,15 @@ class LayerStore:
         Where the dataset lies.
     source : ByteSource
         What shards are read from: `storage` itself, or a cache before it.
-    layers : OpenLayers
-        Where each background lies, and how the recipe blends.
+    backgrounds : Backgrounds
+        Where each lies.
+    recipe : Recipe
+        How it blends.
     """
 
-    def __init__(self, storage: Storage, source: ByteSource, layers: OpenLayers) -> None:
-        self._storage, self._source = storage, source
-        self._backgrounds, self._blend = layers.backgrounds, layers.recipe.composites.blend
+    def __init__(self, storage: Storage, source: ByteSource, backgrounds: Backgrounds, recipe: Recipe) -> None:
+        super().__init__(storage, source)
+        self._backgrounds, self._blend = backgrounds, recipe.composites.blend
         self._composers: OrderedDict[tuple[str, int], Composer] = OrderedDict()
         self._lock = Lock()
 
@@ -140,26 +91,23 @@ class LayerStore:
 
     def background(self, identity: str) -> NDArray[np.uint8]:
         """Return a stored background, H×W×3 uint8; KeyError where there is none, DamageError where it is damaged."""
-        place = self._backgrounds[identity]
-        return self._background(identity, self._source.read(place.tar, place.offset, place.length))
+        return self._background(identity, self._background_file(identity))
 
     def fetch(self, row: Sample, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[str, bytes]]:
         """Return the parts asked for, and the files of the foreground and, where it shows, the background."""
         wanted = _FOREGROUND if parts != ("alpha",) else ("alpha",)
         fetched: dict[str, bytes] = {}
         if self._known(row) is None:
-            start, length = span(row, wanted)
-            fetched |= cut_members(row, wanted, self._source.read(self._shard(row), start, length))
+            fetched |= self._members(row, wanted)
         if "image" in parts or LAYERS in parts:
-            place = self._backgrounds[row.background]
-            fetched["background"] = self._source.read(place.tar, place.offset, place.length)
+            fetched["background"] = self._background_file(row.background)
         return tuple(parts), fetched
 
     def decode(self, row: Sample, fetched: tuple[tuple[Part, ...], dict[str, bytes]]) -> dict[Part, Any]:
         """Compose the parts that were asked for."""
         parts, files = fetched
         if parts == ("alpha",) and "alpha" in files:
-            return {"alpha": self._plane(row, "alpha", files["alpha"])}
+            return {"alpha": self._plane(row, row.foreground, "alpha", files["alpha"])}
         composer = self._composer(row, files)
         planes: dict[Part, Any] = {}
         if "background" in files:
@@ -188,9 +136,8 @@ class LayerStore:
                 self._composers.move_to_end(key)
                 return self._composers[key]
         if "image" not in files:  # was known when the bytes were fetched, and has made room since
-            start, length = span(row, _FOREGROUND)
-            files = cut_members(row, _FOREGROUND, self._source.read(self._shard(row), start, length))
-        image, alpha = (self._plane(row, member, files[member]) for member in _FOREGROUND)
+            files = self._members(row, _FOREGROUND)
+        image, alpha = (self._plane(row, row.foreground, member, files[member]) for member in _FOREGROUND)
         composer = Composer(image, alpha, self._blend)
         with self._lock:
             self._composers[key] = composer
@@ -198,28 +145,16 @@ class LayerStore:
                 self._composers.popitem(last=False)
         return composer
 
-    def _plane(self, row: Sample, member: str, content: bytes) -> NDArray[np.uint8]:
-        try:
-            plane = decode_member(member, content)
-        except RejectedInput as problem:
-            raise self._damaged(self._shard(row), row.foreground, problem.detail) from None
-        if plane.shape[:2] != (row.height, row.width):
-            what = f"it is not {row.width}×{row.height} as its manifest says"
-            raise self._damaged(self._shard(row), row.foreground, what)
-        return plane
+    def _background_file(self, identity: str) -> bytes:
+        tar, stored = self._backgrounds[identity]
+        return self._source.read(tar, stored.background_offset, stored.background_bytes)
 
     def _background(self, identity: str, content: bytes) -> NDArray[np.uint8]:
-        place = self._backgrounds[identity]
+        tar, stored = self._backgrounds[identity]
         try:
-            background = load_background(content, place.width * place.height, place.rotation)
+            background = load_background(content, stored.width * stored.height, stored.rotation)
         except RejectedInput as problem:
-            raise self._damaged(place.tar, identity, problem.detail) from None
-        if background.shape[:2] != (place.height, place.width):
-            raise self._damaged(place.tar, identity, f"it is not {place.width}×{place.height}")
+            raise self._damaged(tar, identity, problem.detail) from None
+        if background.shape[:2] != (stored.height, stored.width):
+            raise self._damaged(tar, identity, f"it is not {stored.width}×{stored.height}")
         return background
-
-    def _shard(self, row: Sample) -> str:
-        return f"{shard_name(row.split, row.shard)}.tar"
-
-    def _damaged(self, tar: str, what: str, how: str) -> DamageError:
-        return DamageError(f"{self._storage.label(tar)} is damaged at {what} ({how}): {self._storage.repair}")

@@ -107,23 +107,20 @@ class Loader:
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches from the current position to the end of the epoch."""
-        self._continue_from(self.state_dict())
+        self.load_state_dict(self.state_dict())
         self._mover.set_epoch(self._progress.epoch, self._progress.start)
         left = len(self._mover)
         batches, problem = iter(self._loader), None
-        while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                break
-            except MattingDataError as error:
-                problem = _unwrapped(error)
-            if problem is not None:
-                del batches  # ends the loading processes now, not when someone drops the error
-                raise problem
-            # counted before it is handed out: a state taken while it is worked on does not hold it again
-            self._delivered += min(self._batch_size, left - self._delivered)
-            yield batch
+        try:
+            for batch in batches:
+                # counted before it is handed out: a state taken while it is worked on does not hold it again
+                self._delivered += min(self._batch_size, left - self._delivered)
+                yield batch
+        except MattingDataError as error:
+            problem = _unwrapped(error)
+        if problem is not None:
+            del batches  # ends the loading processes now, not when someone drops the error
+            raise problem
         self.set_epoch(self._progress.epoch + 1)
 
     def state_dict(self) -> dict[str, int | str]:
@@ -132,9 +129,6 @@ class Loader:
 
     def load_state_dict(self, state: dict[str, int | str]) -> None:
         """Continue from a state with the next iteration; UsageError where it belongs to another order."""
-        self._continue_from(state)
-
-    def _continue_from(self, state: dict[str, int | str]) -> None:
         self._progress.load(state)
         self._delivered = 0
 

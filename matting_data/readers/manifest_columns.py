@@ -5,32 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from matting_data.errors import DamageError
-from matting_data.records.columns import schema
+from matting_data.records.fields import field_names
 from matting_data.records.stored import Sample
-from matting_data.records.tables import PARQUET_ERRORS, require_safe_names
+from matting_data.records.tables import checked_table
 from matting_data.storage import Storage
-
-_NAMES = tuple(field.name for field in fields(Sample))
 
 
 def read_manifest_table(storage: Storage, entry: Mapping[str, Any], record: type) -> pl.DataFrame:
     """Read a shard's manifest, one row a `record`; DamageError where it is not the one that was built."""
-    name = storage.label(entry["manifest"])
     content = read_checked(storage, entry["manifest"], entry["manifest_sha256"])
-    try:
-        table = pl.read_parquet(io.BytesIO(content)).select(list(schema(record)))
-    except PARQUET_ERRORS as error:
-        raise DamageError(f"{name} cannot be read ({str(error).splitlines()[0]}): {storage.repair}") from None
-    require_safe_names(table, record, name)
-    return table
+    return checked_table(io.BytesIO(content), record, storage.label(entry["manifest"]), storage.repair)
 
 
 def read_checked(storage: Storage, name: str, sha256: str | None) -> bytes:
@@ -59,18 +50,12 @@ class Rows(Sequence[Sample]):
     """
 
     def __init__(self, table: pl.DataFrame) -> None:
-        self._columns = {name: _column(table[name]) for name in _NAMES}
+        self._columns = {name: _column(table[name]) for name in field_names(Sample)}
 
     def __len__(self) -> int:
         return len(self._columns["key"])
 
-    @overload
-    def __getitem__(self, position: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[Sample]: ...
-
-    def __getitem__(self, position: int | slice) -> Sample | Sequence[Sample]:
+    def __getitem__(self, position: int | slice) -> Any:
         if isinstance(position, slice):
             return [self[place] for place in range(*position.indices(len(self)))]
         return Sample(**{name: column.item(position) for name, column in self._columns.items()})

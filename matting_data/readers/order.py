@@ -9,7 +9,7 @@ and how far into the order it was.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +20,6 @@ from matting_data.seeds import derive_seed
 Positions = NDArray[np.int64]
 
 Uneven = Literal["exact", "drop", "pad"]
-
-UNEVEN: tuple[Uneven, ...] = ("exact", "drop", "pad")
-
-
-class Order(Protocol):
-    """An order of the positions of a split for every epoch."""
-
-    @property
-    def identity(self) -> str:
-        """What decides the order besides the epoch."""
-
-    def __len__(self) -> int: ...
-
-    def epoch(self, epoch: int) -> Positions:
-        """Return every position of the split once."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +104,10 @@ class Streamed:
         return np.asarray(read[mixed], np.int64)
 
 
+Order = Stored | Shuffled | Streamed
+"""An order of the positions of a split for every epoch; its `identity` says what decides it besides the epoch."""
+
+
 def rank_share(order: Positions, start: int, rank: int, world: int, uneven: Uneven = "exact") -> Positions:
     """Return what one rank delivers of an order from `start` on.
 
@@ -142,8 +131,8 @@ def rank_share(order: Positions, start: int, rank: int, world: int, uneven: Unev
     """
     if not 0 <= rank < world:
         raise UsageError(f"rank {rank} of {world}: ranks count from 0 to one below the number of processes")
-    if uneven not in UNEVEN:
-        raise UsageError(f"uneven={uneven!r}: choose {', '.join(UNEVEN)}{nearest(uneven, UNEVEN)}")
+    if uneven not in (known := get_args(Uneven)):
+        raise UsageError(f"uneven={uneven!r}: choose {', '.join(known)}{nearest(uneven, known)}")
     rest = order[start:]
     over = len(rest) % world
     if uneven == "drop":

@@ -54,7 +54,7 @@ class Split(Sequence[Composite]):
         return key in self._positions
 
     def __iter__(self) -> Iterator[Composite]:
-        return (self.read(position) for position in range(len(self)))
+        return (self.read(position) for position in range(len(self)))  # Sequence's own would end at any IndexError
 
     @property
     def keys(self) -> list[str]:
@@ -63,7 +63,7 @@ class Split(Sequence[Composite]):
 
     def row(self, place: int | str, epoch: int = 0) -> Sample:
         """Return a manifest row by position or key; in a later epoch, of its pairs then."""
-        row = self.rows[self.position(place)]
+        row: Sample = self.rows[self.position(place)]
         return row if self.pairs is None else self.pairs.row(row, epoch)
 
     def position(self, place: int | str) -> int:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from matting_data.errors import DamageError, RejectedInput, UsageError
 from matting_data.records.stored import Sample
-from matting_data.shards.names import shard_name
-from matting_data.shards.reader import cut_members, decode_member, span
+from matting_data.shards.names import shard_name, tar_name
+from matting_data.shards.reader import Name, cut_members, decode_member, span
 from matting_data.storage import ByteSource, Storage
 
 Part = Literal["image", "alpha", "trimap", "layers"]
@@ -96,8 +96,8 @@ class SampleStore(Protocol):
         """Make the parts that were fetched: arrays as of :class:`Composite`; DamageError where one is damaged."""
 
 
-class CompositeStore:
-    """Composites as members of the shards' tars: fetching is one read of adjacent bytes.
+class TarStore:
+    """What both kinds of store do with the shards' tars: one read of adjacent members, and decoding with checks.
 
     Parameters
     ----------
@@ -110,6 +110,27 @@ class CompositeStore:
     def __init__(self, storage: Storage, source: ByteSource) -> None:
         self._storage, self._source = storage, source
 
+    def _members(self, row: Sample, members: Sequence[Name]) -> dict[Name, bytes]:
+        start, length = span(row, members)
+        return cut_members(row, members, self._source.read(_tar_of(row), start, length))
+
+    def _plane(self, row: Sample, owner: str, member: str, content: bytes) -> NDArray[np.uint8]:
+        """Decode a member of a row; DamageError names its `owner`, the sample or the foreground."""
+        try:
+            plane = decode_member(member, content)
+        except RejectedInput as problem:
+            raise self._damaged(_tar_of(row), owner, problem.detail) from None
+        if plane.shape[:2] != (row.height, row.width):
+            raise self._damaged(_tar_of(row), owner, f"it is not {row.width}×{row.height} as its manifest says")
+        return plane
+
+    def _damaged(self, tar: str, owner: str, what: str) -> DamageError:
+        return DamageError(f"{self._storage.label(tar)} is damaged at {owner} ({what}): {self._storage.repair}")
+
+
+class CompositeStore(TarStore):
+    """Composites as members of the shards' tars: fetching is one read of adjacent bytes."""
+
     def fetch(self, row: Sample, parts: Sequence[Part]) -> dict[Part, bytes]:
         """Return the members' bytes, as they are stored; UsageError for layers."""
         if LAYERS in parts:
@@ -117,22 +138,12 @@ class CompositeStore:
                 f"{self._storage.name} stores finished composites, not their layers: a transform that changes the "
                 "background alone needs a dataset with 'store: {kind: layers}'"
             )
-        start, length = span(row, parts)
-        return cut_members(row, parts, self._source.read(self._shard(row), start, length))
+        return self._members(row, parts)
 
     def decode(self, row: Sample, fetched: Mapping[Part, bytes]) -> dict[Part, NDArray[np.uint8]]:
         """Decode members."""
-        try:
-            planes = {member: decode_member(member, content) for member, content in fetched.items()}
-        except RejectedInput as problem:
-            raise self._damaged(row, problem.detail) from None
-        if any(plane.shape[:2] != (row.height, row.width) for plane in planes.values()):
-            raise self._damaged(row, f"it is not {row.width}×{row.height} as its manifest says")
-        return planes
+        return {member: self._plane(row, row.key, member, content) for member, content in fetched.items()}
 
-    def _shard(self, row: Sample) -> str:
-        return f"{shard_name(row.split, row.shard)}.tar"
 
-    def _damaged(self, row: Sample, what: str) -> DamageError:
-        shard = self._storage.label(self._shard(row))
-        return DamageError(f"{shard} is damaged at {row.key} ({what}): {self._storage.repair}")
+def _tar_of(row: Sample) -> str:
+    return tar_name(shard_name(row.split, row.shard))

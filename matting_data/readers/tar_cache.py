@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -42,9 +42,8 @@ class ShardCache:
 
     def __init__(self, storage: Storage, folder: Path, limit: int, shards: Mapping[str, tuple[int, str]]) -> None:
         self._storage, self._folder, self._limit, self._shards = storage, folder, limit, dict(shards)
-        largest = max(shards, key=lambda name: shards[name][0], default="")
-        if largest and shards[largest][0] > limit:
-            size = shards[largest][0]
+        (size, _), largest = max(((place, name) for name, place in shards.items()), default=((0, ""), ""))
+        if size > limit:
             raise UsageError(f"the cache limit {limit:,} is below the {size:,} bytes of {largest}: raise cache_limit")
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -63,14 +62,18 @@ class ShardCache:
             except FileNotFoundError:
                 continue  # another process made room in between
             if length is not None and len(data) < length:
-                raise DamageError(f"{self._storage.label(name)} is shorter than its manifest says: {_again(sha256)}")
+                raise DamageError(
+                    f"{self._storage.label(name)} is shorter than its manifest says: delete {sha256}.tar from the "
+                    "cache folder and run the same command again"
+                )
             return data
 
     def _fetched(self, name: str) -> Path:
         size, sha256 = self._shards[name]
         path = self._folder / f"{sha256}.tar"
         if not _is_whole(path, size):
-            with self._locked(sha256):
+            lock = self._folder / f"{sha256}.lock"
+            with storage_errors(lock), FileLock(lock):
                 if not _is_whole(path, size):
                     self._make_room(size)
                     self._download(name, path)
@@ -102,19 +105,9 @@ class ShardCache:
             path.unlink(missing_ok=True)
             used -= length
 
-    @contextmanager
-    def _locked(self, sha256: str) -> Iterator[None]:
-        path = self._folder / f"{sha256}.lock"
-        with storage_errors(path), FileLock(path):
-            yield
-
 
 def _is_whole(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
     except OSError:
         return False
-
-
-def _again(sha256: str) -> str:
-    return f"delete {sha256}.tar from the cache folder and run the same command again"

@@ -28,10 +28,11 @@ class _Samples:
     def __init__(
         self,
         split: Split,
-        transform: Transform | None,
-        seed: int,
-        tensors: Callable[..., Any] | None,
-        parts: Sequence[Part] | None,
+        transform: Transform | None = None,
+        *,
+        seed: int = 0,
+        tensors: Callable[..., Any] | None = None,
+        parts: Sequence[Part] | None = None,
     ) -> None:
         if not isinstance(split, Split):
             raise UsageError(f"{split!r:.80} is no split: pass matting_data.open(DIR)['train']")
@@ -71,17 +72,7 @@ class MapDataset(_Samples, _Dataset):
         What to decode; by default what the transform says it needs, or everything.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        transform: Transform | None = None,
-        *,
-        seed: int = 0,
-        tensors: Callable[..., Any] | None = None,
-        parts: Sequence[Part] | None = None,
-    ) -> None:
-        super().__init__(split, transform, seed, tensors, parts)
-        self.epoch = 0
+    epoch = 0
 
     def __len__(self) -> int:
         return len(self.split)
@@ -137,7 +128,7 @@ class StreamDataset(_Samples, _IterableDataset):
         tensors: Callable[..., Any] | None = None,
         parts: Sequence[Part] | None = None,
     ) -> None:
-        super().__init__(split, transform, seed, tensors, parts)
+        super().__init__(split, transform, seed=seed, tensors=tensors, parts=parts)
         if batch_size < 1 or buffer < 1 or read_ahead < 1:
             raise UsageError("batch_size, buffer and read_ahead count samples: each must be at least 1")
         self.order = Streamed(split.shard_sizes, int(seed), buffer)
@@ -203,8 +194,7 @@ class StreamDataset(_Samples, _IterableDataset):
                     first, future = ahead.popleft()
                     yield first, future.result()
             finally:
-                for _, future in ahead:
-                    future.cancel()
+                pool.shutdown(cancel_futures=True)
 
 
 def rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:

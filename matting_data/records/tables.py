@@ -37,6 +37,8 @@ _FORMS: dict[type, dict[str, str]] = {
 }
 """What names look like that become paths."""
 
+_BUILD_AGAIN = "run 'mattingdata build' again"
+
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
 
@@ -110,25 +112,30 @@ def require_safe_names(table: pl.DataFrame, record: type, name: str) -> None:
 
 
 def read_table(path: Path, record: type[Record]) -> list[Record]:
-    """Read records from Parquet.
+    """Read records from Parquet; DamageError as of :func:`checked_table`."""
+    return from_table(checked_table(path, record, str(path)), record)
+
+
+def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
+    """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`checked_table`."""
+    source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
+    return from_table(checked_table(source, record, out.label(name)), record)
+
+
+def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: str = _BUILD_AGAIN) -> pl.DataFrame:
+    """Read a table with the columns of a record class.
+
+    Parameters
+    ----------
+    name, repair : str
+        What messages call the file, and what they say to do about it.
 
     Raises
     ------
     DamageError
-        When the file is missing, is not Parquet, or lacks a column, or names what no build names.
+        The file is missing, is not Parquet, or lacks a column, or it names what no build names.
     """
-    return _read(path, str(path), record)
-
-
-def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
-    """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`read_table`."""
-    if isinstance(out, LocalStorage):
-        return _read(out.path / name, out.label(name), record)
-    return _read(io.BytesIO(out.read(name)), out.label(name), record)
-
-
-def _read(source: Path | io.BytesIO, name: str, record: type[Record]) -> list[Record]:
-    with table_errors(f"{name} cannot be read", "run 'mattingdata build' again"):
-        table = format_1.converted(pl.read_parquet(source, glob=False))
-        require_safe_names(table, record, name)
-        return from_table(table, record)
+    with table_errors(f"{name} cannot be read", repair):
+        table = format_1.converted(pl.read_parquet(source, glob=False)).select(field_names(record))
+    require_safe_names(table, record, name)
+    return table

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from matting_data.records.stored import Sample
+
 COLOURS = {"train": "#4878a8", "test": "#d9822b"}
+
+MEASURES: dict[str, Callable[[Sample], float]] = {
+    "size, megapixels": lambda row: row.width * row.height / 1e6,
+    "alpha coverage, mean alpha": lambda row: row.coverage,
+    "soft pixels, share of the image": lambda row: row.soft,
+}
+"""What is measured of each sample, by the title of its chart."""
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 190, 44, 34, 22
 

@@ -87,8 +87,9 @@ def tile(pictures: Sequence[NDArray[np.uint8]], caption: str) -> NDArray[np.uint
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         left = number * (_CELL + _GAP) + (_CELL - size[0]) // 2
         canvas.paste(Image.fromarray(small), (left, (_CELL - size[1]) // 2))
-    draw = ImageDraw.Draw(canvas)
-    draw.text((2, _CELL + 3), _shortened(caption, canvas.width), fill=_INK, font=ImageFont.load_default(12))
+    most = canvas.width // 7
+    text = caption if len(caption) <= most else f"{caption[: most - 1]}…"
+    ImageDraw.Draw(canvas).text((2, _CELL + 3), text, fill=_INK, font=ImageFont.load_default(12))
     return np.array(canvas)
 
 
@@ -102,8 +103,3 @@ def grid(tiles: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
         y, x = 2 * _GAP + number // columns * step_y, 2 * _GAP + number % columns * step_x
         sheet[y : y + height, x : x + width] = picture
     return sheet
-
-
-def _shortened(text: str, width: int) -> str:
-    limit = width // 7
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

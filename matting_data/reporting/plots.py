@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from matting_data.publishing.statistics import Statistics
-from matting_data.reporting.charts import COLOURS
+from matting_data.reporting.charts import COLOURS, MEASURES
 from matting_data.storage.atomic import write_bytes
 
 
@@ -32,15 +32,10 @@ def draw(statistics: Statistics, path: Path) -> None:
     axes = figure.subplots(2, 2)
     rows = statistics.rows
     splits = [split for split in COLOURS if any(row.split == split for row in rows)]
-    panels = [
-        ("size (megapixels)", [row.width * row.height / 1e6 for row in rows]),
-        ("alpha coverage (mean alpha)", [row.coverage for row in rows]),
-        ("soft pixels (share of the image)", [row.soft for row in rows]),
-    ]
-    for axis, (label, values) in zip(axes.flat[:3], panels, strict=True):
-        bins = np.linspace(0, max(values, default=1.0) * 1.05, 31)
+    for axis, (label, of) in zip(axes.flat[:3], MEASURES.items(), strict=True):
+        bins = np.linspace(0, max(map(of, rows), default=1.0) * 1.05, 31)
         for split in splits:
-            chosen = [value for value, row in zip(values, rows, strict=True) if row.split == split]
+            chosen = [of(row) for row in rows if row.split == split]
             axis.hist(chosen, bins=bins, color=COLOURS[split], alpha=0.7, label=split)
         axis.set(xlabel=label, ylabel="composites")
     axis = axes.flat[3]

@@ -8,17 +8,17 @@ from __future__ import annotations
 import base64
 import html
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from matting_data.humans.audit_sample import stratum_of
 from matting_data.imaging import encode
+from matting_data.publishing.card import audit_paragraphs, left_out_section, splits_section
 from matting_data.publishing.card_inputs import Facts, Publication, read_facts
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.markdown import plain, table
-from matting_data.publishing.statistics import left_out
-from matting_data.reporting.charts import histogram, legend
+from matting_data.records.stored import Sample
+from matting_data.reporting.charts import MEASURES, histogram, legend
 from matting_data.reporting.contact_sheet import contact_sheet
 from matting_data.reporting.html import from_markdown
 from matting_data.shards.index import read_index
@@ -69,7 +69,7 @@ def report(out: Path, samples: int = 24) -> str:
         f'<img alt="contact sheet" src="data:image/jpeg;base64,{sheet}">',
         f"<h2>Distributions</h2><p>{legend(list(index['splits']))}</p>",
         f'<div class="charts">{"".join(_charts(facts))}</div>',
-        from_markdown(_ledger(index["ledger"])),
+        from_markdown(left_out_section(facts)),
         from_markdown(_verdicts(facts)),
         from_markdown(terms_section(facts)),
     ]
@@ -100,37 +100,18 @@ def _jpeg(out: Path, samples: int) -> bytes:
 def _summary(facts: Facts) -> str:
     index = facts.index
     store = "layers, composed when read" if facts.layers else "composites"
-    rows = [[plain(split), plain(subset), *numbers] for split, subset, *numbers in facts.statistics.table()]
-    header = ["split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft"]
-    return f"Stored as {store}. Content `{index['content_sha256']}`, recipe `{index['recipe_sha256']}`.\n\n" + table(
-        header, rows, right=2
-    )
+    hashes = f"Content `{index['content_sha256']}`, recipe `{index['recipe_sha256']}`."
+    return f"Stored as {store}. {hashes}\n\n{splits_section(facts)}"
 
 
 def _charts(facts: Facts) -> list[str]:
+    measures: dict[str, Callable[[Sample], float]] = MEASURES | {
+        "the person's box, share of the image": lambda r: (r.x1 - r.x0) * (r.y1 - r.y0) / (r.width * r.height)
+    }
     splits = {split: [row for row in facts.samples if row.split == split] for split in facts.index["splits"]}
-    uses = {
-        split: [float(n) for n in Counter(row.background for row in rows).values()] for split, rows in splits.items()
-    }
-    share = {
-        split: [(r.x1 - r.x0) * (r.y1 - r.y0) / (r.width * r.height) for r in rows] for split, rows in splits.items()
-    }
-    return [
-        histogram("size, megapixels", {s: [r.width * r.height / 1e6 for r in rows] for s, rows in splits.items()}),
-        histogram("alpha coverage, mean alpha", {s: [r.coverage for r in rows] for s, rows in splits.items()}),
-        histogram("soft pixels, share of the image", {s: [r.soft for r in rows] for s, rows in splits.items()}),
-        histogram("the person's box, share of the image", share),
-        histogram("composites a background serves", uses, whole=True),
-    ]
-
-
-def _ledger(ledger: Mapping[str, Any]) -> str:
-    rows = []
-    for name, counts in ledger.items():
-        rows.append([plain(name), "written", "", f"{counts['written']:,}"])
-        rows += [[plain(name), outcome, f"`{reason}`", f"{n:,}"] for outcome, reason, n in left_out(counts)]
-        rows.append([plain(name), "**in total**", "", f"{counts['total']:,}"])
-    return "## Where every input ended\n\n" + table(["of", "outcome", "reason", "number"], rows, right=3)
+    uses = {split: [*Counter(row.background for row in rows).values()] for split, rows in splits.items()}
+    drawn = [histogram(title, {s: [*map(of, rows)] for s, rows in splits.items()}) for title, of in measures.items()]
+    return [*drawn, histogram("composites a background serves", uses, whole=True)]
 
 
 def _verdicts(facts: Facts) -> str:
@@ -152,11 +133,4 @@ def _verdicts(facts: Facts) -> str:
     if decided:
         text += f"\n\n{len(decided):,} decisions of people changed something:\n\n"
         text += table(["of", "id", "reason", "decision"], decided[:100])
-    audited = [rate for rate in facts.audit if rate["labelled"]]
-    if audited:
-        whole = audited[-1]
-        text += (
-            f"\n\nAn audit looked at {whole['labelled']:,} of the kept ones and found {whole['persons']:,} with a "
-            f"person: {whole['share']:.2%} (95 % interval {whole['low']:.2%} to {whole['high']:.2%})."
-        )
-    return text
+    return "\n\n".join([text, *audit_paragraphs(facts.audit)])

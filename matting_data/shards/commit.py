@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-import polars as pl
-
 from matting_data.errors import DamageError
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
-from matting_data.records.tables import PARQUET_ERRORS, from_table, require_safe_names, to_table
+from matting_data.records.tables import PARQUET_ERRORS, checked_table, from_table, to_table
 from matting_data.shards.names import manifest_name, tar_name
 from matting_data.storage import MissingFileError, Storage
 
@@ -95,9 +93,7 @@ def read_commit(
     try:
         if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
-        table = pl.read_parquet(io.BytesIO(content))
-        require_safe_names(table, record, manifest_name(shard))
-        rows = tuple(from_table(table, record))
+        rows = tuple(from_table(checked_table(io.BytesIO(content), record, manifest_name(shard)), record))
     except (*PARQUET_ERRORS, DamageError, TypeError):
         return None
     return replace(found, rows=rows, num_rows=len(rows), manifest_sha256=hashlib.sha256(content).hexdigest())

@@ -41,8 +41,7 @@ def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 def write_index(out: Location, index: Mapping[str, Any]) -> None:
     """Write ``dataset.json``, sealed with a hash of its own content."""
     body = {key: value for key, value in index.items() if key != _SELF}
-    sealed = {**body, _SELF: _seal(body)}
-    open_storage(out).write(INDEX, (json.dumps(sealed, indent=1, ensure_ascii=True) + "\n").encode())
+    open_storage(out).write(INDEX, _encoded({**body, _SELF: _seal(body)}))
 
 
 def read_index(out: Location) -> dict[str, Any]:
@@ -66,22 +65,7 @@ def read_index(out: Location) -> dict[str, Any]:
                 f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it"
             ) from None
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
-    return parse_index(data, out.label(INDEX))
-
-
-def parse_index(data: bytes, path: str) -> dict[str, Any]:
-    """Check the content of ``dataset.json``, wherever it came from.
-
-    Parameters
-    ----------
-    path : str
-        What messages call the file.
-
-    Raises
-    ------
-    DamageError
-        Altered, or of a newer format.
-    """
+    path = out.label(INDEX)
     try:
         index = json.loads(data)
         seal, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}
@@ -92,7 +76,7 @@ def parse_index(data: bytes, path: str) -> dict[str, Any]:
             f"{path} has format {index.get('format')!r}, this version reads {FORMAT_1!r} and {FORMAT!r}: "
             "upgrade mattingdata"
         )
-    if seal != _seal(body) or data != (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode():
+    if seal != _seal(body) or data != _encoded(index):
         raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
     index.setdefault("store", "composites")  # written before there were layers
     if not _well_formed(index):
@@ -105,24 +89,17 @@ def parse_index(data: bytes, path: str) -> dict[str, Any]:
 def _well_formed(index: Mapping[str, Any]) -> bool:
     """Tell whether an index lists files below its folder only, where a build puts them."""
     try:
-        listed = {split: entry["shards"] for split, entry in index["splits"].items()}
-        stored = {BACKGROUNDS: index[BACKGROUNDS]["shards"]} if BACKGROUNDS in index else {}
-        shards = [(folder, shard) for part in (listed, stored) for folder in part for shard in part[folder]]
-        places = [
-            bool(_SHARD.fullmatch(shard[kind])) and shard[kind].startswith(f"{folder}/")
-            for folder, shard in shards
-            for kind in ("tar", "manifest")
-        ]
-        files = [
-            not name.startswith("/") and "\\" not in name and ".." not in name.split("/") for name in index["files"]
-        ]
+        splits, files = index["splits"], index["files"]
+        folders = {**splits, BACKGROUNDS: index.get(BACKGROUNDS, {"shards": []})}
+        shards = [(folder, shard) for folder, entry in folders.items() for shard in entry["shards"]]
+        places = [(folder, shard[kind]) for folder, shard in shards for kind in ("tar", "manifest")]
         hashes = [shard[kind] for _, shard in shards for kind in ("sha256", "manifest_sha256")]
-        hashes += [*index["files"].values(), index["content_sha256"], index["recipe_sha256"]]
-        counts = [index["ledger"], index["tools"], *(index["splits"][split]["num_samples"] for split in listed)]
+        hashes += [*files.values(), index["content_sha256"], index["recipe_sha256"]]
+        counts = [index["ledger"], index["tools"], *(entry["num_samples"] for entry in splits.values())]
         return (
-            set(listed) <= set(SPLITS)
-            and all(places)
-            and all(files)
+            set(splits) <= set(SPLITS)
+            and all(_SHARD.fullmatch(place) and place.startswith(f"{folder}/") for folder, place in places)
+            and not any(name.startswith("/") or "\\" in name or ".." in name.split("/") for name in files)
             and all(_SHA256.fullmatch(text) for text in hashes)
             and all(isinstance(value, int | dict) for value in counts)
             and isinstance(index["store"], str)
@@ -133,3 +110,7 @@ def _well_formed(index: Mapping[str, Any]) -> bool:
 
 def _seal(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _encoded(index: Mapping[str, Any]) -> bytes:
+    return (json.dumps(index, indent=1, ensure_ascii=True) + "\n").encode()

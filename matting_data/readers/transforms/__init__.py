@@ -7,21 +7,6 @@ from matting_data.readers.transforms.photograph import Blur, ColourJitter, Jpeg,
 from matting_data.readers.transforms.pipeline import Pipeline, evaluation_transform, paper_augmentation
 from matting_data.readers.transforms.visit import Transform, Visit
 
-__all__ = [
-    "AdaptiveTrimap",
-    "Blur",
-    "ColourJitter",
-    "DimTrimap",
-    "Flip",
-    "HarmoniseBackground",
-    "Jpeg",
-    "Noise",
-    "PersonCrop",
-    "Pipeline",
-    "ShortSide",
-    "Transform",
-    "Visit",
-    "evaluation_transform",
-    "harmonised_background",
-    "paper_augmentation",
-]
+__all__ = ["AdaptiveTrimap", "Blur", "ColourJitter", "DimTrimap", "Flip", "HarmoniseBackground", "Jpeg", "Noise",
+           "PersonCrop", "Pipeline", "ShortSide", "Transform", "Visit", "evaluation_transform", "harmonised_background",
+           "paper_augmentation"]  # fmt: skip

@@ -75,11 +75,8 @@ class PersonCrop:
 
     def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
         """Crop all planes alike, to size × size."""
-        draws = Draws(
-            float(rng.uniform(*self.height)),
-            float(rng.uniform(-self.across, self.across)),
-            float(rng.uniform(0, self.up)),
-        )
+        ranges = (self.height, (-self.across, self.across), (0, self.up))
+        draws = Draws(*(float(rng.uniform(*limits)) for limits in ranges))
         height, width = composite.alpha.shape
         window = person_window((width, height), find_person(composite.alpha), draws, self.margin)
         size = (self.size, self.size)

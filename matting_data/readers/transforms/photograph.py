@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +20,24 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _MIDDLE = 127.5
 
 
+class _Photographic:
+    """Changes the image, and it alone, with probability `p`."""
+
+    p: float
+
+    def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
+        """Change the image, or leave it."""
+        if rng.random() >= self.p:
+            return composite
+        image: NDArray[np.uint8] = np.ascontiguousarray(self._changed(composite.image, rng), dtype=np.uint8)
+        return dataclasses.replace(composite, image=image)
+
+    def _changed(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Any:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class ColourJitter:
+class ColourJitter(_Photographic):
     """Change brightness, contrast, saturation and white balance of the whole picture.
 
     Parameters
@@ -39,10 +56,7 @@ class ColourJitter:
     balance: float = 0.05
     p: float = 0.8
 
-    def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
-        """Change the image."""
-        if rng.random() >= self.p:
-            return composite
+    def _changed(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Any:
         bright, contrast, saturation = (
             float(rng.uniform(1 - x, 1 + x)) for x in (self.brightness, self.contrast, self.saturation)
         )
@@ -51,56 +65,39 @@ class ColourJitter:
         matrix = saturation * np.eye(3) + (1 - saturation) * _LUMA[None, :]
         matrix = contrast * bright * balance[:, None] * matrix
         offset = np.full((3, 1), _MIDDLE * (1 - contrast))
-        image = cv2.transform(composite.image, np.hstack([matrix, offset]))
-        return _with_image(composite, image)
+        return cv2.transform(image, np.hstack([matrix, offset]))
 
 
 @dataclass(frozen=True)
-class Blur:
+class Blur(_Photographic):
     """Blur with a Gaussian of a standard deviation drawn from `sigma`, in pixels."""
 
     sigma: tuple[float, float] = (0.3, 1.2)
     p: float = 0.2
 
-    def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
-        """Blur the image."""
-        if rng.random() >= self.p:
-            return composite
-        return _with_image(composite, cv2.GaussianBlur(composite.image, (0, 0), float(rng.uniform(*self.sigma))))
+    def _changed(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Any:
+        return cv2.GaussianBlur(image, (0, 0), float(rng.uniform(*self.sigma)))
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(_Photographic):
     """Add Gaussian noise of a standard deviation drawn from `sigma`, in levels, to each pixel and channel."""
 
     sigma: tuple[float, float] = (1.0, 6.0)
     p: float = 0.3
 
-    def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
-        """Add noise to the image."""
-        if rng.random() >= self.p:
-            return composite
+    def _changed(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Any:
         sigma = np.float32(rng.uniform(*self.sigma))
-        noise = rng.standard_normal(composite.image.shape, np.float32) * sigma
-        noisy = np.rint(np.clip(composite.image + noise, 0, 255))
-        return _with_image(composite, noisy.astype(np.uint8))
+        noise = rng.standard_normal(image.shape, np.float32) * sigma
+        return np.rint(np.clip(image + noise, 0, 255))
 
 
 @dataclass(frozen=True)
-class Jpeg:
+class Jpeg(_Photographic):
     """Compress and decode once more, at a quality drawn from [low, high)."""
 
     quality: tuple[int, int] = (50, 96)
     p: float = 0.3
 
-    def __call__(self, composite: Composite, rng: np.random.Generator) -> Composite:
-        """Compress the image."""
-        if rng.random() >= self.p:
-            return composite
-        data = jpeg(composite.image, int(rng.integers(*self.quality)), "4:2:0")
-        return _with_image(composite, to_rgb8(decode(data)))
-
-
-def _with_image(composite: Composite, image: object) -> Composite:
-    pixels: NDArray[np.uint8] = np.ascontiguousarray(image, dtype=np.uint8)
-    return dataclasses.replace(composite, image=pixels)
+    def _changed(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Any:
+        return to_rgb8(decode(jpeg(image, int(rng.integers(*self.quality)), "4:2:0")))

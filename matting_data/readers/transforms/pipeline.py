@@ -48,10 +48,7 @@ class Pipeline:
 
 
 def paper_augmentation(
-    size: int = 512,
-    trimap: Step | None = None,
-    photographic: bool = False,
-    harmonise: bool = False,
+    size: int = 512, trimap: Step | None = None, photographic: bool = False, harmonise: bool = False
 ) -> Pipeline:
     """Return the SAFE-Net paper's augmentation: scale, crop around head and upper body, flip; and a random trimap.
 
