@@ -98,17 +98,22 @@ class ScoreImage:
 
     def _score(self, item: Item, path: Path | None) -> dict[str, Any]:
         options = self.options
-        planes = item.read("alpha", "trimap") if self._wants_trimap else item.read("alpha")
-        if "alpha" not in planes:
+        like = convention(options.like) if options.like else None
+        counts_trimap = like.uses_trimap if like else options.paste or options.region == "unknown"
+        planes = item.read("alpha", "trimap") if counts_trimap else item.read("alpha")
+        truth, trimap = planes.get("alpha"), planes.get("trimap")
+        if truth is None:
             raise RejectedInput("no_truth", "there is no matte of this name to compare with")
-        truth = planes["alpha"]
-        trimap = self._trimap(planes.get("trimap"), truth)
-        height, width = truth.shape
+        if counts_trimap and trimap is None and (like is None or like.without_trimap == "refuse"):
+            raise RejectedInput("no_trimap", "there is no trimap of this name")
+        if trimap is not None and trimap.shape != truth.shape:
+            raise RejectedInput("size", f"the trimap is {_size(trimap)} and the truth {_size(truth)}")
         prediction, note = self._prediction(path, truth)
+        height, width = truth.shape
         size = {"width": width, "height": height, "note": note}
-        if options.like:
+        if like:
             try:
-                values = convention(options.like).score(prediction, truth, trimap)
+                values = like.score(prediction, truth, trimap)
             except UsageError as error:
                 raise RejectedInput("unknown_region", str(error)) from None
             return {**size, "pixels": truth.size, "values": values}
@@ -119,22 +124,6 @@ class ScoreImage:
             raise RejectedInput("unknown_region", "the trimap has no unknown pixel")
         values, pixels = raw_values(prediction, truth, region)
         return {**size, "pixels": pixels, "values": values}
-
-    @property
-    def _wants_trimap(self) -> bool:
-        options = self.options
-        return convention(options.like).uses_trimap if options.like else options.paste or options.region == "unknown"
-
-    def _trimap(self, trimap: NDArray[np.uint8] | None, truth: NDArray[Any]) -> NDArray[np.uint8] | None:
-        if not self._wants_trimap:
-            return None
-        if trimap is None:
-            if self.options.like and convention(self.options.like).without_trimap != "refuse":
-                return None
-            raise RejectedInput("no_trimap", "there is no trimap of this name")
-        if trimap.shape != truth.shape:
-            raise RejectedInput("size", f"the trimap is {_size(trimap)} and the truth {_size(truth)}")
-        return trimap
 
     def _prediction(self, path: Path | None, truth: NDArray[Any]) -> tuple[NDArray[Any], str]:
         if path is None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import MattingDataError, RejectedInput, UsageError, nearest
+from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.evaluation.test_sets import EvaluationSet, Item
 from matting_data.imaging.decode import decode
 from matting_data.imaging.encode import matte_png
@@ -76,7 +74,9 @@ def estimate(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -
     for value, side in ((255, "foreground"), (0, "background")):
         if not (trimap == value).any():
             raise RejectedInput("one_sided_trimap", f"the trimap has no known {side} to start from")
-    solve = _solver(method)
+    import pymatting
+
+    solve = getattr(pymatting, _FUNCTIONS[method])
     # pymatting prints when a preconditioner needs another try, which it then makes
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -101,10 +101,11 @@ class PredictImage:
         """Predict one image; whatever is wrong with its inputs becomes a reason."""
         path = self.out / f"{item.key}.png"
         try:
-            trimap = item.need("trimap")
+            (trimap,) = item.need("trimap")
             if _is_kept(path, trimap):
                 return Prediction(item.key, "kept")
-            alpha = estimate(self.method, item.need("image"), trimap)
+            (image,) = item.need("image")
+            alpha = estimate(self.method, image, trimap)
         except RejectedInput as error:
             return Prediction(item.key, "failed", error.reason, error.detail)
         write_bytes(path, matte_png(alpha))
@@ -175,15 +176,6 @@ def _is_kept(path: Path, trimap: NDArray[np.uint8]) -> bool:
     except (OSError, RejectedInput):
         return False
     return pixels.shape == trimap.shape
-
-
-def _solver(method: str) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
-    import pymatting
-
-    solver = getattr(pymatting, _FUNCTIONS[method])
-    if not callable(solver):
-        raise MattingDataError(f"pymatting {metadata.version('pymatting')} has no {_FUNCTIONS[method]}")
-    return solver
 
 
 def _size(pixels: NDArray[np.uint8]) -> str:

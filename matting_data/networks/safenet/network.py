@@ -117,7 +117,7 @@ class SafeNet(nn.Module):
         if self.detector is not None and config.flaw_map == "untrained":
             self.detector.requires_grad_(False)
 
-    def forward(self, image: Tensor, iterations: int | None = None) -> SafeNetOutput:
+    def forward(self, image: Tensor, iterations: int | None = None, tolerance: float | None = None) -> SafeNetOutput:
         """Predict mattes.
 
         Parameters
@@ -126,6 +126,8 @@ class SafeNet(nn.Module):
             RGB in [0, 1], B×3×H×W, of any size: it is padded and normalised in here.
         iterations : int, optional
             Refinements; ``config.iterations`` without.
+        tolerance : float, optional
+            Stop once a refinement changes every matte of the batch by less than this on average.
 
         Raises
         ------
@@ -138,17 +140,16 @@ class SafeNet(nn.Module):
         matte, state = prepared.initial, None
         mattes, flaw_maps = [], []
         for _ in range(count):
-            matte, flaws, state = self._step(prepared, matte, state)
+            before = matte
+            matte, flaws, state = self._step(prepared, before, state)
             mattes.append(matte[..., :height, :width])
             if flaws is not None:
                 flaw_maps.append(flaws[..., :height, :width])
+            if tolerance is not None and float((matte - before).abs().mean((1, 2, 3)).max()) < tolerance:
+                break
         attention = prepared.spatial_attention if self.config.spatial_attention == "separate" else None
-        return SafeNetOutput(
-            prepared.initial[..., :height, :width],
-            tuple(mattes),
-            tuple(flaw_maps),
-            None if attention is None else attention[..., :height, :width],
-        )
+        attention = None if attention is None else attention[..., :height, :width]
+        return SafeNetOutput(prepared.initial[..., :height, :width], tuple(mattes), tuple(flaw_maps), attention)
 
     def prepare(self, image: Tensor) -> Prepared:
         """Run what runs once: padding, encoder, decoder, first matte, attention; `image` as for :meth:`forward`."""
@@ -159,16 +160,16 @@ class SafeNet(nn.Module):
         image = padded(image)
         normalised = self.normalise(image)
         encoded = self.encoder(normalised)
-        decoded = self.decoder(encoded, normalised)
-        initial = torch.sigmoid(self.head(decoded.d5))
+        reduced, d5 = self.decoder(encoded, normalised)
+        initial = torch.sigmoid(self.head(d5))
         if self.config.refinement == "none":
             return Prepared(image, normalised, encoded.e1, initial, None, None)
         if self.config.spatial_attention == "shared":
             spatial = initial
         elif self.config.spatial_source == "lowest":
-            spatial = resize_to(self.spatial_attention(decoded.reduced), initial)
+            spatial = resize_to(self.spatial_attention(reduced), initial)
         else:
-            spatial = self.spatial_attention(decoded.d5)
+            spatial = self.spatial_attention(d5)
         return Prepared(image, normalised, encoded.e1, initial, self.channel_attention(encoded.e5), spatial)
 
     def refine(
