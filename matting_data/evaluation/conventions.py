@@ -125,11 +125,8 @@ class Convention:
                     f"the trimap has no unknown pixel, and the convention {self.name!r} counts no others: "
                     "leave this image out"
                 )
-            return self._nothing_unknown(prediction, truth)
-        values = self._values(prediction, truth, region)
-        return {name: values[name] for name in self.metrics}
-
-    def _values(self, prediction: ArrayLike, truth: ArrayLike, region: NDArray[np.bool_] | None) -> dict[str, float]:
+            whole = absolute_sum(pair(prediction, truth)) / 1000 if self.pixels == "whole sums" else 0.0
+            return {name: whole if name == "sad" else 0.0 for name in self.metrics}
         shaped = pair(prediction, truth, region)
         summed = pair(prediction, truth) if self.pixels == "whole sums" else shaped
         absolute = absolute_sum(summed)
@@ -139,13 +136,7 @@ class Convention:
             values["gradient"] = gradient_sum(shaped, self.filter, self.scaled) / self.gradient_divisor
         if "connectivity" in self.metrics:
             values["connectivity"] = connectivity_sum(shaped, self.connectivity) / 1000
-        return values
-
-    def _nothing_unknown(self, prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
-        values = dict.fromkeys(self.metrics, 0.0)
-        if self.pixels == "whole sums" and "sad" in values:
-            values["sad"] = absolute_sum(pair(prediction, truth)) / 1000
-        return values
+        return {name: values[name] for name in self.metrics}
 
 
 _PORT = ConnectivityRule(_BY_ROW, ACCUMULATED)

@@ -17,7 +17,7 @@ from matting_data.evaluation.test_sets import Item, matte_of
 from matting_data.metrics.absolute import absolute_sum, squared_sum
 from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
 from matting_data.metrics.gradient import gradient_sum, reference_filter
-from matting_data.metrics.mattes import compose, pair, unknown
+from matting_data.metrics.mattes import compose, pair, size_text, unknown
 from matting_data.sources.inputs import read_input
 
 METRICS = ("mse", "mad", "sad", "gradient", "connectivity")
@@ -107,7 +107,7 @@ class ScoreImage:
         if counts_trimap and trimap is None and (like is None or like.without_trimap == "refuse"):
             raise RejectedInput("no_trimap", "there is no trimap of this name")
         if trimap is not None and trimap.shape != truth.shape:
-            raise RejectedInput("size", f"the trimap is {_size(trimap)} and the truth {_size(truth)}")
+            raise RejectedInput("size", f"the trimap is {size_text(trimap)} and the truth {size_text(truth)}")
         prediction, note = self._prediction(path, truth)
         height, width = truth.shape
         size = {"width": width, "height": height, "note": note}
@@ -134,7 +134,7 @@ class ScoreImage:
         if prediction.shape == truth.shape:
             return prediction, ""
         if not self.options.resize:
-            raise RejectedInput("size", f"the prediction is {_size(prediction)} and the truth {_size(truth)}")
+            raise RejectedInput("size", f"the prediction is {size_text(prediction)} and the truth {size_text(truth)}")
         return resized(prediction, (truth.shape[1], truth.shape[0])), "resized"
 
 
@@ -159,7 +159,3 @@ def resized(matte: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Bring a matte to (width, height): by area where it shrinks both ways, else bilinearly."""
     shrinks = size[0] <= matte.shape[1] and size[1] <= matte.shape[0]
     return np.asarray(cv2.resize(matte, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
-
-
-def _size(matte: NDArray[Any]) -> str:
-    return f"{matte.shape[1]}×{matte.shape[0]}"

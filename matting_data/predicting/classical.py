@@ -20,7 +20,7 @@ from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.evaluation.test_sets import EvaluationSet, Item
 from matting_data.imaging.decode import decode
 from matting_data.imaging.encode import matte_png
-from matting_data.metrics.mattes import compose
+from matting_data.metrics.mattes import compose, size_text
 from matting_data.running.executor import run
 from matting_data.running.progress import track
 from matting_data.storage.atomic import remove_leftovers, write_bytes
@@ -68,7 +68,7 @@ def estimate(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -
         foreground, or none that are known to be background; ``unsolved`` when the solver gives up.
     """
     if image.shape[:2] != trimap.shape:
-        raise RejectedInput("size", f"the image is {_size(image)} and the trimap {_size(trimap)}")
+        raise RejectedInput("size", f"the image is {size_text(image)} and the trimap {size_text(trimap)}")
     if not (trimap == 128).any():
         return trimap.copy()
     for value, side in ((255, "foreground"), (0, "background")):
@@ -176,7 +176,3 @@ def _is_kept(path: Path, trimap: NDArray[np.uint8]) -> bool:
     except (OSError, RejectedInput):
         return False
     return pixels.shape == trimap.shape
-
-
-def _size(pixels: NDArray[np.uint8]) -> str:
-    return f"{pixels.shape[1]}×{pixels.shape[0]}"
