@@ -70,7 +70,7 @@ def pair(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | None = Non
     p, g = _matte(prediction, "prediction"), _matte(truth, "truth")
     if p.shape != g.shape:
         raise UsageError(
-            f"the prediction is {size_text(p)}, the truth {size_text(g)}: resize the prediction to the truth first"
+            f"the prediction is {size_text(p)} and the truth {size_text(g)}: resize it to the truth's size first"
         )
     chosen, pixels = _region(region, p)
     slack = max(_slack(p), _slack(g))

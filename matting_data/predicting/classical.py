@@ -10,7 +10,9 @@ import json
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -90,26 +92,19 @@ def estimate(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -
     return np.asarray(compose(codes, trimap), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
-class PredictImage:
-    """The task of a prediction's workers: makes one item's matte below `out`, unless it is there."""
-
-    method: str
-    out: Path
-
-    def __call__(self, item: Item) -> Prediction:
-        """Predict one image; whatever is wrong with its inputs becomes a reason."""
-        path = self.out / f"{item.key}.png"
-        try:
-            (trimap,) = item.need("trimap")
-            if _is_kept(path, trimap):
-                return Prediction(item.key, "kept")
-            (image,) = item.need("image")
-            alpha = estimate(self.method, image, trimap)
-        except RejectedInput as error:
-            return Prediction(item.key, "failed", error.reason, error.detail)
-        write_bytes(path, matte_png(alpha))
-        return Prediction(item.key, "written")
+def predict_image(item: Item, method: str, out: Path) -> Prediction:
+    """Make one item's matte below `out`, unless it is there; whatever is wrong with its inputs becomes a reason."""
+    path = out / f"{item.key}.png"
+    try:
+        (trimap,) = item.need("trimap")
+        if _is_kept(path, trimap):
+            return Prediction(item.key, "kept")
+        (image,) = item.need("image")
+        alpha = estimate(method, image, trimap)
+    except RejectedInput as error:
+        return Prediction(item.key, "failed", error.reason, error.detail)
+    write_bytes(path, matte_png(alpha))
+    return Prediction(item.key, "written")
 
 
 def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> list[Prediction]:
@@ -143,8 +138,8 @@ def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> li
         {"method": method, "data": data.name, "identity": data.identity, "pymatting": metadata.version("pymatting")},
     )
     count = len(data.items)
-    results = track(run(PredictImage(method, out), data.items, min(workers, count)), count, "predicting", "images")
-    return sorted(results, key=lambda result: result.key)
+    results = run(partial(predict_image, method=method, out=out), data.items, min(workers, count))
+    return sorted(track(results, count, "predicting", "images"), key=attrgetter("key"))
 
 
 def claim(out: Path, record: dict[str, str]) -> None:
@@ -152,16 +147,15 @@ def claim(out: Path, record: dict[str, str]) -> None:
     path = out / RECORD
     if path.is_file():
         try:
-            found = json.loads(path.read_bytes())
-            different = [name for name in record if found.get(name) != record[name]]
-        except (OSError, ValueError, AttributeError):
+            found = dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
             raise UsageError(f"{path} cannot be read: remove {out}, or choose another --out") from None
-        if different:
-            name = different[0]
-            raise UsageError(
-                f"{out} holds predictions with another {name} ({found.get(name)!r}, not {record[name]!r}): "
-                "choose another --out"
-            )
+        for name, value in record.items():
+            if found.get(name) != value:
+                raise UsageError(
+                    f"{out} holds predictions with another {name} ({found.get(name)!r}, not {value!r}): "
+                    "choose another --out"
+                )
         remove_leftovers(out, deep=True)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -117,9 +117,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         kind = state["format"]
     except Exception as error:  # torch reports damage by a dozen types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
-        raise DamageError(
-            f"{path} cannot be read ({reason}): delete its folder to continue from the one before"
-        ) from None
+        raise DamageError(f"{path} is damaged ({reason}): delete its folder to continue from the one before") from None
     if kind != FORMAT:
         raise UsageError(f"{path} is of the kind {kind!r}, not {FORMAT!r}: use the version that wrote it")
     return state

@@ -79,9 +79,7 @@ def describe(
     """Return what ``run.json`` says."""
     return {
         "dataset": {
-            "name": index["name"],
-            "version": index.get("version", ""),
-            "content_sha256": index["content_sha256"],
+            **{key: index.get(key, "") for key in ("name", "version", "content_sha256")},
             "split": split,
             "samples": samples,
         },

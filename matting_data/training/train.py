@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -157,8 +157,9 @@ class _Run:
     def go(self) -> TrainResult:
         for note in self.notes:
             self.say(f"note: {note}")
-        with _interruptions() as interrupted:
-            progress = bar(self.steps, "training", "steps", self.progress.step) if self.world.leads else None
+        progress_bar = bar(self.steps, "training", "steps", self.progress.step) if self.world.leads else nullcontext()
+        log = nullcontext() if self.log is None else closing(self.log)
+        with _interruptions() as interrupted, progress_bar as progress, log:
             try:
                 self._epochs(interrupted, progress)
             except (DamageError, StorageError) as error:
@@ -169,11 +170,6 @@ class _Run:
                 raise NotFinite(
                     f"{error}; {where}: lower matting.rate, set matting.clip, or look at the samples"
                 ) from None
-            finally:
-                if progress is not None:
-                    progress.close()
-                if self.log is not None:
-                    self.log.close()
         return self._finish()
 
     def _epochs(self, interrupted: threading.Event, progress: Any) -> None:
@@ -228,10 +224,9 @@ class _Run:
             progress.update(1)
         if step % saving.log_every == 0 or step == self.steps:
             took = time.perf_counter() - started
-            rates = {f"rate_{name}": rate for name, rate in report.rates.items()}
             seconds = {f"seconds_{name}": sum(each[name] for each in recent) / len(recent) for name in recent[0]}
             more = {"epoch": epoch, **seconds, "samples_per_second": self.config.batch * len(recent) / took}
-            self.log.add(METRICS, step, {**report.values, **rates}, more)
+            self.log.add(METRICS, step, report.values, more)
         if self.log.board is not None and (step % saving.pictures_every == 0 or step == self.steps):
             self.log.show(self.watch.pictures(self._shown()), step)
 

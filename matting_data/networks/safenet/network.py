@@ -7,7 +7,7 @@ each refinement sees the image, the previous matte and the flaws found in it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -139,9 +139,15 @@ class SafeNet(nn.Module):
         prepared = self.prepare(image)
         matte, state = prepared.initial, None
         mattes, flaw_maps = [], []
+        again = self.checkpoint_steps and self.training and torch.is_grad_enabled()
         for _ in range(count):
             before = matte
-            matte, flaws, state = self._step(prepared, before, state)
+            if again:
+                matte, flaws, state = checkpoint(
+                    self.refine, prepared, before, state, use_reentrant=False, context_fn=self._recomputing
+                )
+            else:
+                matte, flaws, state = self.refine(prepared, before, state)
             mattes.append(matte[..., :height, :width])
             if flaws is not None:
                 flaw_maps.append(flaws[..., :height, :width])
@@ -160,17 +166,18 @@ class SafeNet(nn.Module):
         image = padded(image)
         normalised = self.normalise(image)
         encoded = self.encoder(normalised)
+        e1, e5 = encoded[0], encoded[-1]
         reduced, d5 = self.decoder(encoded, normalised)
         initial = torch.sigmoid(self.head(d5))
         if self.config.refinement == "none":
-            return Prepared(image, normalised, encoded.e1, initial, None, None)
+            return Prepared(image, normalised, e1, initial, None, None)
         if self.config.spatial_attention == "shared":
             spatial = initial
         elif self.config.spatial_source == "lowest":
             spatial = resize_to(self.spatial_attention(reduced), initial)
         else:
             spatial = self.spatial_attention(d5)
-        return Prepared(image, normalised, encoded.e1, initial, self.channel_attention(encoded.e5), spatial)
+        return Prepared(image, normalised, e1, initial, self.channel_attention(e5), spatial)
 
     def refine(
         self, prepared: Prepared, matte: Tensor, state: State | None = None
@@ -240,19 +247,9 @@ class SafeNet(nn.Module):
             groups["detector" if own_steps else "encoder" if part == "encoder" else "matting"].append(parameter)
         return groups
 
-    def _step(
-        self, prepared: Prepared, matte: Tensor, state: State | None
-    ) -> tuple[Tensor, Tensor | None, State | None]:
-        if not (self.checkpoint_steps and self.training and torch.is_grad_enabled()):
-            return self.refine(prepared, matte, state)
-        return checkpoint(
-            self.refine,
-            prepared,
-            matte,
-            state,
-            use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _without_statistics(self)),
-        )
+    def _recomputing(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Contexts of a refinement, and of its second computation in the backward pass."""
+        return nullcontext(), _without_statistics(self)
 
 
 @contextmanager
