@@ -181,7 +181,7 @@ def _as_float(matte: NDArray[Any]) -> NDArray[np.float64]:
 
 def size_text(matte: NDArray[Any]) -> str:
     """Write an array's size as people do, width first."""
-    return "×".join(str(side) for side in reversed(matte.shape))
+    return f"{matte.shape[1]}×{matte.shape[0]}"
 
 
 @numba.njit(cache=True)
