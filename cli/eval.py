@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,8 +124,7 @@ def _score_network(options: _NetworkOptions, test_set: EvaluationSet, seed: int)
     from matting_data.predicting.refinements import score_refinements
     from matting_data.predicting.trained_network import open_trained
 
-    trained = open_trained(options.checkpoint, options.device)  # type: ignore[arg-type]
-    if options.short_side is not None:
-        trained = replace(trained, short_side=options.short_side)
+    assert options.checkpoint is not None  # checked by the caller
+    trained = open_trained(options.checkpoint, options.device, short_side=options.short_side)
     sizes: Any = options.sizes  # click holds them to the names of sizes
     return score_refinements(trained, test_set, options.refinements, sizes, options.pictures, seed)

@@ -90,12 +90,11 @@ def predict(
     wanted = predict_trained.Wanted(
         kind="background" if background else options["kind"],
         background=predict_trained.read_background(background) if background else None,
-        iterations=options["refinements"],
         size="native" if options["native"] else "short_side",
-        short_side=options["short_side"],
         batch=options["batch"],
     )
-    trained = open_trained(checkpoint, options["device"])  # type: ignore[arg-type]
+    assert checkpoint is not None  # there is no method
+    trained = open_trained(checkpoint, options["device"], options["refinements"], options["short_side"])
     if images:
         return _say(predict_trained.predict_images(trained, images, out, wanted), out, str(checkpoint), as_json)
     data = test_set.open("image")

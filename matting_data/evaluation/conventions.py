@@ -20,8 +20,6 @@ from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
 from matting_data.metrics.gradient import GradientFilter, gaussian_filter, gradient_sum, reference_filter
 from matting_data.metrics.mattes import compose, pair, unknown
 
-Pixels = Literal["whole", "unknown"]
-
 ACCUMULATED = tuple(np.arange(0, 1.1, 0.1).tolist()[1:])
 """Multiples of 0.1 as ``arange`` rounds them: 0.6000000000000001 is among them, which 153/255 = 0.6 does not reach."""
 
@@ -46,14 +44,11 @@ class Convention:
         The trimap's known pixels are set to 0 and 1 in the prediction first.
     stretched : bool
         Both mattes are stretched to [0, 1] by their own minimum and maximum first, for every metric.
-    sums : {"whole", "unknown"}
-        Pixels of the sums behind SAD, MSE and MAD.
-    per_unknown : bool
-        MSE and MAD divide by the number of unknown pixels, whatever pixels their sums run over.
+    pixels : {"unknown", "whole sums", "whole"}
+        Which pixels count: the unknown ones; those, except that SAD and the sums behind MSE and MAD (still divided by
+        the number of unknown pixels) run over the whole image; or all.
     added : float
-        Added to that number against division by zero.
-    structure : {"whole", "unknown"}
-        Pixels of the gradient and connectivity errors.
+        Added to the number of pixels against division by zero.
     filter : GradientFilter
         Of the gradient error.
     scaled : bool
@@ -76,10 +71,8 @@ class Convention:
     metrics: tuple[str, ...] = ("mse", "sad", "gradient", "connectivity")
     pasted: bool = False
     stretched: bool = False
-    sums: Pixels = "unknown"
-    per_unknown: bool = True
+    pixels: Literal["unknown", "whole sums", "whole"] = "unknown"
     added: float = 0.0
-    structure: Pixels = "unknown"
     filter: GradientFilter = _REFERENCE
     scaled: bool = True
     gradient_divisor: float = 1000.0
@@ -91,7 +84,7 @@ class Convention:
     @property
     def uses_trimap(self) -> bool:
         """Tell whether a trimap changes anything."""
-        return self.pasted or self.per_unknown or "unknown" in (self.sums, self.structure)
+        return self.pixels != "whole"
 
     def score(self, prediction: ArrayLike, truth: ArrayLike, trimap: ArrayLike | None = None) -> dict[str, float]:
         """Return what the repository would print for one image.
@@ -132,28 +125,18 @@ class Convention:
                     f"the trimap has no unknown pixel, and the convention {self.name!r} counts no others: "
                     "leave this image out"
                 )
-            return self._nothing_unknown(prediction, truth)
-        values = self._values(prediction, truth, region)
-        return {name: values[name] for name in self.metrics}
-
-    def _values(self, prediction: ArrayLike, truth: ArrayLike, region: NDArray[np.bool_] | None) -> dict[str, float]:
-        summed = pair(prediction, truth, region if self.sums == "unknown" else None)
-        shaped = pair(prediction, truth, region if self.structure == "unknown" else None)
-        pixels = summed.pixels if region is None or not self.per_unknown else int(np.count_nonzero(region))
+            whole = absolute_sum(pair(prediction, truth)) / 1000 if self.pixels == "whole sums" else 0.0
+            return {name: whole if name == "sad" else 0.0 for name in self.metrics}
+        shaped = pair(prediction, truth, region)
+        summed = pair(prediction, truth) if self.pixels == "whole sums" else shaped
         absolute = absolute_sum(summed)
-        per_pixel = self.mean_factor / (pixels + self.added)
+        per_pixel = self.mean_factor / (shaped.pixels + self.added)
         values = {"mse": squared_sum(summed) * per_pixel, "mad": absolute * per_pixel, "sad": absolute / 1000}
         if "gradient" in self.metrics:
             values["gradient"] = gradient_sum(shaped, self.filter, self.scaled) / self.gradient_divisor
         if "connectivity" in self.metrics:
             values["connectivity"] = connectivity_sum(shaped, self.connectivity) / 1000
-        return values
-
-    def _nothing_unknown(self, prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
-        values = dict.fromkeys(self.metrics, 0.0)
-        if self.sums == "whole" and "sad" in values:
-            values["sad"] = absolute_sum(pair(prediction, truth)) / 1000
-        return values
+        return {name: values[name] for name in self.metrics}
 
 
 _PORT = ConnectivityRule(_BY_ROW, ACCUMULATED)
@@ -171,7 +154,7 @@ CONVENTIONS = {
             "mmagic",
             "SAD and the sum of MSE over the whole image after pasting the known pixels; α = 153 misses threshold 0.6",
             pasted=True,
-            sums="whole",
+            pixels="whole sums",
             connectivity=_PORT,
             zero_if_none=True,
         ),
@@ -179,7 +162,7 @@ CONVENTIONS = {
             "mmagic-script",
             "as mmagic with exact thresholds; without a trimap MSE, gradient and connectivity are 0",
             pasted=True,
-            sums="whole",
+            pixels="whole sums",
             connectivity=ConnectivityRule(_BY_ROW),
             without_trimap="zero",
             zero_if_none=True,
@@ -204,9 +187,7 @@ CONVENTIONS = {
             "gfm",
             "whole image; SciPy's Gaussian derivative, mirrored borders, divided by 10: about 1.036 of the reference",
             metrics=("mse", "mad", "sad", "gradient", "connectivity"),
-            sums="whole",
-            per_unknown=False,
-            structure="whole",
+            pixels="whole",
             filter=gaussian_filter(),
             scaled=False,
             gradient_divisor=10.0,
@@ -217,7 +198,7 @@ CONVENTIONS = {
             "SAD over the whole image after pasting the known pixels, MSE and MAD the same sums per unknown pixel",
             metrics=("mse", "mad", "sad"),
             pasted=True,
-            sums="whole",
+            pixels="whole sums",
         ),
         Convention(
             "indexnet",
@@ -233,7 +214,7 @@ CONVENTIONS = {
         Convention(
             "lsa",
             "SAD and the sum of MSE over the whole image; a 7×7 filter, which lowers the gradient error by 3 to 4 %",
-            sums="whole",
+            pixels="whole sums",
             filter=reference_filter(3),
             connectivity=_SKIPPING_PORT,
         ),
@@ -241,24 +222,14 @@ CONVENTIONS = {
             "rvm",
             "whole image; MAD and MSE times 1000, no SAD",
             metrics=("mad", "mse", "gradient", "connectivity"),
-            sums="whole",
-            per_unknown=False,
-            structure="whole",
+            pixels="whole",
             connectivity=ConnectivityRule(_BY_ROW),
             mean_factor=1000.0,
         ),
     )
 }
 
-ALIASES = {
-    "aim": "gfm",
-    "dim": "matlab",
-    "mam": "gca",
-    "mgm": "gca",
-    "p3m": "gfm",
-    "sdmatte": "gca",
-    "sghm": "rvm",
-}
+ALIASES = {"aim": "gfm", "dim": "matlab", "mam": "gca", "mgm": "gca", "p3m": "gfm", "sdmatte": "gca", "sghm": "rvm"}
 """Repositories that share another's code."""
 
 

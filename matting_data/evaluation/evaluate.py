@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from matting_data.errors import UsageError
 from matting_data.evaluation import table_formats
 from matting_data.evaluation.columns import VIEWS, view_of
 from matting_data.evaluation.conventions import convention
-from matting_data.evaluation.scoring import ImageScore, ScoreImage, ScoringOptions
-from matting_data.evaluation.table import Accumulator, Table
+from matting_data.evaluation.scoring import ImageScore, ScoringOptions, score_image
+from matting_data.evaluation.table import Table, tabulate
 from matting_data.evaluation.test_sets import EvaluationSet, prediction_files
 from matting_data.running.executor import run
 from matting_data.running.progress import track
@@ -119,9 +121,9 @@ def evaluate(
         raise UsageError(f"--like {options.like} decides the region and the pasting: leave out --region and --paste")
     views = (view_of(convention(options.like)),) if options.like else VIEWS
     files = prediction_files(predictions)
-    accumulator = Accumulator(views)
     jobs = [(item, files.get(item.key)) for item in data.items]
-    for score in track(run(ScoreImage(options), jobs, min(workers, len(jobs))), len(jobs), "scoring", "images"):
-        accumulator.add(score)
+    results = run(partial(score_image, options=options), jobs, min(workers, len(jobs)))
+    done = track(results, len(jobs), "scoring", "images")
+    scores = sorted(done, key=attrgetter("key"))
     extra = sorted(set(files) - {item.key for item in data.items})
-    return Evaluation(data.name, accumulator.scores, accumulator.table(seed, resamples), extra)
+    return Evaluation(data.name, scores, tabulate(scores, views, seed, resamples), extra)

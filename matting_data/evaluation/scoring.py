@@ -17,7 +17,7 @@ from matting_data.evaluation.test_sets import Item, matte_of
 from matting_data.metrics.absolute import absolute_sum, squared_sum
 from matting_data.metrics.connectivity import ConnectivityRule, connectivity_sum
 from matting_data.metrics.gradient import gradient_sum, reference_filter
-from matting_data.metrics.mattes import compose, pair, unknown
+from matting_data.metrics.mattes import compose, pair, size_text, unknown
 from matting_data.sources.inputs import read_input
 
 METRICS = ("mse", "mad", "sad", "gradient", "connectivity")
@@ -82,71 +82,55 @@ class ImageScore:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class ScoreImage:
-    """The task of an evaluation's workers: (item, its prediction's file or None) → :class:`ImageScore`."""
+def score_image(job: tuple[Item, Path | None], options: ScoringOptions) -> ImageScore:
+    """Score an item's prediction (None: there is none); whatever is wrong with it becomes a reason."""
+    item, path = job
+    try:
+        return ImageScore(**item.about, **_scored(item, path, options))
+    except RejectedInput as error:
+        return ImageScore(**item.about, reason=error.reason, detail=error.detail)
 
-    options: ScoringOptions
 
-    def __call__(self, job: tuple[Item, Path | None]) -> ImageScore:
-        """Score one prediction; whatever is wrong with it becomes a reason."""
-        item, path = job
+def _scored(item: Item, path: Path | None, options: ScoringOptions) -> dict[str, Any]:
+    like = convention(options.like) if options.like else None
+    counts_trimap = like.uses_trimap if like else options.paste or options.region == "unknown"
+    planes = item.read("alpha", "trimap") if counts_trimap else item.read("alpha")
+    truth, trimap = planes.get("alpha"), planes.get("trimap")
+    if truth is None:
+        raise RejectedInput("no_truth", "there is no matte of this name to compare with")
+    if counts_trimap and trimap is None and (like is None or like.without_trimap == "refuse"):
+        raise RejectedInput("no_trimap", "there is no trimap of this name")
+    if trimap is not None and trimap.shape != truth.shape:
+        raise RejectedInput("size", f"the trimap is {size_text(trimap)} and the truth {size_text(truth)}")
+    prediction, note = _prediction(path, truth, options)
+    height, width = truth.shape
+    size = {"width": width, "height": height, "note": note}
+    if like:
         try:
-            return ImageScore(**item.about, **self._score(item, path))
-        except RejectedInput as error:
-            return ImageScore(**item.about, reason=error.reason, detail=error.detail)
+            values = like.score(prediction, truth, trimap)
+        except UsageError as error:
+            raise RejectedInput("unknown_region", str(error)) from None
+        return {**size, "pixels": truth.size, "values": values}
+    if options.paste and trimap is not None:
+        prediction = compose(prediction, trimap)
+    region = unknown(trimap) if options.region == "unknown" and trimap is not None else None
+    if region is not None and not region.any():
+        raise RejectedInput("unknown_region", "the trimap has no unknown pixel")
+    values, pixels = raw_values(prediction, truth, region)
+    return {**size, "pixels": pixels, "values": values}
 
-    def _score(self, item: Item, path: Path | None) -> dict[str, Any]:
-        options = self.options
-        planes = item.read("alpha", "trimap") if self._wants_trimap else item.read("alpha")
-        if "alpha" not in planes:
-            raise RejectedInput("no_truth", "there is no matte of this name to compare with")
-        truth = planes["alpha"]
-        trimap = self._trimap(planes.get("trimap"), truth)
-        height, width = truth.shape
-        prediction, note = self._prediction(path, truth)
-        size = {"width": width, "height": height, "note": note}
-        if options.like:
-            try:
-                values = convention(options.like).score(prediction, truth, trimap)
-            except UsageError as error:
-                raise RejectedInput("unknown_region", str(error)) from None
-            return {**size, "pixels": truth.size, "values": values}
-        if options.paste and trimap is not None:
-            prediction = compose(prediction, trimap)
-        region = unknown(trimap) if options.region == "unknown" and trimap is not None else None
-        if region is not None and not region.any():
-            raise RejectedInput("unknown_region", "the trimap has no unknown pixel")
-        values, pixels = raw_values(prediction, truth, region)
-        return {**size, "pixels": pixels, "values": values}
 
-    @property
-    def _wants_trimap(self) -> bool:
-        options = self.options
-        return convention(options.like).uses_trimap if options.like else options.paste or options.region == "unknown"
-
-    def _trimap(self, trimap: NDArray[np.uint8] | None, truth: NDArray[Any]) -> NDArray[np.uint8] | None:
-        if not self._wants_trimap:
-            return None
-        if trimap is None:
-            if self.options.like and convention(self.options.like).without_trimap != "refuse":
-                return None
-            raise RejectedInput("no_trimap", "there is no trimap of this name")
-        if trimap.shape != truth.shape:
-            raise RejectedInput("size", f"the trimap is {_size(trimap)} and the truth {_size(truth)}")
-        return trimap
-
-    def _prediction(self, path: Path | None, truth: NDArray[Any]) -> tuple[NDArray[Any], str]:
-        if path is None:
-            if self.options.missing == "black":
-                return np.zeros(truth.shape, np.uint8), "black"
-            raise RejectedInput("missing", "there is no prediction of this name")
-        prediction: NDArray[Any] = matte_of(read_input(path))
-        if prediction.shape == truth.shape:
-            return prediction, ""
-        if not self.options.resize:
-            raise RejectedInput("size", f"the prediction is {_size(prediction)} and the truth {_size(truth)}")
-        return resized(prediction, (truth.shape[1], truth.shape[0])), "resized"
+def _prediction(path: Path | None, truth: NDArray[Any], options: ScoringOptions) -> tuple[NDArray[Any], str]:
+    if path is None:
+        if options.missing == "black":
+            return np.zeros(truth.shape, np.uint8), "black"
+        raise RejectedInput("missing", "there is no prediction of this name")
+    prediction: NDArray[Any] = matte_of(read_input(path))
+    if prediction.shape == truth.shape:
+        return prediction, ""
+    if not options.resize:
+        raise RejectedInput("size", f"the prediction is {size_text(prediction)} and the truth {size_text(truth)}")
+    return resized(prediction, (truth.shape[1], truth.shape[0])), "resized"
 
 
 def raw_values(
@@ -170,7 +154,3 @@ def resized(matte: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Bring a matte to (width, height): by area where it shrinks both ways, else bilinearly."""
     shrinks = size[0] <= matte.shape[1] and size[1] <= matte.shape[0]
     return np.asarray(cv2.resize(matte, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
-
-
-def _size(matte: NDArray[Any]) -> str:
-    return f"{matte.shape[1]}×{matte.shape[0]}"

@@ -53,12 +53,8 @@ def choose_refinements(errors: Sequence[float]) -> int:
 
 
 def image_and_truth(item: Item) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Return the image H×W×3 and the true alpha H×W of an item; RejectedInput where one is missing or sizes differ."""
-    planes = item.read("image", "alpha")
-    for member, reason in (("image", "no_image"), ("alpha", "no_truth")):
-        if member not in planes:
-            raise RejectedInput(reason, f"there is no {member} of this name")
-    image, truth = planes["image"], planes["alpha"]
+    """Read the image H×W×3 and the true alpha H×W of an item; RejectedInput where one is missing or sizes differ."""
+    image, truth = item.need("image", "alpha")
     if image.shape[:2] != truth.shape:
         raise RejectedInput("size", f"the image is {image.shape[1]}×{image.shape[0]}, its matte is not")
     return image, truth

@@ -10,6 +10,8 @@ from typing import Any
 from matting_data.evaluation.columns import View
 from matting_data.evaluation.scoring import ImageScore
 from matting_data.evaluation.table import Cell, Table
+from matting_data.publishing.markdown import plain
+from matting_data.publishing.markdown import table as markdown_table
 
 _ABOUT = ("key", "subset", "foreground", "background", "source", "width", "height", "pixels")
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}",
@@ -20,26 +22,21 @@ def text(table: Table) -> str:
     """Return aligned tables for a terminal, one a view."""
     blocks = []
     for view, rows in _by_view(table):
-        widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [f"{view.name}: {view.meaning}"]
-        for row in rows:
-            cells = [
-                cell.ljust(w) if not place else cell.rjust(w)
-                for place, (cell, w) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  ".join(cells).rstrip())
+        for label, *cells in rows:
+            right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+            lines.append("  ".join([label.ljust(widths[0]), *right]).rstrip())
         blocks.append("\n".join(lines))
     return "\n\n".join([*blocks, *_remarks(table)]) + "\n"
 
 
 def markdown(table: Table) -> str:
-    """Return one Markdown table a view."""
+    """Write one Markdown table a view."""
     blocks = []
     for view, (header, *rows) in _by_view(table):
-        lines = [f"**{view.name}** – {view.meaning}", ""]
-        lines += [f"| {' | '.join(_pipe(cell) for cell in header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
-        lines += [f"| {' | '.join(_pipe(cell) for cell in row)} |" for row in rows]
-        blocks.append("\n".join(lines))
+        escaped = [[plain(label), *cells] for label, *cells in rows]
+        blocks.append(f"**{view.name}** – {view.meaning}\n\n{markdown_table(header, escaped, 1)}")
     return "\n\n".join([*blocks, *_remarks(table)]) + "\n"
 
 
@@ -57,8 +54,8 @@ def latex(table: Table) -> str:
 def summary_csv(table: Table) -> str:
     """Return the table in long form, one number a row, unrounded."""
     rows = [
-        (group.kind, group.name, group.images, group.people, view.name, column.metric, column.label,
-         repr(cell.mean), *(("", "") if cell.interval is None else map(repr, cell.interval)))
+        (group.kind, group.name, group.images, group.people, view.name, column.metric, column.label, cell.mean,
+         *(cell.interval or ("", "")))
         for group in table.groups
         for view, cells in zip(table.views, group.cells, strict=True)
         for column, cell in zip(view.columns, cells, strict=True)
@@ -67,19 +64,10 @@ def summary_csv(table: Table) -> str:
 
 
 def images_csv(scores: Sequence[ImageScore]) -> str:
-    """Return the raw values of every image, unrounded; what was not scored has a reason instead."""
-    metrics = list(dict.fromkeys(metric for score in scores for metric in score.values))
-    rows = [
-        (
-            *(getattr(score, name) for name in _ABOUT),
-            *(repr(score.values[metric]) if metric in score.values else "" for metric in metrics),
-            score.note,
-            score.reason,
-            score.detail,
-        )
-        for score in scores
-    ]
-    return _csv((*_ABOUT, *metrics, "note", "reason", "detail"), rows)
+    """Write the raw values of every image, unrounded; what was not scored has a reason instead."""
+    metrics = dict.fromkeys(metric for score in scores for metric in score.values)
+    header = (*_ABOUT, *metrics, "note", "reason", "detail")
+    return _csv(header, [[row.get(name, "") for name in header] for row in map(score_mapping, scores)])
 
 
 def as_mapping(table: Table) -> dict[str, Any]:
@@ -115,15 +103,11 @@ def score_mapping(score: ImageScore) -> dict[str, Any]:
 
 def _by_view(table: Table) -> list[tuple[View, list[list[str]]]]:
     """Return for each view its header and rows as strings."""
-    blocks = []
-    for number, view in enumerate(table.views):
-        header = ["", "images", *(column.label for column in view.columns)]
-        rows = [
-            [group.label, str(group.images), *(cell_text(cell) for cell in group.cells[number])]
-            for group in table.groups
-        ]
-        blocks.append((view, [header, *rows]))
-    return blocks
+    return [
+        (view, [["", "images", *(column.label for column in view.columns)],
+                *([group.label, str(group.images), *map(cell_text, group.cells[number])] for group in table.groups)])
+        for number, view in enumerate(table.views)
+    ]  # fmt: skip
 
 
 def cell_text(cell: Cell) -> str:
@@ -142,13 +126,8 @@ def _number(value: float) -> str:
 
 
 def _remarks(table: Table) -> list[str]:
-    remarks = []
-    if table.failed:
-        parts = ", ".join(f"{count} {reason}" for reason, count in table.failed.items())
-        remarks.append(f"not scored: {parts}")
-    if table.noted:
-        remarks.append("changed before scoring: " + ", ".join(f"{n} {note}" for note, n in table.noted.items()))
-    return remarks
+    kinds = (("not scored", table.failed), ("changed before scoring", table.noted))
+    return [f"{title}: {', '.join(f'{n} {why}' for why, n in counts.items())}" for title, counts in kinds if counts]
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -157,10 +136,6 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return stream.getvalue()
-
-
-def _pipe(cell: str) -> str:
-    return cell.replace("|", r"\|")
 
 
 def _tex(cell: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -40,8 +40,8 @@ class Item:
         that an image lies in, and the rest is empty.
     store, row : SampleStore and Sample, optional
         What a built dataset holds it in, and its manifest row there.
-    files : tuple of (member, Path)
-        Where folders hold it.
+    files : mapping
+        Member → path, where folders hold it.
     """
 
     key: str
@@ -51,7 +51,7 @@ class Item:
     source: str = ""
     store: SampleStore | None = None
     row: Sample | None = None
-    files: tuple[tuple[Member, Path], ...] = ()
+    files: Mapping[Member, Path] = field(default_factory=dict)
 
     def read(self, *members: Member) -> dict[Member, NDArray[Any]]:
         """Return the pixels of some members: an image H×W×3 uint8, a matte H×W (16 bits kept), a trimap H×W uint8.
@@ -68,15 +68,16 @@ class Item:
         if self.store is not None and self.row is not None:
             found = self.store.decode(self.row, self.store.fetch(self.row, members))
             return {member: found[member] for member in members}
-        files = dict(self.files)
-        return {member: _DECODERS[member](read_input(files[member])) for member in members if member in files}
+        return {member: _DECODERS[member](read_input(self.files[member])) for member in members if member in self.files}
 
-    def need(self, member: Member) -> NDArray[Any]:
-        """Return the pixels of one member; RejectedInput where it is missing or cannot be read."""
-        planes = self.read(member)
-        if member not in planes:
-            raise RejectedInput(f"no_{member}", f"there is no {member} of this name")
-        return planes[member]
+    def need(self, *members: Member) -> list[NDArray[Any]]:
+        """Read the pixels of some members; RejectedInput where one is missing or cannot be read."""
+        planes = self.read(*members)
+        for member in members:
+            if member not in planes:
+                reason = "no_truth" if member == "alpha" else f"no_{member}"
+                raise RejectedInput(reason, f"there is no {member} of this name")
+        return [planes[member] for member in members]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -156,11 +157,7 @@ def image_of(data: bytes) -> NDArray[np.uint8]:
     return to_rgb8(decode(data))
 
 
-_DECODERS: dict[Member, Callable[[bytes], NDArray[Any]]] = {
-    "image": image_of,
-    "alpha": matte_of,
-    "trimap": trimap_of,
-}
+_DECODERS: dict[Member, Callable[[bytes], NDArray[Any]]] = {"image": image_of, "alpha": matte_of, "trimap": trimap_of}
 
 
 def _built(root: Path, name: str) -> EvaluationSet:
@@ -185,7 +182,7 @@ def _background_sources(root: Path) -> dict[str, str]:
 
 def _folders(root: Path, names: tuple[str, str, str]) -> EvaluationSet:
     named = {member: root / name for member, name in zip(MEMBERS, names, strict=True) if name}
-    found = {member: _by_key(folder) for member, folder in named.items() if folder.is_dir()}
+    found = {member: images_by_key(folder) for member, folder in named.items() if folder.is_dir()}
     leading = [named[member] for member in ("alpha", "image") if member in named]
     present = [folder for folder in leading if folder.is_dir()]
     if not present:
@@ -193,20 +190,20 @@ def _folders(root: Path, names: tuple[str, str, str]) -> EvaluationSet:
             f"{root} is no built dataset and has no folder {' or '.join(folder.name for folder in leading)}: "
             "name its folders with --image-folder, --alpha-folder and --trimap-folder"
         )
-    keys = sorted(_by_key(present[0]))
+    keys = sorted(images_by_key(present[0]))
     if not keys:
         raise UsageError(f"{present[0]} holds no images")
     items = []
     for key in keys:
         parent = str(PurePosixPath(key).parent)
-        files = tuple((member, paths[key]) for member, paths in found.items() if key in paths)
+        files = {member: paths[key] for member, paths in found.items() if key in paths}
         items.append(Item(key, subset="" if parent == "." else parent, files=files))
     digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
     return EvaluationSet(root.name, digest, tuple(items))
 
 
-def _by_key(folder: Path) -> dict[str, Path]:
-    """Return an image tree as path without suffix → file."""
+def images_by_key(folder: Path) -> dict[str, Path]:
+    """List an image tree as path without suffix → file; UsageError where two files would have one key."""
     files: dict[str, Path] = {}
     for path in image_tree(folder, str(folder)):
         key = str(PurePosixPath(path).with_suffix(""))
@@ -220,4 +217,4 @@ def prediction_files(folder: Path) -> dict[str, Path]:
     """Return a method's predictions as key → file; UsageError where the folder is missing or ambiguous."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}: name the one that holds the predictions")
-    return _by_key(folder)
+    return images_by_key(folder)

@@ -7,15 +7,4 @@ from matting_data.metrics.gradient import gradient
 from matting_data.metrics.mattes import compose, unknown
 from matting_data.metrics.sequence import dtssd
 
-__all__ = [
-    "at_boundary",
-    "boundary",
-    "compose",
-    "connectivity",
-    "dtssd",
-    "gradient",
-    "mad",
-    "mse",
-    "sad",
-    "unknown",
-]
+__all__ = ["at_boundary", "boundary", "compose", "connectivity", "dtssd", "gradient", "mad", "mse", "sad", "unknown"]

@@ -70,7 +70,7 @@ def pair(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | None = Non
     p, g = _matte(prediction, "prediction"), _matte(truth, "truth")
     if p.shape != g.shape:
         raise UsageError(
-            f"the prediction is {_size(p)} and the truth {_size(g)}: resize the prediction to the truth's size first"
+            f"the prediction is {size_text(p)} and the truth {size_text(g)}: resize it to the truth's size first"
         )
     chosen, pixels = _region(region, p)
     slack = max(_slack(p), _slack(g))
@@ -125,7 +125,9 @@ def compose(prediction: ArrayLike, trimap: ArrayLike) -> NDArray[Any]:
     matte, known = _matte(prediction, "prediction"), ~unknown(trimap)
     array = np.asarray(trimap)
     if array.shape != matte.shape:
-        raise UsageError(f"the trimap is {_size(array)} and the prediction {_size(matte)}: they must have one size")
+        raise UsageError(
+            f"the trimap is {size_text(array)} and the prediction {size_text(matte)}: they must have one size"
+        )
     top = np.iinfo(matte.dtype).max if matte.dtype.kind == "u" else 1
     result = matte.copy()
     result[known] = (array[known] // 255).astype(matte.dtype) * matte.dtype.type(top)
@@ -177,8 +179,9 @@ def _as_float(matte: NDArray[Any]) -> NDArray[np.float64]:
     return np.ascontiguousarray(matte, dtype=np.float64)
 
 
-def _size(matte: NDArray[Any]) -> str:
-    return "×".join(str(side) for side in reversed(matte.shape))
+def size_text(matte: NDArray[Any]) -> str:
+    """Write an array's size as people do, width first."""
+    return f"{matte.shape[1]}×{matte.shape[0]}"
 
 
 @numba.njit(cache=True)

@@ -42,16 +42,6 @@ def dtssd(
     RobustVideoMatting's script counts a 0 for the first frame as well, so that its mean over T frames is (T − 1)/T of
     this one.
     """
-    steps = transitions(predictions, truths, regions)
-    return float(np.mean(steps))
-
-
-def transitions(
-    predictions: Sequence[ArrayLike] | NDArray[np.generic],
-    truths: Sequence[ArrayLike] | NDArray[np.generic],
-    regions: Sequence[ArrayLike] | NDArray[np.bool_] | None = None,
-) -> list[float]:
-    """Return the T − 1 terms that :func:`dtssd` averages."""
     lengths = {len(predictions), len(truths)} | ({len(regions)} if regions is not None else set())
     if len(lengths) > 1:
         raise UsageError(
@@ -65,7 +55,7 @@ def transitions(
         pair(prediction, truth, None if regions is None else regions[t])
         for t, (prediction, truth) in enumerate(zip(predictions, truths, strict=True))
     )
-    return [_transition(earlier, later) for earlier, later in pairwise(frames)]
+    return float(np.mean([_transition(earlier, later) for earlier, later in pairwise(frames)]))
 
 
 def _transition(earlier: Pair, later: Pair) -> float:

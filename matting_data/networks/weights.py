@@ -244,9 +244,7 @@ def safetensors_torch() -> Any:
 
 def _differences(stored: SafeNetConfig, expected: SafeNetConfig) -> str:
     ours, theirs = as_mapping(expected), as_mapping(stored)
-    different = [f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if ours[key] != theirs[key]]
-    more = f" and {len(different) - _SHOWN} more differ" if len(different) > _SHOWN else ""
-    return ", ".join(different[:_SHOWN]) + more
+    return _listed([f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if ours[key] != theirs[key]])
 
 
 def _listed(names: list[str]) -> str:

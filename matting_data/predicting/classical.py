@@ -8,21 +8,21 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import MattingDataError, RejectedInput, UsageError, nearest
+from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.evaluation.test_sets import EvaluationSet, Item
 from matting_data.imaging.decode import decode
 from matting_data.imaging.encode import matte_png
-from matting_data.metrics.mattes import compose
+from matting_data.metrics.mattes import compose, size_text
 from matting_data.running.executor import run
 from matting_data.running.progress import track
 from matting_data.storage.atomic import remove_leftovers, write_bytes
@@ -70,13 +70,15 @@ def estimate(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -
         foreground, or none that are known to be background; ``unsolved`` when the solver gives up.
     """
     if image.shape[:2] != trimap.shape:
-        raise RejectedInput("size", f"the image is {_size(image)} and the trimap {_size(trimap)}")
+        raise RejectedInput("size", f"the image is {size_text(image)} and the trimap {size_text(trimap)}")
     if not (trimap == 128).any():
         return trimap.copy()
     for value, side in ((255, "foreground"), (0, "background")):
         if not (trimap == value).any():
             raise RejectedInput("one_sided_trimap", f"the trimap has no known {side} to start from")
-    solve = _solver(method)
+    import pymatting
+
+    solve = getattr(pymatting, _FUNCTIONS[method])
     # pymatting prints when a preconditioner needs another try, which it then makes
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -90,25 +92,19 @@ def estimate(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -
     return np.asarray(compose(codes, trimap), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
-class PredictImage:
-    """The task of a prediction's workers: makes one item's matte below `out`, unless it is there."""
-
-    method: str
-    out: Path
-
-    def __call__(self, item: Item) -> Prediction:
-        """Predict one image; whatever is wrong with its inputs becomes a reason."""
-        path = self.out / f"{item.key}.png"
-        try:
-            trimap = item.need("trimap")
-            if _is_kept(path, trimap):
-                return Prediction(item.key, "kept")
-            alpha = estimate(self.method, item.need("image"), trimap)
-        except RejectedInput as error:
-            return Prediction(item.key, "failed", error.reason, error.detail)
-        write_bytes(path, matte_png(alpha))
-        return Prediction(item.key, "written")
+def predict_image(item: Item, method: str, out: Path) -> Prediction:
+    """Make one item's matte below `out`, unless it is there; whatever is wrong with its inputs becomes a reason."""
+    path = out / f"{item.key}.png"
+    try:
+        (trimap,) = item.need("trimap")
+        if _is_kept(path, trimap):
+            return Prediction(item.key, "kept")
+        (image,) = item.need("image")
+        alpha = estimate(method, image, trimap)
+    except RejectedInput as error:
+        return Prediction(item.key, "failed", error.reason, error.detail)
+    write_bytes(path, matte_png(alpha))
+    return Prediction(item.key, "written")
 
 
 def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> list[Prediction]:
@@ -142,8 +138,8 @@ def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> li
         {"method": method, "data": data.name, "identity": data.identity, "pymatting": metadata.version("pymatting")},
     )
     count = len(data.items)
-    results = track(run(PredictImage(method, out), data.items, min(workers, count)), count, "predicting", "images")
-    return sorted(results, key=lambda result: result.key)
+    results = run(partial(predict_image, method=method, out=out), data.items, min(workers, count))
+    return sorted(track(results, count, "predicting", "images"), key=attrgetter("key"))
 
 
 def claim(out: Path, record: dict[str, str]) -> None:
@@ -151,16 +147,15 @@ def claim(out: Path, record: dict[str, str]) -> None:
     path = out / RECORD
     if path.is_file():
         try:
-            found = json.loads(path.read_bytes())
-            different = [name for name in record if found.get(name) != record[name]]
-        except (OSError, ValueError, AttributeError):
+            found = dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
             raise UsageError(f"{path} cannot be read: remove {out}, or choose another --out") from None
-        if different:
-            name = different[0]
-            raise UsageError(
-                f"{out} holds predictions with another {name} ({found.get(name)!r}, not {record[name]!r}): "
-                "choose another --out"
-            )
+        for name, value in record.items():
+            if found.get(name) != value:
+                raise UsageError(
+                    f"{out} holds predictions with another {name} ({found.get(name)!r}, not {value!r}): "
+                    "choose another --out"
+                )
         remove_leftovers(out, deep=True)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -175,16 +170,3 @@ def _is_kept(path: Path, trimap: NDArray[np.uint8]) -> bool:
     except (OSError, RejectedInput):
         return False
     return pixels.shape == trimap.shape
-
-
-def _solver(method: str) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
-    import pymatting
-
-    solver = getattr(pymatting, _FUNCTIONS[method])
-    if not callable(solver):
-        raise MattingDataError(f"pymatting {metadata.version('pymatting')} has no {_FUNCTIONS[method]}")
-    return solver
-
-
-def _size(pixels: NDArray[np.uint8]) -> str:
-    return f"{pixels.shape[1]}×{pixels.shape[0]}"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.reporting.contact_sheet import grid, tile
+from matting_data.reporting.contact_sheet import tile
 
 
-@dataclass(frozen=True)
-class Row:
-    """One image of a sheet.
+def refinement_row(
+    key: str,
+    image: NDArray[np.uint8],
+    trimap: NDArray[np.uint8] | None,
+    truth: NDArray[Any],
+    mattes: Sequence[NDArray[np.float32]],
+    refinements: int,
+) -> NDArray[np.uint8]:
+    """Draw one image's row of a sheet.
 
-    Attributes
+    Parameters
     ----------
     key : str
     image : ndarray
@@ -26,23 +31,8 @@ class Row:
         H×W uint8.
     truth : ndarray
         H×W, uint8 or uint16.
-    mattes : list of ndarray
+    mattes : sequence of ndarray
         After 0, 1, ... refinements, H×W float32 in [0, 1].
-    """
-
-    key: str
-    image: NDArray[np.uint8]
-    trimap: NDArray[np.uint8] | None
-    truth: NDArray[Any]
-    mattes: list[NDArray[np.float32]]
-
-
-def refinement_sheet(rows: Sequence[Row], refinements: int) -> NDArray[np.uint8]:
-    """Draw one line an image.
-
-    Parameters
-    ----------
-    rows : sequence of Row
     refinements : int
         Whose error is shown in the last picture: white where the matte is off by ½ or more.
 
@@ -51,19 +41,12 @@ def refinement_sheet(rows: Sequence[Row], refinements: int) -> NDArray[np.uint8]
     ndarray
         H×W×3 uint8.
     """
-    return grid([_line(row, refinements) for row in rows], columns=1)
-
-
-def _line(row: Row, refinements: int) -> NDArray[np.uint8]:
-    truth = np.asarray(row.truth / np.iinfo(row.truth.dtype).max, np.float32)
-    error = np.abs(row.mattes[min(refinements, len(row.mattes) - 1)] - truth)
-    trimap = np.asarray(np.zeros_like(truth) if row.trimap is None else row.trimap / 255, np.float32)
-    planes: list[NDArray[np.float32]] = [trimap, truth, *row.mattes, 2 * error]
-    gray = [_rgb(plane) for plane in planes]
-    named = ", ".join(str(count) for count in range(len(row.mattes)))
-    return tile(
-        [row.image, *gray], f"{row.key}: image, trimap, truth, refinements {named}, twice the error of {refinements}"
-    )
+    truth = np.asarray(truth / np.iinfo(truth.dtype).max, np.float32)
+    error = np.abs(mattes[min(refinements, len(mattes) - 1)] - truth)
+    known = np.asarray(np.zeros_like(truth) if trimap is None else trimap / 255, np.float32)
+    gray = [_rgb(plane) for plane in (known, truth, *mattes, 2 * error)]
+    named = ", ".join(str(count) for count in range(len(mattes)))
+    return tile([image, *gray], f"{key}: image, trimap, truth, refinements {named}, twice the error of {refinements}")
 
 
 def _rgb(plane: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput
 from matting_data.evaluation import table_formats
 from matting_data.evaluation.columns import FIELD, VIEWS
 from matting_data.evaluation.scoring import ImageScore, raw_values
 from matting_data.evaluation.stop_rule import image_and_truth
-from matting_data.evaluation.table import Accumulator, Table
+from matting_data.evaluation.table import Table, tabulate
 from matting_data.evaluation.test_sets import EvaluationSet
 from matting_data.imaging.encode import png
 from matting_data.networks.safenet.any_size import Size, predict
 from matting_data.networks.safenet.presets import as_mapping
-from matting_data.predicting.refinement_sheet import Row, refinement_sheet
+from matting_data.predicting.refinement_sheet import refinement_row
 from matting_data.predicting.trained_network import Trained
 from matting_data.publishing import markdown
-from matting_data.running.progress import bar
+from matting_data.reporting.contact_sheet import grid
+from matting_data.running.progress import track
 from matting_data.seeds import spread
 from matting_data.storage.atomic import write_bytes
 
@@ -40,15 +46,15 @@ class Refinements:
         Size → tables after 0, 1, 2, ... refinements.
     scores : dict
         Size → scores of every image, likewise.
-    sheet : list of Row
-        Pictures of some images, at the first size.
+    sheet : list of ndarray
+        Rows of pictures, of some images at the first size.
     """
 
     data: EvaluationSet
     trained: Trained
     tables: dict[Size, list[Table]]
     scores: dict[Size, list[list[ImageScore]]]
-    sheet: list[Row]
+    sheet: list[NDArray[np.uint8]]
 
     @property
     def failed(self) -> int:
@@ -107,7 +113,7 @@ class Refinements:
             "results.md": self.markdown().encode(),
         }
         if self.sheet:
-            files["sheet.png"] = png(refinement_sheet(self.sheet, self.trained.refinements))
+            files["sheet.png"] = png(grid(self.sheet, columns=1))
         for name, content in files.items():
             write_bytes(out / name, content)
         return [out / name for name in files]
@@ -148,30 +154,27 @@ def score_refinements(
     """
     network = trained.network
     count = max(count, trained.refinements) if network.config.iterations else 0
-    sums = {size: [Accumulator(VIEWS) for _ in range(count + 1)] for size in sizes}
-    people = [item.foreground or item.key for item in data.items]
-    chosen = spread([item.key for item in data.items], people, shown, "sheet")
-    sheet: list[Row] = []
-    with bar(len(data.items) * len(sizes), "evaluating", "images") as progress:
-        for place, item in enumerate(data.items):
-            for size in sizes:
-                try:
-                    image, truth = image_and_truth(item)
-                    found = predict(network, image, iterations=count, size=size, short_side=trained.short_side)
-                except RejectedInput as error:
-                    for accumulator in sums[size]:
-                        accumulator.add(ImageScore(**item.about, reason=error.reason, detail=error.detail))
-                    continue
-                finally:
-                    progress.update(1)
-                height, width = truth.shape
-                for accumulator, matte in zip(sums[size], found.mattes, strict=True):
-                    values, pixels = raw_values(matte, truth)
-                    accumulator.add(ImageScore(**item.about, width=width, height=height, pixels=pixels, values=values))
-                if place in chosen and size == sizes[0]:
-                    sheet.append(Row(item.key, image, item.read("trimap").get("trimap"), truth, found.mattes))
-    tables = {size: [each.table(seed, resamples) for each in of] for size, of in sums.items()}
-    scores = {size: [each.scores for each in of] for size, of in sums.items()}
+    scores: dict[Size, list[list[ImageScore]]] = {size: [[] for _ in range(count + 1)] for size in sizes}
+    items = sorted(data.items, key=attrgetter("key"))
+    chosen = spread([item.key for item in items], [item.foreground or item.key for item in items], shown, "sheet")
+    sheet: list[NDArray[np.uint8]] = []
+    for place, item in enumerate(track(items, len(items), "evaluating", "images")):
+        try:
+            image, truth = image_and_truth(item)
+        except RejectedInput as error:
+            for of in itertools.chain.from_iterable(scores.values()):
+                of.append(ImageScore(**item.about, reason=error.reason, detail=error.detail))
+            continue
+        height, width = truth.shape
+        for size in sizes:
+            mattes = predict(network, image, iterations=count, size=size, short_side=trained.short_side).mattes
+            for of, matte in zip(scores[size], mattes, strict=True):
+                values, pixels = raw_values(matte, truth)
+                of.append(ImageScore(**item.about, width=width, height=height, pixels=pixels, values=values))
+            if place in chosen and size == sizes[0]:
+                trimap = item.read("trimap").get("trimap")
+                sheet.append(refinement_row(item.key, image, trimap, truth, mattes, trained.refinements))
+    tables = {size: [tabulate(each, VIEWS, seed, resamples) for each in of] for size, of in scores.items()}
     return Refinements(data, trained, tables, scores, sheet)
 
 

@@ -41,7 +41,9 @@ class Trained:
     sha256: str
 
 
-def open_trained(path: Path, device: str = "auto") -> Trained:
+def open_trained(
+    path: Path, device: str = "auto", refinements: int | None = None, short_side: int | None = None
+) -> Trained:
     """Load a network.
 
     Parameters
@@ -51,6 +53,8 @@ def open_trained(path: Path, device: str = "auto") -> Trained:
         or a ``.safetensors`` or ``.pt`` file.
     device : str
         As for :func:`matting_data.training.parallel.pick_device`.
+    refinements, short_side : int, optional
+        Instead of the run's own.
 
     Raises
     ------
@@ -59,13 +63,13 @@ def open_trained(path: Path, device: str = "auto") -> Trained:
     """
     where = pick_device(device)
     file = _file(path)
-    network = load_network(file)
-    network.to(where)
+    network = load_network(file).to(where)
     result = read_json(path / RESULT) if (path / RESULT).is_file() else {}
     chosen = result.get("refinements")
-    refinements = network.config.iterations if chosen is None else int(chosen)
-    digest = state_sha256(network.state_dict())
-    return Trained(network, file, refinements, chosen is not None, network.config.flaw_target.size, digest)
+    usual = network.config.iterations if chosen is None else int(chosen)
+    count = usual if refinements is None else refinements
+    side = short_side or network.config.flaw_target.size
+    return Trained(network, file, count, chosen is not None, side, state_sha256(network.state_dict()))
 
 
 def _file(path: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,7 @@ def save_checkpoint(run: Path, progress: Progress, stepper: Stepper, average: Av
             save_network(stepper.network, folder / NETWORK)
             state = {
                 "format": FORMAT,
-                "step": progress.step,
-                "loader": progress.loader,
-                "best": progress.best,
-                "best_step": progress.best_step,
+                **asdict(progress),
                 "optimisers": {name: each.state_dict() for name, each in stepper.optimisers.items()},
                 "generator": torch.get_rng_state(),
             }
@@ -104,7 +101,7 @@ def load_checkpoint(path: Path, stepper: Stepper, average: Average | None) -> Pr
         _load_network(path / AVERAGE, average.network)
         average.count = int(state["averaged"])
     torch.set_rng_state(state["generator"])
-    return Progress(int(state["step"]), state["loader"], float(state["best"]), int(state["best_step"]))
+    return Progress(**{each.name: state[each.name] for each in fields(Progress)})
 
 
 def _load_network(path: Path, network: SafeNet) -> None:
@@ -120,9 +117,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         kind = state["format"]
     except Exception as error:  # torch reports damage by a dozen types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
-        raise DamageError(
-            f"{path} cannot be read ({reason}): delete its folder to continue from the one before"
-        ) from None
+        raise DamageError(f"{path} is damaged ({reason}): delete its folder to continue from the one before") from None
     if kind != FORMAT:
         raise UsageError(f"{path} is of the kind {kind!r}, not {FORMAT!r}: use the version that wrote it")
     return state

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from matting_data.configuration import STRICT
 from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.safenet.padding import MULTIPLE
 
-_STRICT = ConfigDict(extra="forbid")
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Optimiser:
     """How one group of weights is stepped.
 
@@ -53,7 +53,7 @@ class Optimiser:
     clip: Annotated[float, Field(ge=0)] = 0.0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Data:
     """What the network is shown.
 
@@ -96,7 +96,7 @@ class Data:
             raise ValueError("split 'test' is kept for testing: train on another")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Validation:
     """What is held out of the training split, by person, to watch the training and to choose the stop rule.
 
@@ -118,7 +118,7 @@ class Validation:
     iterations: Annotated[int, Field(ge=0, le=20)] = 5
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Saving:
     """When the run is written down; no result depends on it.
 
@@ -140,7 +140,7 @@ class Saving:
     pictures_every: Count = 500
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrainConfig:
     """A training run.
 

@@ -44,19 +44,20 @@ def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     UsageError
         One sentence naming the file, the key, the value and the remedy.
     """
-    document = configuration.parse_mapping(
-        _text(str(name)), str(name), "training config", "start from the preset 'unrolled'"
-    )
-    if str(name) in presets.preset_names() and str(name) not in configuration.preset_names(_FOLDER):
-        document["network"] = str(name)
-    _spread_preset(document, str(name))
+    title, own = str(name), configuration.preset_names(_FOLDER)
+    network = title in presets.preset_names() and title not in own
+    if network or title in own:
+        text = configuration.read_preset(_FOLDER, "unrolled" if network else title)
+    else:
+        text = configuration.read_document(title, "training config", preset_names())
+    document = configuration.parse_mapping(text, title, "training config", "start from the preset 'unrolled'")
+    if network:
+        document["network"] = title
+    _spread_preset(document, title)
     for override in overrides:
-        if override.partition("=")[0].strip() == "network":
-            apply_override(document, override)
-            _spread_preset(document, "--set")
-        else:
-            apply_override(document, override, "batch=8")
-    return config_from(document, str(name))
+        apply_override(document, override, "batch=8")
+        _spread_preset(document, "--set")
+    return config_from(document, title)
 
 
 def config_from(document: dict[str, Any], name: str = "the config") -> TrainConfig:
@@ -105,13 +106,6 @@ def _spread_preset(document: dict[str, Any], name: str) -> None:
             if isinstance(own.get(group), dict):
                 network[group] = {**base[group], **own[group]}
     document["network"] = dict(network)
-
-
-def _text(name: str) -> str:
-    known = preset_names()
-    if name in known:
-        return configuration.read_preset(_FOLDER, name if name in configuration.preset_names(_FOLDER) else "unrolled")
-    return configuration.read_document(name, "training config", known)
 
 
 def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:

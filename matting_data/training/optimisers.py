@@ -23,9 +23,8 @@ def make_optimiser(
     weights, encoder : list of Parameter
         Either may be empty, not both.
     """
-    groups = [
-        {"params": part, _FACTOR: factor} for part, factor in ((weights, 1.0), (encoder, config.encoder_factor)) if part
-    ]
+    parts = (weights, 1.0), (encoder, config.encoder_factor)
+    groups = [{"params": part, _FACTOR: factor} for part, factor in parts if part]
     common = {"lr": config.rate, "weight_decay": config.weight_decay}
     if config.kind == "sgd":
         return torch.optim.SGD(groups, momentum=config.momentum, **common)

@@ -11,14 +11,17 @@ import json
 import os
 import platform
 import sys
-from importlib import metadata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import safetensors
 import torch
 
 from matting_data.errors import DamageError, UsageError
-from matting_data.storage.atomic import storage_errors, write_bytes
+from matting_data.storage.atomic import write_bytes
 from matting_data.training.config import TrainConfig
 from matting_data.training.config_file import differences, load_config, to_yaml
 from matting_data.training.parallel import World
@@ -27,7 +30,6 @@ from matting_data.version import __version__
 CONFIG, RUN, RESULT = "config.yaml", "run.json", "result.json"
 BEST, FINAL = "best.safetensors", "network.safetensors"
 METRICS, WATCHED = "metrics.jsonl", "watched.jsonl"
-_PACKAGES = ("torch", "numpy", "opencv-python-headless", "safetensors")
 
 
 def claim(folder: Path, config: TrainConfig, record: dict[str, Any], resume: bool) -> None:
@@ -77,9 +79,7 @@ def describe(
     """Return what ``run.json`` says."""
     return {
         "dataset": {
-            "name": index["name"],
-            "version": index.get("version", ""),
-            "content_sha256": index["content_sha256"],
+            **{key: index.get(key, "") for key in ("name", "version", "content_sha256")},
             "split": split,
             "samples": samples,
         },
@@ -94,38 +94,12 @@ def describe(
             "threads": torch.get_num_threads(),
             "cuda": torch.version.cuda,
             "cpus": os.cpu_count(),
-            **{name: _version(name) for name in _PACKAGES},
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "opencv-python-headless": cv2.__version__,
+            "safetensors": safetensors.__version__,
         },
     }
-
-
-def _version(package: str) -> str:
-    """Return a package's version; nothing where another package brought its modules."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-class Log:
-    """A file of JSON rows, a line each, that survives the process line by line.
-
-    Parameters
-    ----------
-    path : Path
-    step : int
-        Where the run continues: later rows, of steps that are taken again, are dropped.
-    """
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        rows = [row for row in read_rows(path) if row["step"] <= step]
-        write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Append a row."""
-        with storage_errors(self._path), open(self._path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -133,11 +107,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
+    with suppress(ValueError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            rows.append(json.loads(line))  # noqa: PERF401 - what stands before the torn line is kept
     return rows
 
 

@@ -24,23 +24,16 @@ class RunningStatistics:
     """
 
     def __init__(self, network: nn.Module, world: World, parts: int) -> None:
-        norms = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-        self._buffers: list[Tensor] = [
-            buffer for layer in norms for buffer in (layer.running_mean, layer.running_var) if buffer is not None
-        ]
+        # with one part in one process, PyTorch's own counting is the same
+        norms = (layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+        both = (buffer for layer in norms for buffer in (layer.running_mean, layer.running_var))
+        self._buffers = [buffer for buffer in both if buffer is not None] if world.size * parts > 1 else []
         self._world, self._parts = world, parts
         self._before: list[Tensor] = []
         self._left: list[Tensor] = []
 
-    @property
-    def idle(self) -> bool:
-        """Whether PyTorch's own counting is the same."""
-        return self._world.size * self._parts == 1 or not self._buffers
-
     def begin_part(self) -> None:
         """Start a part of a step from the statistics before the step."""
-        if self.idle:
-            return
         if not self._before:
             self._before = [buffer.clone() for buffer in self._buffers]
             return
@@ -50,7 +43,7 @@ class RunningStatistics:
 
     def end_step(self) -> None:
         """Give the network the mean over parts and processes."""
-        if self.idle:
+        if not self._buffers:
             return
         mean = self._world.mean(torch.stack([*self._left, self._flat()]).sum(dim=0) / self._parts)
         for buffer, values in zip(self._buffers, mean.split([b.numel() for b in self._buffers]), strict=True):

@@ -36,15 +36,12 @@ class StepReport:
     Attributes
     ----------
     values : dict
-        Losses and norms of gradients, means over the samples of all processes.
-    rates : dict
-        Learning rates.
+        Losses and norms of gradients, means over the samples of all processes; learning rates.
     seconds : dict
         ``forward`` (with the losses), ``backward``, ``detector`` (its forward and backward), ``optimiser``.
     """
 
     values: dict[str, float] = field(default_factory=dict)
-    rates: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -116,14 +113,15 @@ class Stepper:
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value / parts
         with self._timed(report, "optimiser"):
             values = {**sums, **self._norms()}
-            report.values = self._means(values)
+            means = self._world.mean(torch.stack([value.detach().double() for value in values.values()]))
+            report.values = dict(zip(values, means.tolist(), strict=True))
             if wrong := [name for name, value in report.values.items() if not math.isfinite(value)]:
                 raise NotFinite(f"{', '.join(wrong)} of step {number} {'is' if len(wrong) == 1 else 'are'} not finite")
             for name, optimiser in self.optimisers.items():
                 rate = rate_at(getattr(self._config, name), number, self._steps)
                 set_rate(optimiser, rate)
                 optimiser.step()
-                report.rates[name] = rate
+                report.values[f"rate_{name}"] = rate
             self._statistics.end_step()
         return report
 
@@ -181,10 +179,6 @@ class Stepper:
                 clip = getattr(self._config, name).clip
                 norms[f"gradient_{name}"] = nn.utils.clip_grad_norm_(weights, clip or math.inf)
         return norms
-
-    def _means(self, values: dict[str, Tensor]) -> dict[str, float]:
-        stacked = torch.stack([value.detach().double() for value in values.values()])
-        return dict(zip(values, self._world.mean(stacked).tolist(), strict=True))
 
     def _precision(self) -> AbstractContextManager[Any]:
         half = self._config.precision == "bfloat16"

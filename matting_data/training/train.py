@@ -6,8 +6,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from matting_data.training.checkpoint import Progress, checkpoints, load_checkpo
 from matting_data.training.config import TrainConfig
 from matting_data.training.ema import Average
 from matting_data.training.parallel import World
-from matting_data.training.run_folder import BEST, FINAL, METRICS, RESULT, WATCHED, Log
+from matting_data.training.run_folder import BEST, FINAL, METRICS, RESULT, WATCHED
+from matting_data.training.run_log import RunLog
 from matting_data.training.steps import NotFinite, Stepper, StepReport
-from matting_data.training.tensorboard import Board
 from matting_data.training.training_data import Batches, split_run
 from matting_data.training.watch import Look, Watch
 
@@ -113,19 +113,6 @@ def train(
         torch.use_deterministic_algorithms(before)
 
 
-@dataclass
-class _Clock:
-    """Seconds of the parts since the last row."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    steps: int = 0
-    started: float = field(default_factory=time.perf_counter)
-
-    def add(self, parts: dict[str, float]) -> None:
-        for name, seconds in parts.items():
-            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-
-
 class _Run:
     def __init__(
         self, config: TrainConfig, dataset: Dataset, out: Path, world: World, resume: bool, say: Callable[[str], None]
@@ -164,15 +151,15 @@ class _Run:
             if self.progress.loader is not None:
                 self.batches.loader.load_state_dict(self.progress.loader)
             self.say(f"continuing from step {self.progress.step} of {self.steps}")
-        self.logs = {name: Log(out / name, self.progress.step) for name in (METRICS, WATCHED)} if world.leads else {}
-        self.board = Board(out / "tensorboard", self.progress.step) if world.leads else None
+        self.log = RunLog(out, self.progress.step) if world.leads else None
         self.last_look: Look | None = None
 
     def go(self) -> TrainResult:
         for note in self.notes:
             self.say(f"note: {note}")
-        with _interruptions() as interrupted:
-            progress = bar(self.steps, "training", "steps", self.progress.step) if self.world.leads else None
+        progress_bar = bar(self.steps, "training", "steps", self.progress.step) if self.world.leads else nullcontext()
+        log = nullcontext() if self.log is None else closing(self.log)
+        with _interruptions() as interrupted, progress_bar as progress, log:
             try:
                 self._epochs(interrupted, progress)
             except (DamageError, StorageError) as error:
@@ -183,23 +170,20 @@ class _Run:
                 raise NotFinite(
                     f"{error}; {where}: lower matting.rate, set matting.clip, or look at the samples"
                 ) from None
-            finally:
-                if progress is not None:
-                    progress.close()
-                if self.board is not None:
-                    self.board.close()
         return self._finish()
 
     def _epochs(self, interrupted: threading.Event, progress: Any) -> None:
-        clock = _Clock()
+        recent: list[dict[str, float]] = []
+        started = time.perf_counter()
         while self.progress.step < self.steps:
             epoch, waiting = self.batches.loader.epoch, time.perf_counter()
             for batch in self.batches.loader:
-                clock.add({"data": time.perf_counter() - waiting})
+                recent.append({"data": time.perf_counter() - waiting})
                 report = self._step(batch)
-                clock.add(report.seconds)
-                clock.steps += 1
-                self._write(report, epoch, clock, progress)
+                recent[-1] |= report.seconds
+                self._write(report, epoch, recent, started, progress)
+                if self.progress.step % self.config.saving.log_every == 0:
+                    recent, started = [], time.perf_counter()
                 ends = self.progress.step % self.batches.steps_per_epoch == 0
                 if self._due(self.config.validation.every, ends):
                     self._look()
@@ -229,23 +213,22 @@ class _Run:
         last = self.progress.step == self.steps
         return last or (self.progress.step % every == 0 if every else epoch_ends)
 
-    def _write(self, report: StepReport, epoch: int, clock: _Clock, progress: Any) -> None:
+    def _write(
+        self, report: StepReport, epoch: int, recent: list[dict[str, float]], started: float, progress: Any
+    ) -> None:
         step, saving = self.progress.step, self.config.saving
-        if not self.world.leads or self.board is None:
+        if self.log is None:
             return
         if progress is not None:
             progress.set_postfix(loss=f"{report.values['loss']:.3f}", refresh=False)
             progress.update(1)
         if step % saving.log_every == 0 or step == self.steps:
-            took = time.perf_counter() - clock.started
-            rates = {f"rate_{name}": rate for name, rate in report.rates.items()}
-            seconds = {f"seconds_{name}": value / clock.steps for name, value in clock.seconds.items()}
-            speed = {"samples_per_second": self.config.batch * clock.steps / took}
-            self.logs[METRICS].add({"step": step, "epoch": epoch, **report.values, **rates, **seconds, **speed})
-            self.board.numbers({f"train/{name}": value for name, value in {**report.values, **rates}.items()}, step)
-            clock.seconds, clock.steps, clock.started = {}, 0, time.perf_counter()
-        if self.board.writes and (step % saving.pictures_every == 0 or step == self.steps):
-            self.board.pictures(self.watch.pictures(self._shown()), step)
+            took = time.perf_counter() - started
+            seconds = {f"seconds_{name}": sum(each[name] for each in recent) / len(recent) for name in recent[0]}
+            more = {"epoch": epoch, **seconds, "samples_per_second": self.config.batch * len(recent) / took}
+            self.log.add(METRICS, step, report.values, more)
+        if self.log.board is not None and (step % saving.pictures_every == 0 or step == self.steps):
+            self.log.show(self.watch.pictures(self._shown()), step)
 
     def _look(self) -> None:
         look = self.watch.look(self._shown())
@@ -253,23 +236,20 @@ class _Run:
         better = look.best < self.progress.best
         if better:
             self.progress.best, self.progress.best_step = look.best, step
-        if not self.world.leads or self.board is None:
+        if self.log is None:
             return
         if better and self.held_out:
             save_network(self._shown(), self.out / BEST)
         columns = {f"{name}_{t}": value for t, errors in enumerate(look.errors) for name, value in errors.items()}
-        self.logs[WATCHED].add({"step": step, **columns})
-        self.board.numbers({f"watched/{name}": value for name, value in columns.items()}, step)
+        self.log.add(WATCHED, step, columns)
 
     def _shown(self) -> SafeNet:
         return self.average.network if self.average is not None else self.network
 
-    def _save(self) -> Path | None:
-        path = None
+    def _save(self) -> None:
         if self.world.leads:
-            path = save_checkpoint(self.out, self.progress, self.stepper, self.average, self.config.saving.keep)
+            save_checkpoint(self.out, self.progress, self.stepper, self.average, self.config.saving.keep)
         self.world.wait()
-        return path
 
     def _saved(self) -> str:
         """Save where no other process need take part, and say so."""

@@ -75,9 +75,8 @@ def split_run(dataset: Dataset, config: TrainConfig) -> RunData:
         )
     watched = _limited(table.filter(held_out) if held else train, config.validation.samples, config.seed)
     small = train.filter(pl.min_horizontal("width", "height") < config.data.crop)
-    return RunData(
-        _part(split, train, "training part"), _part(split, watched, "watched part"), tuple(sorted(held)), len(small)
-    )
+    shown, looked_at = _part(split, train, "training part"), _part(split, watched, "watched part")
+    return RunData(shown, looked_at, tuple(sorted(held)), len(small))
 
 
 class Batches:

@@ -14,19 +14,12 @@ from matting_data.evaluation.bootstrap import intervals
 from matting_data.evaluation.columns import FIELD, PAPER_LIKELY, PAPER_LITERAL, view_of
 from matting_data.evaluation.conventions import CONVENTIONS
 from matting_data.evaluation.scoring import ImageScore
-from matting_data.evaluation.table import Accumulator
+from matting_data.evaluation.table import tabulate
 
 
 def score(key: str, sad: float = 2000.0, subset: str = "a", source: str = "s", person: str = "") -> ImageScore:
     values = {"mse": 0.002881, "mad": sad / 1e6, "sad": sad, "gradient": 3 * sad, "connectivity": sad / 2}
     return ImageScore(key, subset, person or key, "b", source, 1000, 1000, 1_000_000, values)
-
-
-def accumulated(*scores: ImageScore) -> Accumulator:
-    accumulator = Accumulator()
-    for each in scores:
-        accumulator.add(each)
-    return accumulator
 
 
 def test_the_three_views_of_one_image() -> None:
@@ -43,9 +36,9 @@ def test_the_three_views_of_one_image() -> None:
 
 
 def test_means_are_of_images_and_groups_are_by_subset_and_source() -> None:
-    table = accumulated(
-        score("1", 1000, "a", "s"), score("2", 2000, "a", "t"), score("3", 6000, "b", "t"), score("4", 3000, "", "")
-    ).table()
+    table = tabulate(
+        [score("1", 1000, "a", "s"), score("2", 2000, "a", "t"), score("3", 6000, "b", "t"), score("4", 3000, "", "")]
+    )
     found = {group.label: (group.images, group.cells[0][2].mean) for group in table.groups}
     assert found == {
         "all": (4, 3.0),
@@ -58,8 +51,8 @@ def test_means_are_of_images_and_groups_are_by_subset_and_source() -> None:
 
 def test_tables_do_not_depend_on_the_order_of_images() -> None:
     scores = [score(str(n), 1000 + 77.7 * n, "ab"[n % 2], "st"[n % 3 == 0], f"p{n // 3}") for n in range(20)]
-    assert accumulated(*scores).table() == accumulated(*reversed(scores)).table()
-    assert accumulated(*scores).table(seed=1) != accumulated(*scores).table(seed=0)
+    assert tabulate(scores) == tabulate(reversed(scores))
+    assert tabulate(scores, seed=1) != tabulate(scores, seed=0)
 
 
 def interval(values: NDArray[np.float64], clusters: list[str], seed: int = 0, draws: int = 2000) -> tuple[float, float]:
@@ -105,41 +98,39 @@ def test_intervals_are_seeded_and_need_two_people() -> None:
 
 
 def test_what_was_not_scored_is_counted_and_leaves_the_means_alone() -> None:
-    table = accumulated(
-        score("1"), ImageScore("2", reason="missing"), ImageScore("3", reason="size"), ImageScore("4", reason="size")
-    ).table()
+    table = tabulate(
+        [score("1"), ImageScore("2", reason="missing"), ImageScore("3", reason="size"), ImageScore("4", reason="size")]
+    )
     assert table.failed == {"missing": 1, "size": 2}
     assert table.groups[0].images == 1
     assert "not scored: 1 missing, 2 size" in table_formats.text(table)
     with pytest.raises(UsageError, match=r"no image could be scored \(1 missing\)"):
-        accumulated(ImageScore("2", reason="missing")).table()
-    with pytest.raises(UsageError, match="'1' was added twice"):
-        accumulated(score("1"), score("1"))
+        tabulate([ImageScore("2", reason="missing")])
 
 
 @pytest.fixture
-def accumulator() -> Accumulator:
-    return accumulated(
+def scores() -> list[ImageScore]:
+    return [
         score("1", 1234.5678, "single_frontal"),
         score("2", 2345.6789, "multiple"),
         ImageScore("3", "multiple", reason="size", detail="a, b"),
-    )
+    ]
 
 
-def test_csv_holds_every_digit(accumulator: Accumulator) -> None:
-    table = accumulator.table()
+def test_csv_holds_every_digit(scores: list[ImageScore]) -> None:
+    table = tabulate(scores)
     rows = list(csv.DictReader(io.StringIO(table_formats.summary_csv(table))))
     sad = next(row for row in rows if row["kind"] == "all" and row["column"] == "SAD/1e3")
     assert float(sad["mean"]) == table.groups[0].cells[0][2].mean
     assert float(sad["low"]) <= float(sad["mean"]) <= float(sad["high"])
     assert next(row for row in rows if row["name"] == "multiple")["low"] == ""
-    images = list(csv.DictReader(io.StringIO(table_formats.images_csv(accumulator.scores))))
+    images = list(csv.DictReader(io.StringIO(table_formats.images_csv(scores))))
     assert [float(row["sad"]) for row in images[:2]] == [1234.5678, 2345.6789]
     assert (images[2]["sad"], images[2]["reason"], images[2]["detail"]) == ("", "size", "a, b")
 
 
-def test_json_markdown_and_latex(accumulator: Accumulator) -> None:
-    table = accumulator.table()
+def test_json_markdown_and_latex(scores: list[ImageScore]) -> None:
+    table = tabulate(scores)
     mapping = json.loads(json.dumps(table_formats.as_mapping(table)))
     assert mapping["groups"][0]["field"]["sad"]["mean"] == table.groups[0].cells[0][2].mean
     assert mapping["groups"][1]["field"]["sad"]["interval"] is None

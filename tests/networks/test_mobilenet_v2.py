@@ -6,9 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from matting_data.networks.backbones.mobilenet_v2 import InvertedResidual, MobileNetV2
+from matting_data.networks.backbones.mobilenet_v2 import InvertedResidual
 from matting_data.networks.safenet.encoder import Encoder
 from matting_data.networks.safenet.initial_weights import parameter_count
+from tests.support.mobilenet_v2 import MobileNetV2
 from tests.support.network_reference import batch_norm, conv
 
 TORCHVISION = {

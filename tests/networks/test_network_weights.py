@@ -15,12 +15,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from matting_data.errors import MissingExtraError, UsageError
-from matting_data.networks.backbones.mobilenet_v2 import MobileNetV2
 from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.weights import load_encoder, load_network, read_checkpoint, save_network, state_sha256
 from tests.support.misbehaving_server import Server, good, running, status
+from tests.support.mobilenet_v2 import MobileNetV2
 
 CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
 

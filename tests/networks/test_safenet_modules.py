@@ -11,7 +11,6 @@ from tests.support import network_reference as reference
 torch = pytest.importorskip("torch")
 
 from matting_data.networks.safenet.decoder import Decoder
-from matting_data.networks.safenet.encoder import Encoded
 from matting_data.networks.safenet.flaw_detector import FlawDetector
 from matting_data.networks.safenet.flaw_elimination import FlawElimination
 from matting_data.networks.safenet.initial_weights import parameter_count
@@ -110,10 +109,10 @@ def test_gates_stay_in_float32_when_all_around_is_bfloat16() -> None:
 
 def test_decoder_shapes_at_512() -> None:
     with torch.device("meta"):
-        encoded = Encoded(*(
+        encoded = [
             torch.zeros(1, channels, 512 // stride, 512 // stride)
             for channels, stride in ((16, 2), (24, 4), (32, 8), (96, 16), (1280, 32))
-        ))  # fmt: skip
+        ]
         decoder = Decoder(256, (128, 96, 64, 48, 32))
         shapes: list[tuple[int, ...]] = []
         for block in decoder.blocks:

@@ -15,9 +15,9 @@ torch = pytest.importorskip("torch")
 
 from matting_data.errors import MissingExtraError, UsageError  # noqa: E402
 from matting_data.networks import weights  # noqa: E402
-from matting_data.networks.backbones.mobilenet_v2 import MobileNetV2  # noqa: E402
 from matting_data.networks.weights import load_network  # noqa: E402
 from tests.support.misbehaving_server import Server, good, running  # noqa: E402
+from tests.support.mobilenet_v2 import MobileNetV2  # noqa: E402
 from tests.support.training_runs import run_here, start  # noqa: E402
 
 KEPT = ("matting.encoder_factor=0", "batch_norm=freeze_encoder", "steps=2", "validation.share=0")

@@ -57,25 +57,6 @@ def mobilenet_v2_features() -> nn.Sequential:
     return nn.Sequential(*stages)
 
 
-class MobileNetV2(nn.Module):
-    """The whole classifier, 3,504,872 parameters with 1,000 classes: what the published weight files hold.
-
-    Parameters
-    ----------
-    classes : int
-        Of the last layer.
-    """
-
-    def __init__(self, classes: int = 1000) -> None:
-        super().__init__()
-        self.features = mobilenet_v2_features()
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(LAST, classes))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map normalised images B×3×H×W to logits B×classes."""
-        return self.classifier(self.features(x).mean((2, 3)))
-
-
 def _conv_bn_relu6(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),

@@ -67,8 +67,9 @@ def predict(
     UsageError
         The array is no H×W×3 uint8 image, or a number is out of range.
     """
-    options: dict[str, Any] = {"iterations": iterations, "size": size, "short_side": short_side, "tolerance": tolerance}
-    return predict_batch(network, [image], **options)[0]
+    return predict_batch(
+        network, [image], iterations=iterations, size=size, short_side=short_side, tolerance=tolerance
+    )[0]
 
 
 def predict_batch(
@@ -105,7 +106,7 @@ def predict_batch(
     batch = pixels.to(parameter.device, parameter.dtype) / 255
     try:
         with evaluating(network), torch.inference_mode():
-            mattes, flaw_maps = _refined(network, batch, count, tolerance)
+            output = network(batch, count, tolerance)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -114,14 +115,11 @@ def predict_batch(
         raise UsageError(
             f"{parameter.device} ran out of memory at {target[1]}×{target[0]} pixels: {fewer}{smaller}"
         ) from None
-    if last_only:
-        mattes, flaw_maps = mattes[-1:], []
-    rows, columns = target
+    maps = ((output.final,), ()) if last_only else ((output.initial, *output.mattes), output.flaw_maps)
     return [
-        Mattes(*([_plane(each[place, 0, :rows, :columns], image.shape[:2]) for each in maps]
-                 for maps in (mattes, flaw_maps)))
+        Mattes(*([_plane(each[place, 0], image.shape[:2]) for each in planes] for planes in maps))
         for place, image in enumerate(images)
-    ]  # fmt: skip
+    ]
 
 
 def network_size(size: tuple[int, int], how: Size, short_side: int = 512) -> tuple[int, int]:
@@ -144,24 +142,10 @@ def working_size(size: tuple[int, int], short_side: int = 512) -> tuple[int, int
     """
     if short_side < SMALLEST:
         raise UsageError(f"a short side of {short_side} pixels is too little to see anything: give {SMALLEST} or more")
-    scale = 1.0
-    if min(size) > short_side or max(size) < short_side:
-        scale = short_side / min(size)
+    scaled = min(size) > short_side or max(size) < short_side
+    scale = short_side / min(size) if scaled else 1.0
     height, width = (max(SMALLEST, int(side * scale + 1e-6) // MULTIPLE * MULTIPLE) for side in size)
     return height, width
-
-
-def _refined(network: SafeNet, batch: Tensor, count: int, tolerance: float | None) -> tuple[list[Tensor], list[Tensor]]:
-    prepared = network.prepare(batch)
-    mattes, flaw_maps, state = [prepared.initial], [], None
-    for _ in range(count):
-        matte, flaws, state = network.refine(prepared, mattes[-1], state)
-        if flaws is not None:
-            flaw_maps.append(flaws)
-        mattes.append(matte)
-        if tolerance is not None and float((matte - mattes[-2]).abs().mean((1, 2, 3)).max()) < tolerance:
-            break
-    return mattes, flaw_maps
 
 
 def _plane(plane: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from matting_data.networks.safenet import encoder
-from matting_data.networks.safenet.encoder import Encoded
 from matting_data.networks.safenet.layers import ConvBnRelu, resize_to
-
-
-class Decoded(NamedTuple):
-    """The reduced E5 at stride 32, and D5 at full resolution."""
-
-    reduced: Tensor
-    d5: Tensor
 
 
 class Decoder(nn.Module):
@@ -39,10 +31,10 @@ class Decoder(nn.Module):
             for inputs, skip, outputs in zip((reduced, *widths), skips, widths, strict=False)
         )
 
-    def forward(self, encoded: Encoded, image: Tensor) -> Decoded:
-        """Map E1 to E5 and the normalised image B×3×H×W to D5, B×widths[4]×H×W."""
-        reduced = self.reduce(encoded.e5)
+    def forward(self, encoded: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor]:
+        """Map E1 to E5 and the normalised image B×3×H×W to E5 reduced, at stride 32, and D5, B×widths[4]×H×W."""
+        reduced = self.reduce(encoded[-1])
         x = reduced
-        for block, skip in zip(self.blocks, (encoded.e4, encoded.e3, encoded.e2, encoded.e1, image), strict=True):
+        for block, skip in zip(self.blocks, (*encoded[-2::-1], image), strict=True):
             x = block(torch.cat([resize_to(x, skip), skip], dim=1))
-        return Decoded(reduced, x)
+        return reduced, x

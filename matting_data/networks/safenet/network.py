@@ -7,7 +7,7 @@ each refinement sees the image, the previous matte and the flaws found in it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -117,7 +117,7 @@ class SafeNet(nn.Module):
         if self.detector is not None and config.flaw_map == "untrained":
             self.detector.requires_grad_(False)
 
-    def forward(self, image: Tensor, iterations: int | None = None) -> SafeNetOutput:
+    def forward(self, image: Tensor, iterations: int | None = None, tolerance: float | None = None) -> SafeNetOutput:
         """Predict mattes.
 
         Parameters
@@ -126,6 +126,8 @@ class SafeNet(nn.Module):
             RGB in [0, 1], B×3×H×W, of any size: it is padded and normalised in here.
         iterations : int, optional
             Refinements; ``config.iterations`` without.
+        tolerance : float, optional
+            Stop once a refinement changes every matte of the batch by less than this on average.
 
         Raises
         ------
@@ -137,18 +139,23 @@ class SafeNet(nn.Module):
         prepared = self.prepare(image)
         matte, state = prepared.initial, None
         mattes, flaw_maps = [], []
+        again = self.checkpoint_steps and self.training and torch.is_grad_enabled()
         for _ in range(count):
-            matte, flaws, state = self._step(prepared, matte, state)
+            before = matte
+            if again:
+                matte, flaws, state = checkpoint(
+                    self.refine, prepared, before, state, use_reentrant=False, context_fn=self._recomputing
+                )
+            else:
+                matte, flaws, state = self.refine(prepared, before, state)
             mattes.append(matte[..., :height, :width])
             if flaws is not None:
                 flaw_maps.append(flaws[..., :height, :width])
+            if tolerance is not None and float((matte - before).abs().mean((1, 2, 3)).max()) < tolerance:
+                break
         attention = prepared.spatial_attention if self.config.spatial_attention == "separate" else None
-        return SafeNetOutput(
-            prepared.initial[..., :height, :width],
-            tuple(mattes),
-            tuple(flaw_maps),
-            None if attention is None else attention[..., :height, :width],
-        )
+        attention = None if attention is None else attention[..., :height, :width]
+        return SafeNetOutput(prepared.initial[..., :height, :width], tuple(mattes), tuple(flaw_maps), attention)
 
     def prepare(self, image: Tensor) -> Prepared:
         """Run what runs once: padding, encoder, decoder, first matte, attention; `image` as for :meth:`forward`."""
@@ -159,17 +166,18 @@ class SafeNet(nn.Module):
         image = padded(image)
         normalised = self.normalise(image)
         encoded = self.encoder(normalised)
-        decoded = self.decoder(encoded, normalised)
-        initial = torch.sigmoid(self.head(decoded.d5))
+        e1, e5 = encoded[0], encoded[-1]
+        reduced, d5 = self.decoder(encoded, normalised)
+        initial = torch.sigmoid(self.head(d5))
         if self.config.refinement == "none":
-            return Prepared(image, normalised, encoded.e1, initial, None, None)
+            return Prepared(image, normalised, e1, initial, None, None)
         if self.config.spatial_attention == "shared":
             spatial = initial
         elif self.config.spatial_source == "lowest":
-            spatial = resize_to(self.spatial_attention(decoded.reduced), initial)
+            spatial = resize_to(self.spatial_attention(reduced), initial)
         else:
-            spatial = self.spatial_attention(decoded.d5)
-        return Prepared(image, normalised, encoded.e1, initial, self.channel_attention(encoded.e5), spatial)
+            spatial = self.spatial_attention(d5)
+        return Prepared(image, normalised, e1, initial, self.channel_attention(e5), spatial)
 
     def refine(
         self, prepared: Prepared, matte: Tensor, state: State | None = None
@@ -239,19 +247,9 @@ class SafeNet(nn.Module):
             groups["detector" if own_steps else "encoder" if part == "encoder" else "matting"].append(parameter)
         return groups
 
-    def _step(
-        self, prepared: Prepared, matte: Tensor, state: State | None
-    ) -> tuple[Tensor, Tensor | None, State | None]:
-        if not (self.checkpoint_steps and self.training and torch.is_grad_enabled()):
-            return self.refine(prepared, matte, state)
-        return checkpoint(
-            self.refine,
-            prepared,
-            matte,
-            state,
-            use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _without_statistics(self)),
-        )
+    def _recomputing(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Contexts of a refinement, and of its second computation in the backward pass."""
+        return nullcontext(), _without_statistics(self)
 
 
 @contextmanager

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from matting_data.configuration import STRICT
 from matting_data.errors import UsageError
 
-_STRICT = ConfigDict(extra="forbid")
 Channels = Annotated[int, Field(ge=1, le=1024)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class LossWeights:
     """The losses of equations (4) and (5), and how they are added up.
 
@@ -36,7 +36,7 @@ class LossWeights:
     steps: Literal["sum", "mean"] = "sum"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class FlawTarget:
     """The ground-truth flaw map of the detector.
 
@@ -52,7 +52,7 @@ class FlawTarget:
     dilations: Annotated[int, Field(ge=0, le=10)] = 1
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SafeNetConfig:
     """The network; the defaults are the preset ``unrolled``.
 

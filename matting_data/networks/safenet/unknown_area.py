@@ -69,11 +69,10 @@ def unknown_of_trimap(trimap: Tensor) -> Tensor:
     """
     if trimap.dtype != torch.uint8:
         raise UsageError(f"the trimap has the type {trimap.dtype}: give uint8 of 0, 128 and 255")
-    unknown = trimap == 128
-    if not bool((unknown | (trimap == 0) | (trimap == 255)).all()):
-        odd = int(trimap[~(unknown | (trimap == 0) | (trimap == 255))][0])
-        raise UsageError(f"the trimap holds the value {odd}: only 0, 128 and 255 mean something")
-    return unknown
+    strange = trimap[(trimap != 0) & (trimap != 128) & (trimap != 255)]
+    if strange.numel():
+        raise UsageError(f"the trimap holds the value {int(strange[0])}: only 0, 128 and 255 mean something")
+    return trimap == 128
 
 
 def _dilated(mask: Tensor, side: int) -> Tensor:
