@@ -57,12 +57,13 @@ def placed(
     height, width = image.shape[:2]
     rows, columns = size
     if letterbox:
-        scale = min(rows / height, columns / width)
-        rows, columns = (max(1, min(side, round(old * scale))) for side, old in zip(size, (height, width), strict=True))
+        ratio = min(rows / height, columns / width)
+        rows, columns = (max(1, min(side, round(old * ratio))) for side, old in zip(size, (height, width), strict=True))
     top, left = ((size[0] - rows) // 2, (size[1] - columns) // 2) if centred else (0, 0)
     picture = np.full((*size, 3), _PADDING, dtype=np.uint8)
     picture[top : top + rows, left : left + columns] = resized(image, (rows, columns))
-    return picture, *(np.asarray(each * 2, np.float32) for each in ([columns / width, rows / height], [left, top]))
+    scale, offset = [columns / width, rows / height], [left, top]
+    return picture, np.asarray(scale * 2, dtype=np.float32), np.asarray(offset * 2, dtype=np.float32)
 
 
 class OnnxDetector(PluginDetector["_Opened"]):
