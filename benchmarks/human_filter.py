@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -47,15 +48,14 @@ from benchmarks.cross_validation import (
     threshold_losing,
 )
 from matting_data.configuration import validated
-from matting_data.detectors import registry
+from matting_data.detectors import pose, registry, ssdlite
+from matting_data.detectors.bundled_network import Network
 from matting_data.detectors.combined import THRESHOLDS as COMBINED
 from matting_data.detectors.combined import common_scale
 from matting_data.detectors.default import LONG_SIDE, THRESHOLDS, TILE_THRESHOLDS, DefaultDetector, Readings, joined
 from matting_data.detectors.detector import Detector, Thresholds
-from matting_data.detectors.pose import PosePerson
 from matting_data.detectors.scaling import reduced_size, resized
 from matting_data.detectors.spec import DetectorSpec, WrittenSpec, resolved
-from matting_data.detectors.ssdlite import SsdLite
 from matting_data.detectors.tiling import Tiles, stretched, tile_windows
 from matting_data.errors import MattingDataError, UsageError
 
@@ -138,8 +138,12 @@ def read_photos(data: Path, limit: int | None = None) -> Photos:
     detector.readings(np.zeros((480, 640, 3), dtype=np.uint8))
     readings: dict[str, list[float]] = {"whole": [], "dense": [], "pose": []}
     milliseconds = []
-    ssdlite, pose = SsdLite(), PosePerson()
-    looks = {"whole": ssdlite.whole, "dense": ssdlite.dense, "pose": pose.whole}
+    networks = Network(ssdlite.WEIGHTS), Network(pose.WEIGHTS)
+    looks = {
+        "whole": partial(ssdlite.look_at_whole, networks[0]),
+        "dense": partial(ssdlite.look_closer, networks[0]),
+        "pose": partial(pose.look_at_whole, networks[1]),
+    }
     look_milliseconds: dict[str, list[float]] = {name: [] for name in looks}
     for look in looks.values():
         look(np.zeros((480, 640, 3), dtype=np.uint8))

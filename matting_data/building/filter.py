@@ -31,9 +31,8 @@ from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
 from matting_data.storage import open_storage
 from matting_data.storage.atomic import write_bytes
 from matting_data.workspace import work_folder as workspace
-from matting_data.workspace.plan_tables import PLAN
+from matting_data.workspace.plan_tables import BACKGROUNDS, PLAN
 
-BACKGROUNDS = "backgrounds.parquet"
 LEDGER = "ledger/backgrounds.parquet"
 SUMMARY = "filter.json"
 SHEET = "reasons.png"

@@ -134,18 +134,14 @@ def _lost(
     after: Sequence[CheckedForeground] | Sequence[JudgedBackground],
 ) -> list[str]:
     now = {record.id: record for record in after}
-    gone, rejected, altered = 0, 0, 0
-    for record in before:
-        if record.state != "ok":
-            continue
-        found = now.get(record.id)
-        if found is None:
-            gone += 1
-        elif found.state != "ok":
-            rejected += found.reason not in (REJECTED, *REASONS.values())
-        else:
-            altered += _decided(found) != _decided(record)
-    counts = {"gone": gone, "no longer accepted": rejected, "altered": altered}
+    pairs = [(record, now.get(record.id)) for record in before if record.state == "ok"]
+    found = [(record, again) for record, again in pairs if again is not None]
+    decided = (REJECTED, *REASONS.values())
+    counts = {
+        "gone": len(pairs) - len(found),
+        "no longer accepted": sum(each.state != "ok" and each.reason not in decided for _, each in found),
+        "altered": sum(each.state == "ok" and _decided(each) != _decided(record) for record, each in found),
+    }
     return [f"{count} {kind} {word}" for word, count in counts.items() if count]
 
 

@@ -7,7 +7,6 @@ One that adds leaves the old dataset readable until all new shards are there (:m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from matting_data.building.refusals import (
     alters_finished,
@@ -27,23 +26,6 @@ from matting_data.shards.names import RECIPE
 from matting_data.storage import Storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.plan_tables import APPENDED, read_plan_metadata, save_plan, saved_plan
-
-
-class Strategy(Protocol):
-    """What differs between a fresh build and one that adds; the calls come in this order."""
-
-    @property
-    def fixed(self) -> Fixed | None:
-        """What an earlier plan decided; None where the recipe decides everything."""
-
-    def accept(self, plan: Plan) -> None:
-        """Raise UsageError where `plan` contradicts what is there; nothing has been written yet."""
-
-    def begin(self, plan: Plan) -> None:
-        """Ready the folder: whatever is killed from here on is continued by the same command."""
-
-    def put_tables(self, plan: Plan) -> dict[str, str]:
-        """Put recipe and tables in their places once all shards are there; return file name → SHA-256."""
 
 
 @dataclass
@@ -111,6 +93,16 @@ class Append:
         """Replace recipe and tables, the index first."""
         self.out.remove(INDEX)
         return _put_tables(self.recipe, self.out, plan)
+
+
+Strategy = Fresh | Append
+"""What differs between a fresh build and one that adds; a build calls its methods in this order.
+
+`fixed` is what an earlier plan decided, None where the recipe decides everything. `accept` raises UsageError where a
+plan contradicts what is there; nothing has been written yet. `begin` readies the folder: whatever is killed from here
+on is continued by the same command. `put_tables` puts recipe and tables in their places once all shards are there, and
+gives the SHA-256 of each by its name.
+"""
 
 
 def choose_strategy(recipe: LoadedRecipe, out: Storage, append: bool, retry: bool) -> Strategy:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.detectors.detector import Box
+from matting_data.records.checked import HumanBox
 
 MAX_BOXES = 20
 MAX_BOX_OVERLAP = 0.5
@@ -65,16 +65,16 @@ def suppressed(
     return np.asarray(kept, dtype=np.int64)
 
 
-def merged(boxes: Sequence[Box]) -> tuple[Box, ...]:
+def merged(boxes: Sequence[HumanBox]) -> tuple[HumanBox, ...]:
     """Merge the boxes of several looks at one image.
 
     Parameters
     ----------
-    boxes : sequence of Box
+    boxes : sequence of HumanBox
 
     Returns
     -------
-    tuple of Box
+    tuple of HumanBox
         At most :data:`MAX_BOXES`, strongest first, none overlapping a stronger one by more than
         :data:`MAX_BOX_OVERLAP`.
     """

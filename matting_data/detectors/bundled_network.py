@@ -62,12 +62,10 @@ class Network:
     ----------
     weights : str
         File name for :func:`read_weights`.
-    threads : int
-        Of one inference.
     """
 
-    def __init__(self, weights: str, threads: int = 1) -> None:
-        self._session = PerProcess(partial(_opened, weights, threads))
+    def __init__(self, weights: str) -> None:
+        self._session = PerProcess(partial(_opened, weights))
 
     def __call__(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run one picture through the network.
@@ -88,5 +86,5 @@ class Network:
         return encodings[0], logits.reshape(-1)
 
 
-def _opened(weights: str, threads: int) -> onnxruntime.InferenceSession:
-    return open_session(read_weights(weights), threads=threads, sizes_vary=True)
+def _opened(weights: str) -> onnxruntime.InferenceSession:
+    return open_session(read_weights(weights), sizes_vary=True)

@@ -65,11 +65,7 @@ class CombinedDetector:
 
     def __init__(self, parts: Sequence[Detector]) -> None:
         self.parts = tuple(parts)
-
-    @property
-    def name(self) -> str:
-        """The names of all parts."""
-        return " + ".join(part.name for part in self.parts)
+        self.name = " + ".join(part.name for part in self.parts)
 
     @property
     def version(self) -> str:

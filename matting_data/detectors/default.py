@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from matting_data.detectors import pose, ssdlite
 from matting_data.detectors.boxes import MAX_BOX_OVERLAP, MAX_BOXES, suppressed
-from matting_data.detectors.bundled_network import weights_index
-from matting_data.detectors.detector import Box, Detection, Thresholds, checked_image
+from matting_data.detectors.bundled_network import Network, weights_index
+from matting_data.detectors.detector import Detection, Thresholds, checked_image
 from matting_data.detectors.scaling import reduced_size, resized
+from matting_data.records.checked import HumanBox
 
 LONG_SIDE = 1024
 """Larger images are reduced to it first: nothing the detector can see is lost, and its cost is bounded."""
@@ -57,8 +58,6 @@ class DefaultDetector:
 
     Parameters
     ----------
-    threads : int
-        Threads of one inference, at least 1.
     thresholds : Thresholds, optional
         Others than the fitted ones.
 
@@ -74,15 +73,18 @@ class DefaultDetector:
     name = "default"
     input_side = ssdlite.DENSE_SHORT_SIDE
 
-    def __init__(self, threads: int = 1, thresholds: Thresholds = THRESHOLDS) -> None:
+    def __init__(self, thresholds: Thresholds = THRESHOLDS) -> None:
         self.thresholds = thresholds
-        self._ssdlite = ssdlite.SsdLite(threads)
-        self._pose = pose.PosePerson(threads)
+        self._ssdlite = Network(ssdlite.WEIGHTS)
+        self._pose = Network(pose.WEIGHTS)
 
     @property
     def version(self) -> str:
         """Code version and a digest of everything else that decides a score."""
-        return f"{_CODE_VERSION}-{_digest()}"
+        index = weights_index()
+        decisive: list[Any] = [index[name]["sha256"] for name in (ssdlite.WEIGHTS, pose.WEIGHTS)]
+        decisive += [LONG_SIDE, INTERCEPT, SSDLITE_WEIGHT, POSE_WEIGHT, ssdlite.DENSE_SHORT_SIDE, ssdlite.DENSE_LEVELS]
+        return f"{_CODE_VERSION}-{hashlib.sha256(repr(decisive).encode()).hexdigest()[:12]}"
 
     def detect(self, image: NDArray[np.uint8]) -> Detection:
         """Score one image; see :meth:`matting_data.detectors.detector.Detector.detect`.
@@ -119,11 +121,11 @@ class DefaultDetector:
     def _looks(self, image: NDArray[np.uint8]) -> dict[str, ssdlite.Look]:
         image = checked_image(image)
         image = resized(image, reduced_size((image.shape[0], image.shape[1]), LONG_SIDE))
-        return {
-            "whole": self._ssdlite.whole(image),
-            "dense": self._ssdlite.dense(image),
-            "pose": self._pose.whole(image),
+        looks = {
+            "whole": ssdlite.look_at_whole(self._ssdlite, image),
+            "dense": ssdlite.look_closer(self._ssdlite, image),
         }
+        return looks | {"pose": pose.look_at_whole(self._pose, image)}
 
 
 def joined(readings: Readings) -> float:
@@ -146,7 +148,7 @@ def _readings(looks: dict[str, ssdlite.Look]) -> Readings:
     return Readings(**{name: float(look.logits.max()) for name, look in looks.items()})
 
 
-def _boxes(looks: dict[str, ssdlite.Look], height: int, width: int) -> tuple[Box, ...]:
+def _boxes(looks: dict[str, ssdlite.Look], height: int, width: int) -> tuple[HumanBox, ...]:
     logits = np.concatenate([look.logits for look in looks.values()])
     shares = np.concatenate([look.boxes for look in looks.values()])
     strong = logits >= BOX_LOGIT
@@ -154,16 +156,9 @@ def _boxes(looks: dict[str, ssdlite.Look], height: int, width: int) -> tuple[Box
     found = []
     for i in suppressed(corners, logits, MAX_BOX_OVERLAP, MAX_BOXES):
         x0, y0, x1, y1 = (float(value) for value in corners[i])
-        found.append(Box(x0, y0, x1, y1, _logistic(float(logits[i])), "person"))
+        found.append(HumanBox(x0, y0, x1, y1, _logistic(float(logits[i])), "person"))
     return tuple(found)
 
 
 def _logistic(value: float) -> float:
     return float(1.0 / (1.0 + np.exp(-np.clip(value, -60.0, 60.0))))
-
-
-def _digest() -> str:
-    index = weights_index()
-    decisive: list[Any] = [index[name]["sha256"] for name in (ssdlite.WEIGHTS, pose.WEIGHTS)]
-    decisive += [LONG_SIDE, INTERCEPT, SSDLITE_WEIGHT, POSE_WEIGHT, ssdlite.DENSE_SHORT_SIDE, ssdlite.DENSE_LEVELS]
-    return hashlib.sha256(repr(decisive).encode()).hexdigest()[:12]

@@ -15,28 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import UsageError
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A place where something human was seen.
-
-    Parameters
-    ----------
-    x0, y0, x1, y1 : float
-        Left, top, right and bottom in pixels of the image given to the detector; ``0 <= x0 <= x1 <= width``.
-    score : float
-        The detector's own certainty of this box, in [0, 1]. It need not be on the scale of ``Detection.score``.
-    label : str
-        What was seen, e.g. ``"person"`` or ``"face"``.
-    """
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    score: float
-    label: str
+from matting_data.records.checked import HumanBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +26,12 @@ class Detection:
     ----------
     score : float
         Certainty in [0, 1] that the image shows at least one person.
-    boxes : tuple of Box
+    boxes : tuple of HumanBox
         Where, strongest first; possibly empty. For people who look at the result: no verdict depends on it.
     """
 
     score: float
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[HumanBox, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import glob
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,26 +33,9 @@ _DEVIATION = np.asarray([0.229, 0.224, 0.225], dtype=np.float32)
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where an image lies in the network's input: ``input = image · scale + offset`` across and down."""
-
-    scale_x: float
-    scale_y: float
-    left: int
-    top: int
-
-    def undone(self, corners: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring corners (n, 4) from pixels of the input to pixels of the image."""
-        offset = np.asarray([self.left, self.top] * 2, dtype=np.float32)
-        scale = np.asarray([self.scale_x, self.scale_y] * 2, dtype=np.float32)
-        moved: NDArray[np.float32] = (corners - offset) / scale
-        return moved
-
-
 def placed(
     image: NDArray[np.uint8], size: tuple[int, int], letterbox: bool, centred: bool
-) -> tuple[NDArray[np.uint8], Placement]:
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
     """Resize an image into a network's input.
 
     Parameters
@@ -68,17 +50,20 @@ def placed(
 
     Returns
     -------
-    (ndarray of uint8, shape (size[0], size[1], 3), Placement)
+    picture : ndarray of uint8, shape (size[0], size[1], 3)
+    scale, offset : ndarray of float32, shape (4,)
+        Bring a box (x0, y0, x1, y1) from pixels of the image to pixels of the input: ``box · scale + offset``.
     """
     height, width = image.shape[:2]
-    if not letterbox:
-        return resized(image, size), Placement(size[1] / width, size[0] / height, 0, 0)
-    scale = min(size[0] / height, size[1] / width)
-    rows, columns = (max(1, min(side, round(old * scale))) for side, old in zip(size, (height, width), strict=True))
+    rows, columns = size
+    if letterbox:
+        ratio = min(rows / height, columns / width)
+        rows, columns = (max(1, min(side, round(old * ratio))) for side, old in zip(size, (height, width), strict=True))
     top, left = ((size[0] - rows) // 2, (size[1] - columns) // 2) if centred else (0, 0)
     picture = np.full((*size, 3), _PADDING, dtype=np.uint8)
     picture[top : top + rows, left : left + columns] = resized(image, (rows, columns))
-    return picture, Placement(columns / width, rows / height, left, top)
+    scale, offset = [columns / width, rows / height], [left, top]
+    return picture, np.asarray(scale * 2, dtype=np.float32), np.asarray(offset * 2, dtype=np.float32)
 
 
 class OnnxDetector(PluginDetector["_Opened"]):
@@ -156,11 +141,11 @@ class _Opened:
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
         pairs = [placed(image, self.size, self.letterbox, self.layout.centred) for image in images]
-        tensor = self._tensor(np.stack([picture for picture, _ in pairs]))
+        tensor = self._tensor(np.stack([picture for picture, *_ in pairs]))
         scores, corners = self.layout.decode(self._run(tensor), self.size, self.people)
         return [
-            people_found(scores[i], place.undone(corners[i]), (image.shape[0], image.shape[1]))
-            for i, (image, (_, place)) in enumerate(zip(images, pairs, strict=True))
+            people_found(scores[i], (corners[i] - offset) / scale, (image.shape[0], image.shape[1]))
+            for i, (image, (_, scale, offset)) in enumerate(zip(images, pairs, strict=True))
         ]
 
     def _tensor(self, pictures: NDArray[np.uint8]) -> NDArray[np.floating]:

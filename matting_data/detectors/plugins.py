@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.detectors.boxes import MAX_BOX_OVERLAP, MAX_BOXES, suppressed
-from matting_data.detectors.detector import Box, Detection, Thresholds, checked_image
+from matting_data.detectors.detector import Detection, Thresholds, checked_image
 from matting_data.detectors.output_layouts import person_class
 from matting_data.detectors.sessions import PerProcess
 from matting_data.detectors.spec import DetectorSpec, Limits
 from matting_data.errors import MattingDataError, UsageError, nearest
+from matting_data.records.checked import HumanBox
 from matting_data.storage.atomic import sha256_file
 
 BOX_SCORE = 0.1
@@ -164,7 +165,7 @@ def people_found(scores: NDArray[np.float32], corners: NDArray[np.float32], size
     inside = np.clip(corners[strong], 0.0, limit)
     for i in suppressed(inside, scores[strong], MAX_BOX_OVERLAP, MAX_BOXES):
         x0, y0, x1, y1 = (float(value) for value in inside[i])
-        found.append(Box(x0, y0, max(x0, x1), max(y0, y1), float(scores[strong][i]), _PERSON))
+        found.append(HumanBox(x0, y0, max(x0, x1), max(y0, y1), float(scores[strong][i]), _PERSON))
     return Detection(float(scores.max()), tuple(found))
 
 

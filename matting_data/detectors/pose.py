@@ -36,38 +36,28 @@ def anchor_centres() -> NDArray[np.float32]:
     return np.concatenate(found).astype(np.float32)
 
 
-class PosePerson:
-    """The network and its one way of looking.
+def look_at_whole(network: Network, image: NDArray[np.uint8]) -> Look:
+    """Look at the whole image, centred in a black square.
 
     Parameters
     ----------
-    threads : int
-        Threads of one inference.
+    network : Network
+        Of :data:`WEIGHTS`.
+    image : ndarray of uint8, shape (h, w, 3)
+
+    Returns
+    -------
+    Look
+        Its boxes are the squares around the hips that reach as far as the body does.
     """
-
-    def __init__(self, threads: int = 1) -> None:
-        self.network = Network(WEIGHTS, threads)
-
-    def whole(self, image: NDArray[np.uint8]) -> Look:
-        """Look at the whole image, centred in a black square.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (h, w, 3)
-
-        Returns
-        -------
-        Look
-            Its boxes are the squares around the hips that reach as far as the body does.
-        """
-        top, left, height, width = letterbox_placement((image.shape[0], image.shape[1]), WINDOW)
-        picture = np.zeros((WINDOW, WINDOW, 3), dtype=np.uint8)
-        picture[top : top + height, left : left + width] = resized(image, (height, width))
-        encodings, logits = self.network(signed_unit(picture))
-        centres = anchor_centres()
-        hip = encodings[:, _HIP] + centres
-        reach = np.linalg.norm(encodings[:, _REACH] + centres - hip, axis=1, keepdims=True)
-        origin = np.asarray([left, top], dtype=np.float32)
-        extent = np.asarray([width, height], dtype=np.float32)
-        boxes = np.concatenate([(hip - reach - origin) / extent, (hip + reach - origin) / extent], axis=1)
-        return Look(logits, np.clip(boxes, 0.0, 1.0).astype(np.float32))
+    top, left, height, width = letterbox_placement((image.shape[0], image.shape[1]), WINDOW)
+    picture = np.zeros((WINDOW, WINDOW, 3), dtype=np.uint8)
+    picture[top : top + height, left : left + width] = resized(image, (height, width))
+    encodings, logits = network(signed_unit(picture))
+    centres = anchor_centres()
+    hip = encodings[:, _HIP] + centres
+    reach = np.linalg.norm(encodings[:, _REACH] + centres - hip, axis=1, keepdims=True)
+    origin = np.asarray([left, top], dtype=np.float32)
+    extent = np.asarray([width, height], dtype=np.float32)
+    boxes = np.concatenate([(hip - reach - origin) / extent, (hip + reach - origin) / extent], axis=1)
+    return Look(logits, np.clip(boxes, 0.0, 1.0).astype(np.float32))

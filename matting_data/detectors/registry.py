@@ -29,7 +29,10 @@ def load(spec: Spec) -> Detector:
         If a name is unknown, an ONNX file is missing, or a sequence is empty or names a detector twice.
     """
     if isinstance(spec, str):
-        return _specified(_named(spec))
+        if spec != "default":
+            known = nearest(spec, ["default", "none"])
+            raise UsageError(f"unknown human detector {spec!r}: available are default, and none{known}")
+        spec = DetectorSpec("default")
     if isinstance(spec, DetectorSpec):
         return _specified(spec)
     if not spec:
@@ -43,14 +46,6 @@ def load(spec: Spec) -> Detector:
         name = repeated if isinstance(repeated, str) else repeated.weights or repeated.kind
         raise UsageError(f"the list of detectors names {name!r} twice: remove one")
     return CombinedDetector([load(part) for part in spec])
-
-
-def _named(name: str) -> DetectorSpec:
-    if name != "default":
-        raise UsageError(
-            f"unknown human detector {name!r}: available are default, and none{nearest(name, ['default', 'none'])}"
-        )
-    return DetectorSpec("default")
 
 
 def _specified(spec: DetectorSpec) -> Detector:

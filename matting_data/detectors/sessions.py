@@ -41,21 +41,17 @@ class PerProcess(Generic[Opened]):
 
 
 def open_session(
-    model: Path | bytes,
-    providers: Sequence[str] = ("CPUExecutionProvider",),
-    threads: int = 1,
-    sizes_vary: bool = False,
+    model: Path | bytes, providers: Sequence[str] = ("CPUExecutionProvider",), sizes_vary: bool = False
 ) -> onnxruntime.InferenceSession:
-    """Open an ONNX file, or the content of one.
+    """Open an ONNX file, or the content of one, for inference on one thread.
+
+    Workers are processes: a pool of threads in each would fight over the same cores.
 
     Parameters
     ----------
     model : Path or bytes
     providers : sequence of str
         In order of preference.
-    threads : int
-        Of one inference. One is the default of the whole package: workers are processes, and a pool of threads in
-        each would fight over the same cores.
     sizes_vary : bool
         Whether pictures of many sizes will come: onnxruntime would cache a memory plan for each.
 
@@ -74,8 +70,7 @@ def open_session(
             "install the onnxruntime package that brings it"
         )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = not sizes_vary
     options.log_severity_level = 4
     try:

@@ -66,8 +66,9 @@ def anchors(height: int, width: int, levels: int = 6) -> NDArray[np.float32]:
     one, as in TensorFlow's object detection API.
     """
     found = []
-    for level, (rows, columns) in enumerate(_maps(height, width, levels)):
-        shapes = _anchor_shapes(level)
+    for level in range(levels):
+        shapes, stride = _anchor_shapes(level), _FIRST_STRIDE << level
+        rows, columns = -(-height // stride), -(-width // stride)
         y = (np.arange(rows) + 0.5) * (height / rows)
         x = (np.arange(columns) + 0.5) * (width / columns)
         grid = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 1, 2)
@@ -105,52 +106,37 @@ def decoded(
     return clipped
 
 
-class SsdLite:
-    """The network with its two ways of looking.
+def look_at_whole(network: Network, image: NDArray[np.uint8]) -> Look:
+    """Look at the image squeezed to 300x300: people that fill much of it.
 
     Parameters
     ----------
-    threads : int
-        Threads of one inference.
+    network : Network
+        Of :data:`WEIGHTS`.
+    image : ndarray of uint8, shape (h, w, 3)
     """
-
-    def __init__(self, threads: int = 1) -> None:
-        self.network = Network(WEIGHTS, threads)
-
-    def whole(self, image: NDArray[np.uint8]) -> Look:
-        """Look at the image squeezed to 300x300: people that fill much of it.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (h, w, 3)
-        """
-        return self._look(resized(image, (WINDOW, WINDOW)), levels=6)
-
-    def dense(self, image: NDArray[np.uint8]) -> Look:
-        """Look at the image with a short side of 600 pixels, finest feature maps only: small people.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (h, w, 3)
-        """
-        size = covering_size((image.shape[0], image.shape[1]), DENSE_SHORT_SIDE, DENSE_MAX_ASPECT)
-        return self._look(resized(image, size), levels=DENSE_LEVELS)
-
-    def _look(self, picture: NDArray[np.uint8], levels: int) -> Look:
-        height, width = picture.shape[:2]
-        encodings, logits = self.network(signed_unit(picture))
-        anchor = anchors(height, width, levels)
-        count = len(anchor)
-        return Look(logits[:count], decoded(encodings[:count], anchor, height, width))
+    return _look(network, resized(image, (WINDOW, WINDOW)), levels=6)
 
 
-def _maps(height: int, width: int, levels: int) -> list[tuple[int, int]]:
-    stride = _FIRST_STRIDE
-    sizes = []
-    for _ in range(levels):
-        sizes.append((-(-height // stride), -(-width // stride)))
-        stride *= 2
-    return sizes
+def look_closer(network: Network, image: NDArray[np.uint8]) -> Look:
+    """Look at the image with a short side of 600 pixels, finest feature maps only: small people.
+
+    Parameters
+    ----------
+    network : Network
+        Of :data:`WEIGHTS`.
+    image : ndarray of uint8, shape (h, w, 3)
+    """
+    size = covering_size((image.shape[0], image.shape[1]), DENSE_SHORT_SIDE, DENSE_MAX_ASPECT)
+    return _look(network, resized(image, size), levels=DENSE_LEVELS)
+
+
+def _look(network: Network, picture: NDArray[np.uint8], levels: int) -> Look:
+    encodings, logits = network(signed_unit(picture))
+    height, width = picture.shape[:2]
+    anchor = anchors(height, width, levels)
+    count = len(anchor)
+    return Look(logits[:count], decoded(encodings[:count], anchor, height, width))
 
 
 def _anchor_shapes(level: int) -> NDArray[np.float64]:

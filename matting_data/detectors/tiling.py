@@ -107,16 +107,8 @@ class TiledDetector:
         self.inner = inner
         self.tiles = tiles
         self.surer = surer
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """Those of the inner detector."""
-        return self.inner.thresholds
-
-    @property
-    def name(self) -> str:
-        """Name of the inner detector and the tiles."""
-        return f"{self.inner.name} (tiles {self.tiles})"
+        self.thresholds = inner.thresholds
+        self.name = f"{inner.name} (tiles {tiles})"
 
     @property
     def version(self) -> str:

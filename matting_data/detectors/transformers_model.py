@@ -127,8 +127,11 @@ class _Opened:
         self.people = person_numbers(spec.person_classes, names, self.classes, folder.name)
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detection]:
-        # as a Pillow image: of an array three pixels high the library would take the rows for channels
-        pictures = [Image.fromarray(_squeezed(image)) for image in images]
+        # squeezed: of a line of pixels some preprocessors would make a picture without height; and as a Pillow image,
+        # since of an array three pixels high the library would take the rows for channels
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        shapes = [covering_size(size, min(size), _MAX_ASPECT) for size in sizes]
+        pictures = [Image.fromarray(resized(image, shape)) for image, shape in zip(images, shapes, strict=True)]
         tensors = [self.processor(images=picture, return_tensors="pt")["pixel_values"] for picture in pictures]
         found: dict[int, Detection] = {}
         # padding pictures to a common size would let one change the score of another
@@ -152,12 +155,6 @@ class _Opened:
             )
         softmaxed = logits.shape[-1] == self.classes + 1
         return from_queries(logits.float().cpu().numpy(), boxes.float().cpu().numpy(), softmaxed, self.people)
-
-
-def _squeezed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Squeeze a line of pixels, of which some preprocessors would make a picture without height."""
-    size = (image.shape[0], image.shape[1])
-    return resized(image, covering_size(size, min(size), _MAX_ASPECT))
 
 
 def _fetched(hub_id: str, revision: str | None) -> Path:

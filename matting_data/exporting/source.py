@@ -20,8 +20,8 @@ from matting_data.records.fields import values
 from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
-from matting_data.rendering.layer_inputs import LayerInputs
-from matting_data.rendering.source_inputs import Inputs, SourceInputs
+from matting_data.rendering.layer_inputs import Inputs, LayerInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.index import read_index
 from matting_data.shards.members import member_of, placement_of
 from matting_data.shards.reader import read_members, shard_entries

@@ -86,14 +86,10 @@ def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy:
         _named(judged, policy)
         .join(spelt, on="image", how="left", maintain_order="left")
         .select(
-            "image",
-            "tier",
-            "verdict",
-            "reason",
+            pl.col("image", "tier", "verdict", "reason"),
             pl.coalesce("decided_by", _counted()).alias("decided_by"),
-            boxes="box",
-            verified="verified",
-            machine="machine",
+            pl.col("box").alias("boxes"),
+            pl.col("verified", "machine"),
         )
     )
 
@@ -101,12 +97,9 @@ def judge_table(rows: pl.DataFrame, images: pl.Series, labels: LabelSet, policy:
 def _findings(rows: pl.DataFrame, labels: LabelSet, policy: EvidencePolicy) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Find the rows that speak of a human, with their score, and the verified absences that count."""
     listed = pl.DataFrame(
-        {
-            "code": range(1, len(labels.labels) + 1),
-            "role": [_ROLES.index(label.role) for label in labels.labels],
-            "absence": [label.absence for label in labels.labels],
-        },
+        [(code, _ROLES.index(label.role), label.absence) for code, label in enumerate(labels.labels, 1)],
         schema={"code": pl.UInt16, "role": pl.UInt8, "absence": pl.Boolean},
+        orient="row",
     )
     known = rows.filter(pl.col("code") > 0).join(listed, on="code")
     kind, confidence = pl.col("kind"), pl.col("confidence")

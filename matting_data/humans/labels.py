@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
-from typing import Literal, get_args
+from typing import Literal, TypeVar
 
 from matting_data.errors import UsageError
 
@@ -23,7 +23,8 @@ PERSON = "/m/01g317"
 """The root of the humans in the hierarchy of the 600 boxable classes."""
 
 _MID = re.compile(r"/[a-z]+/[0-9a-z_]+")
-_ROLES: tuple[Role, ...] = get_args(Role)
+HUMAN_ROLES: tuple[Role, ...] = ("person", "group", "body_part")
+KnownRole = TypeVar("KnownRole", Role, NameRole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +118,17 @@ class SunNames:
 
     Attributes
     ----------
-    humans : mapping
-        Name → ``person`` or ``body_part``.
-    false_friends, ambiguous, lookalikes : frozenset of str
-        Names with a human word and no human; parts that may be an animal's; human shapes that are not a person.
+    roles : mapping
+        Name → what it means: ``person`` or ``body_part``; ``other`` for names with a human word and no human;
+        ``ambiguous_part`` for parts that may be an animal's; ``lookalike`` for human shapes that are not a person.
     """
 
-    humans: Mapping[str, NameRole]
-    false_friends: frozenset[str]
-    ambiguous: frozenset[str]
-    lookalikes: frozenset[str]
-    _words: frozenset[str] = field(init=False, repr=False, compare=False)
+    roles: Mapping[str, NameRole]
 
-    def __post_init__(self) -> None:
-        words = {name for name, role in self.humans.items() if role == "person" and " " not in name}
-        object.__setattr__(self, "_words", frozenset(words - {"player", "driver", "rider", "model"}))
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        words = {name for name, role in self.roles.items() if role == "person" and " " not in name}
+        return frozenset(words - {"player", "driver", "rider", "model"})
 
     def role(self, name: str) -> NameRole:
         """Tell what a polygon's name means.
@@ -148,14 +145,8 @@ class SunNames:
             with umbrella": free text has more variants than a list, and these go to review.
         """
         name = normalise(name)
-        if name in self.humans:
-            return self.humans[name]
-        if name in self.false_friends:
-            return "other"
-        if name in self.lookalikes:
-            return "lookalike"
-        if name in self.ambiguous:
-            return "ambiguous_part"
+        if name in self.roles:
+            return self.roles[name]
         return "possible_person" if self._words.intersection(re.split(r"[^a-z]+", name)) else "other"
 
 
@@ -181,7 +172,9 @@ def load_label_set() -> LabelSet:
         If a list was edited into something unreadable; the sentence names the file and the line.
     """
     humans = [
-        HumanLabel(row["mid"], row["name"], _checked_role(row["role"], place), row["why"], row["absence"] == "1")
+        HumanLabel(
+            row["mid"], row["name"], _checked_role(row["role"], place, HUMAN_ROLES), row["why"], row["absence"] == "1"
+        )
         for place, row in _rows("humans.csv", ("mid", "name", "role", "absence", "why"))
     ]
     lookalikes = [
@@ -200,16 +193,15 @@ def load_sun_names() -> SunNames:
     UsageError
         As for :func:`load_label_set`.
     """
-    humans: dict[str, NameRole] = {}
+    lists: dict[str, NameRole] = {"false_friends": "other", "ambiguous": "ambiguous_part", "lookalikes": "lookalike"}
+    roles = {
+        normalise(row["name"]): role
+        for part, role in lists.items()
+        for _, row in _rows(f"sun_{part}.csv", ("name", "why"))
+    }
     for place, row in _rows("sun_humans.csv", ("name", "role", "why")):
-        if row["role"] not in ("person", "body_part"):
-            raise UsageError(f"{place}: role {row['role']!r} is neither 'person' nor 'body_part'")
-        humans[normalise(row["name"])] = "person" if row["role"] == "person" else "body_part"
-    false_friends, ambiguous, lookalikes = (
-        frozenset(normalise(row["name"]) for _, row in _rows(f"sun_{part}.csv", ("name", "why")))
-        for part in ("false_friends", "ambiguous", "lookalikes")
-    )
-    return SunNames(humans, false_friends, ambiguous, lookalikes)
+        roles[normalise(row["name"])] = _checked_role(row["role"], place, ("person", "body_part"))
+    return SunNames(roles)
 
 
 def _rows(name: str, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
@@ -229,8 +221,8 @@ def _rows(name: str, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]
     return found
 
 
-def _checked_role(role: str, place: str) -> Role:
-    for known in _ROLES[:3]:
-        if role == known:
-            return known
-    raise UsageError(f"{place}: role {role!r} is not one of {', '.join(_ROLES[:3])}")
+def _checked_role(role: str, place: str, known: Sequence[KnownRole]) -> KnownRole:
+    for each in known:
+        if role == each:
+            return each
+    raise UsageError(f"{place}: role {role!r} is not one of {', '.join(known)}")

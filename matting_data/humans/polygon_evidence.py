@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Literal
 
-from matting_data.humans.labels import NameRole, SunNames, load_sun_names, normalise
+from matting_data.humans.labels import NameRole, load_sun_names, normalise
 from matting_data.humans.policy import SEVERITY, check_outcomes
 from matting_data.records.codes import Outcome
-
-SunTier = Literal[
-    "polygon_present",
-    "polygon_body_part",
-    "polygon_possible",
-    "polygon_lookalike",
-    "polygons_without_human",
-    "no_polygons",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +46,7 @@ class SunJudgement:
     decided_by: str
 
 
-def judge_polygons(
-    names: Iterable[str] | None, policy: SunPolicy | None = None, lists: SunNames | None = None
-) -> SunJudgement:
+def judge_polygons(names: Iterable[str] | None, policy: SunPolicy | None = None) -> SunJudgement:
     """Judge one image of SUN by what was outlined in it.
 
     Parameters
@@ -67,15 +55,13 @@ def judge_polygons(
         Names of its polygons, without those taken back; None where the image has no annotation, as all but 16,873 of
         SUN's.
     policy : SunPolicy, optional
-    lists : SunNames, optional
-        Default is the lists of ``manifests/labels``.
 
     Returns
     -------
     SunJudgement
         The strictest of what the names say.
     """
-    policy, lists = policy or SunPolicy(), lists or load_sun_names()
+    policy, lists = policy or SunPolicy(), load_sun_names()
     given = list(names or ())
     by_role: dict[NameRole, set[str]] = {}
     for name in given:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matting_data.imaging.composite import over_linear, over_window, premultiply
 from matting_data.imaging.geometry import Placement, cut
-from matting_data.imaging.trimap import Radii, Trimapper, person_extent
+from matting_data.imaging.trimap import Trimapper, person_extent
 
 
 class Composer:
@@ -33,7 +33,8 @@ class Composer:
         return person_extent(self.alpha)
 
     @cached_property
-    def _trimapper(self) -> Trimapper:
+    def trimapper(self) -> Trimapper:
+        """What draws its trimaps."""
         return Trimapper(self.alpha)
 
     def over(self, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
@@ -42,11 +43,3 @@ class Composer:
         if self._premultiplied is not None:
             return over_window(self._premultiplied, background, placement)
         return over_linear(self.image, self.alpha, cut(background, placement, (width, height)))
-
-    def trimap(self, radii: Radii) -> NDArray[np.uint8]:
-        """Return the trimap for `radii`, H×W uint8 in {0, 128, 255}."""
-        return self._trimapper.draw(radii)
-
-    def trimap_png(self, radii: Radii) -> bytes:
-        """Return the trimap for `radii` as a lossless PNG."""
-        return self._trimapper.png(radii)

@@ -6,79 +6,55 @@ the mathematically nearest level, in integers, so it is the same on every machin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.geometry import Box, Placement, bounding_box, cut, is_enlarged
+from matting_data.imaging.geometry import Placement, cut, is_enlarged
 from matting_data.imaging.kernels.resample import cubic_window
 from matting_data.imaging.kernels.row_spans import Rows, RowSpans, composite_row, find_spans, premultiply_rows
 
 
-@dataclass(frozen=True)
-class Premultiplied:
-    """A foreground made ready for many composites.
-
-    Attributes
-    ----------
-    box : Box
-        Bounding box of alpha > 0 in the full frame.
-    size : (int, int)
-        Width and height of the full frame.
-    row_spans : RowSpans
-        Its pixels, row by row.
-    """
-
-    box: Box
-    size: tuple[int, int]
-    row_spans: RowSpans
-
-
-def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Premultiplied:
+def premultiply(foreground: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> RowSpans:
     """Prepare a foreground (H×W×3 uint8 RGB) and its alpha (H×W uint8) for :func:`over`.
 
     Opaque colours are not copied: `foreground` must not change while the result is used.
     """
-    box = bounding_box(alpha)
-    height, width = alpha.shape
     # contiguous and writable, whatever comes: the kernels are compiled for one kind of array
     foreground, alpha = (np.require(plane, requirements=["C", "W"]) for plane in (foreground, alpha))
     spans = find_spans(alpha)
     mixed = spans[:, 3] - spans[:, 2] + spans[:, 1] - spans[:, 0]
     colour = np.empty(3 * int(mixed.sum()), np.uint16)
     transparency = np.empty(colour.shape, np.uint8)
-    starts = premultiply_rows(alpha, foreground.reshape(height, -1), spans, colour, transparency)
-    return Premultiplied(box, (width, height), RowSpans(spans, foreground, starts, colour, transparency))
+    starts = premultiply_rows(alpha, foreground.reshape(len(spans), -1), spans, colour, transparency)
+    return RowSpans(spans, foreground, starts, colour, transparency)
 
 
-def over(foreground: Premultiplied, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def over(foreground: RowSpans, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Composite in gamma-encoded space, in place.
 
     Parameters
     ----------
-    foreground : Premultiplied
+    foreground : RowSpans
         From :func:`premultiply`.
     background : ndarray
-        H×W×3 uint8 RGB of the foreground's full size, C-contiguous; overwritten inside the foreground's box.
+        H×W×3 uint8 RGB of the foreground's full size, C-contiguous; overwritten where the foreground covers it.
 
     Returns
     -------
     ndarray
         `background`, now ``round((alpha·F + (255 − alpha)·B) / 255)``; the quotient never falls on a half.
     """
-    box = foreground.box
-    _over(foreground.row_spans.rows, box.y0, box.y1, background.reshape(len(background), -1))
+    _over(foreground.rows, background.reshape(len(background), -1))
     return background
 
 
-def over_window(foreground: Premultiplied, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
+def over_window(foreground: RowSpans, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
     """Composite over a background of any size as :func:`over` does over the window that is :func:`cut` from it.
 
     Parameters
     ----------
-    foreground : Premultiplied
+    foreground : RowSpans
         From :func:`premultiply`.
     background : ndarray
         h×w×3 uint8 RGB; it is not interpolated where the foreground hides it.
@@ -90,10 +66,11 @@ def over_window(foreground: Premultiplied, background: NDArray[np.uint8], placem
     ndarray
         The composite, H×W×3 uint8 of the foreground's size.
     """
+    size = foreground.opaque.shape[1], foreground.opaque.shape[0]
     if not is_enlarged(background, placement):
-        return over(foreground, cut(background, placement, foreground.size))
+        return over(foreground, cut(background, placement, size))
     enlarged, offset = (placement.width, placement.height), (placement.x, placement.y)
-    return cubic_window(background, enlarged, offset, foreground.size, foreground.row_spans)
+    return cubic_window(background, enlarged, offset, size, foreground)
 
 
 def over_linear(
@@ -136,6 +113,6 @@ _TO_LINEAR = decode_srgb(np.arange(256) / 255)
 
 
 @numba.njit(cache=True)
-def _over(foreground: Rows, first: int, last: int, background: NDArray[np.uint8]) -> None:
-    for y in range(first, last):
+def _over(foreground: Rows, background: NDArray[np.uint8]) -> None:
+    for y in range(background.shape[0]):
         composite_row(foreground, y, background[y])

@@ -107,8 +107,6 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
         raise RejectedInput("too_large", "the header claims more pixels than any photograph has") from None
     except UnidentifiedImageError:
         raise RejectedInput("unreadable", "the content is of no known image format") from None
-    except RejectedInput:
-        raise
     except _DAMAGE as error:
         raise RejectedInput("unreadable", f"{type(error).__name__}: {error}") from None
     return raster

@@ -15,8 +15,6 @@ from matting_data.imaging.kernels.run_png import run_png
 
 _WEBP_SIDE = 16_383
 
-_SUBSAMPLING = {"4:4:4": "444", "4:2:2": "422", "4:2:0": "420"}
-
 
 def jpeg(image: NDArray[np.uint8], quality: int = 95, subsampling: str = "4:4:4") -> bytes:
     """Encode an RGB image as baseline JPEG with libjpeg-turbo's accurate integer DCT.
@@ -30,11 +28,8 @@ def jpeg(image: NDArray[np.uint8], quality: int = 95, subsampling: str = "4:4:4"
     subsampling : {"4:4:4", "4:2:2", "4:2:0"}
         Chroma resolution; 4:4:4 keeps the colour of single hairs.
     """
-    return bytes(
-        simplejpeg.encode_jpeg(
-            np.ascontiguousarray(image), quality=quality, colorsubsampling=_SUBSAMPLING[subsampling], fastdct=False
-        )
-    )
+    image, chroma = np.ascontiguousarray(image), subsampling.replace(":", "")
+    return bytes(simplejpeg.encode_jpeg(image, quality=quality, colorsubsampling=chroma, fastdct=False))
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

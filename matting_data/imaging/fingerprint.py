@@ -7,6 +7,8 @@ onto two backgrounds in 10.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -91,8 +93,12 @@ def groups(hashes: list[str], distance: int) -> list[int]:
     if distance == 0:
         first: dict[str, int] = {}
         return [first.setdefault(fingerprint, index) for index, fingerprint in enumerate(hashes)]
-    words = _words(hashes)
-    leader = list(range(len(hashes)))
+    return connected(len(hashes), _near_pairs(_words(hashes), distance))
+
+
+def connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """Find the groups that pairs of `count` items join: the index of the first item of each item's group."""
+    leader = list(range(count))
 
     def find(index: int) -> int:
         while leader[index] != index:
@@ -100,14 +106,19 @@ def groups(hashes: list[str], distance: int) -> list[int]:
             index = leader[index]
         return index
 
-    for start in range(0, len(hashes), _BLOCK):
+    for one, other in pairs:
+        a, b = find(one), find(other)
+        leader[max(a, b)] = min(a, b)
+    return [find(index) for index in range(count)]
+
+
+def _near_pairs(words: NDArray[np.uint16], distance: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, len(words), _BLOCK):
         block = words[start : start + _BLOCK]
         for other in range(0, start + 1, _BLOCK):
             distances = np.bitwise_count(block[:, None, :] ^ words[None, other : other + _BLOCK, :]).sum(axis=2)
             for i, j in zip(*np.nonzero(distances <= distance), strict=True):
-                a, b = find(start + int(i)), find(other + int(j))
-                leader[max(a, b)] = min(a, b)
-    return [find(index) for index in range(len(hashes))]
+                yield start + int(i), other + int(j)
 
 
 def _words(hashes: list[str]) -> NDArray[np.uint16]:

@@ -22,11 +22,7 @@ from matting_data.records.judged import JudgedBackground
 from matting_data.records.planned import PlannedComposite
 from matting_data.seeds import derive_seed, generator
 
-REASONS: dict[str, DecisionReason] = {
-    "human": "override_human",
-    "reject": "override_reject",
-    "clean": "override_clean",
-}
+REASONS: dict[str, DecisionReason] = {"human": "override_human", "reject": "override_reject", "clean": "override_clean"}
 """Reason of a background by the tag that decided."""
 
 REJECTED: DecisionReason = "override"

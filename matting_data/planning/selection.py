@@ -114,15 +114,13 @@ def judge_humans(
     list of JudgedBackground
         Rejected ones carry the policy's reason, and the score in the detail.
     """
-    return [record if record.state != "ok" else _judged(record, policy, recommended, labels) for record in records]
-
-
-def _judged(
-    record: JudgedBackground, policy: HumanPolicy, recommended: Thresholds | None, labels: bool
-) -> JudgedBackground:
-    judgement = verdict(None if record.score is None else Detection(record.score), policy, recommended)
-    if judgement.verdict != "keep":
-        detail = f"human score {judgement.score:.3f}"
-        return replace(record, verdict=judgement.verdict, state="rejected", reason=judgement.reason, detail=detail)
-    by_labels = judgement.reason == NOT_EXAMINED and labels and record.label_reason
-    return replace(record, verdict="keep", reason=by_labels or judgement.reason, detail=None)
+    result = []
+    for record in records:
+        if record.state == "ok":
+            judged = verdict(None if record.score is None else Detection(record.score), policy, recommended)
+            by_labels = judged.reason == NOT_EXAMINED and labels and record.label_reason
+            record = replace(record, verdict=judged.verdict, reason=by_labels or judged.reason, detail=None)
+            if judged.verdict != "keep":
+                record = replace(record, state="rejected", detail=f"human score {judged.score:.3f}")
+        result.append(record)
+    return result

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from matting_data.errors import UsageError
-from matting_data.imaging.fingerprint import groups
+from matting_data.imaging.fingerprint import connected, groups
 from matting_data.recipes.recipe import SplitRule
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.codes import Split
@@ -102,23 +102,10 @@ def split_backgrounds(
 
 def number_persons(records: Sequence[CheckedForeground], distance: int) -> list[int]:
     """Number each foreground by its person: named alike, or looking alike, directly or through others."""
-    leaders = groups([record.fingerprint or "" for record in records], distance)
+    looks = enumerate(groups([record.fingerprint or "" for record in records], distance))
     first_of_name: dict[str, int] = {}
-    parent = list(range(len(records)))
-
-    def find(index: int) -> int:
-        while parent[index] != index:
-            index = parent[index]
-        return index
-
-    for index, record in enumerate(records):
-        twins = [leaders[index]]
-        if record.person:
-            twins.append(first_of_name.setdefault(record.person, index))
-        for twin in twins:
-            a, b = find(index), find(twin)
-            parent[max(a, b)] = min(a, b)
-    return [find(index) for index in range(len(records))]
+    names = [(i, first_of_name.setdefault(each.person, i)) for i, each in enumerate(records) if each.person]
+    return connected(len(records), [*looks, *names])
 
 
 def _one_side(group: Sequence[CheckedForeground]) -> Split:

@@ -121,7 +121,7 @@ class LayerStore(TarStore):
         if "alpha" in parts:
             planes["alpha"] = composer.alpha.copy()  # what is kept must not change when a transform writes into it
         if "trimap" in parts:
-            planes["trimap"] = composer.trimap(radii_of(row))
+            planes["trimap"] = composer.trimapper.draw(radii_of(row))
         return {part: planes[part] for part in parts}
 
     def _known(self, row: Sample) -> Composer | None:

@@ -14,7 +14,6 @@ from matting_data.errors import UsageError
 _CC_URL = re.compile(r"https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)/(\d\.\d)(?:/.*)?")
 _CC_NAME = re.compile(r"(?:cc[ -]?)?(by(?:-nc)?(?:-sa|-nd)?|zero|0)[ -]?(\d\.\d)?", re.ASCII)
 _QUALIFIER = re.compile(r"\s*\([^()]*\)$")
-_SPACE = re.compile(r"[\s_-]+")
 
 
 @dataclass(frozen=True)
@@ -127,4 +126,4 @@ def _creative_commons(text: str) -> str:
 
 def _normal(text: str) -> str:
     text = re.sub(r"^https?://(www\.)?", "", text.strip().lower()).rstrip("/")
-    return _SPACE.sub(" ", text)
+    return re.sub(r"[\s_-]+", " ", text)

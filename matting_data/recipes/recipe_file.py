@@ -107,10 +107,8 @@ def _read(path: Path) -> tuple[str, str, Path]:
             raise UsageError(f"cannot read the recipe {path}: {error}") from None
     if path.parent == Path() and path.name.removesuffix(".yaml") in preset_names(_FOLDER):
         return _read_bundled(path.name.removesuffix(".yaml"))
-    names = ", ".join(preset_names(_FOLDER))
-    if is_folder:
-        raise UsageError(f"{path} is a folder, not a recipe: name a YAML file, or a bundled recipe ({names})")
-    raise UsageError(f"no recipe {path}: name a YAML file, or a bundled recipe ({names})")
+    what = f"{path} is a folder, not a recipe" if is_folder else f"no recipe {path}"
+    raise UsageError(f"{what}: name a YAML file, or a bundled recipe ({', '.join(preset_names(_FOLDER))})")
 
 
 def _read_bundled(name: str) -> tuple[str, str, Path]:

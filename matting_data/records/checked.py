@@ -44,7 +44,17 @@ class CheckedForeground(FoundForeground):
 
 @dataclass(frozen=True, slots=True)
 class HumanBox:
-    """Where a detector saw somebody: pixels, its certainty in [0, 1], and what it saw (``person``, ``face``)."""
+    """Where a detector saw somebody.
+
+    Attributes
+    ----------
+    x0, y0, x1, y1 : float
+        Left, top, right and bottom in pixels of the image given to the detector; ``0 <= x0 <= x1 <= width``.
+    score : float
+        The detector's own certainty of this box, in [0, 1]. It need not be on the scale of the image's score.
+    label : str
+        What was seen, e.g. ``"person"`` or ``"face"``.
+    """
 
     x0: float
     y0: float

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from matting_data.errors import RejectedInput, at
+from matting_data.planning.plan import Plan
+from matting_data.recipes.recipe import Recipe
 from matting_data.records.planned import PlannedBackground
 from matting_data.records.stored import StoredBackground
 from matting_data.rendering.shard_task import Failed, Planned, ShardTask
@@ -57,11 +59,11 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
         return rows
 
 
-def background_shards(backgrounds: Sequence[PlannedBackground], limit: int) -> list[BackgroundShard]:
-    """Lay backgrounds into tars of at most `limit`, those of a split together."""
-    shards: list[BackgroundShard] = []
-    for split in SPLITS:
-        own = [record for record in backgrounds if record.split == split]
-        for start in range(0, len(own), limit):
-            shards.append(BackgroundShard(BACKGROUNDS, len(shards), tuple(own[start : start + limit])))
-    return shards
+def background_shards(recipe: Recipe, plan: Plan) -> list[BackgroundShard]:
+    """Group the backgrounds that a store of layers keeps into shards: each split's own, train first."""
+    used = {composite.background for composite in plan.composites}
+    wanted = [b for b in plan.usable_backgrounds().values() if recipe.store.epoch_backgrounds or b.id in used]
+    own = [[record for record in wanted if record.split == split] for split in SPLITS]
+    limit = recipe.store.samples_per_shard
+    groups = [records[start : start + limit] for records in own for start in range(0, len(records), limit)]
+    return [BackgroundShard(BACKGROUNDS, number, tuple(group)) for number, group in enumerate(groups)]

@@ -53,7 +53,7 @@ class ForegroundRenderer:
         self._record, self._recipe = record, recipe
         self._composer = Composer(image, alpha, recipe.composites.blend)
         self._alpha_png = encode.matte_png(alpha)
-        self._trimap_png = cache(self._composer.trimap_png)
+        self._trimap_png = cache(self._composer.trimapper.png)
 
     def render(self, planned: PlannedComposite, background: NDArray[np.uint8]) -> Rendered:
         """Composite onto `background` (H×W×3 uint8 RGB, of any size) and encode all members."""

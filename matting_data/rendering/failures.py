@@ -59,8 +59,8 @@ def require_samples(failed: Failures, planned: int) -> None:
         )
 
 
-def most_frequent(failed: Failures, most: int = 3) -> list[str]:
+def most_frequent(failed: Failures) -> list[str]:
     """Say the most frequent reasons of failure with an example each: ``12 × changed, such as KEY (DETAIL)``."""
     examples = {reason: (key, detail) for key, reason, detail in reversed(failed)}
-    counts = Counter(reason for _, reason, _ in failed).most_common(most)
+    counts = Counter(reason for _, reason, _ in failed).most_common(3)
     return [f"{n} × {reason}, such as {examples[reason][0]} ({examples[reason][1]})" for reason, n in counts]

@@ -14,6 +14,7 @@ from matting_data.readers.layered import LayerStore
 from matting_data.records.found import FoundBackground
 from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.records.stored import Sample
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.index import INDEX
 from matting_data.storage import LocalStorage, Location, open_storage
 
@@ -64,3 +65,7 @@ class LayerInputs:
             return self._store.background(record.id)
         except KeyError:
             raise RejectedInput("not_stored", "the store of layers does not hold this background") from None
+
+
+Inputs = SourceInputs | LayerInputs
+"""What reads the pixels that a plan's records stand for; raises RejectedInput where that is impossible."""

@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.stored import Sample, StoredBackground
-from matting_data.rendering.background_shards import BackgroundShard, StoreBackgrounds, background_shards
+from matting_data.rendering.background_shards import StoreBackgrounds, background_shards
 from matting_data.rendering.failures import FailurePolicy, meet_failures
+from matting_data.rendering.layer_inputs import Inputs
 from matting_data.rendering.sample_shards import BuildShard, Shard
 from matting_data.rendering.shard_task import Row, ShardTask, Work
-from matting_data.rendering.source_inputs import Inputs, SourceInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import Workers, at_most, run
 from matting_data.running.progress import bar
 from matting_data.shards.commit import Commit, Failures
@@ -80,7 +81,7 @@ def build_shards(
     backgrounds = None
     shards = plan_shards(plan)
     if isinstance(inputs, SourceInputs) and recipe.store.kind == "layers":
-        stored = plan_background_shards(recipe, plan)
+        stored = background_shards(recipe, plan)
         remove_other_shards(out, (BACKGROUNDS,), {shard.name for shard in stored})
         task = StoreBackgrounds(out, inputs)
         backgrounds = _complete(task, stored, workers, failures, ("storing backgrounds", "images"))
@@ -110,13 +111,6 @@ def without_lost(shards: Sequence[Shard], backgrounds: Sequence[Commit[StoredBac
     """Tell the shards of a store of layers which of their backgrounds could not be stored."""
     lost = {identity: (reason, detail) for done in backgrounds for identity, reason, detail in done.failed}
     return [replace(s, lost={i: lost[i] for i in s.backgrounds.keys() & lost.keys()}) for s in shards]
-
-
-def plan_background_shards(recipe: Recipe, plan: Plan) -> list[BackgroundShard]:
-    """Return the tars of backgrounds that a store of layers holds."""
-    used = {composite.background for composite in plan.composites}
-    wanted = [b for b in plan.usable_backgrounds().values() if recipe.store.epoch_backgrounds or b.id in used]
-    return background_shards(wanted, recipe.store.samples_per_shard)
 
 
 def _complete(

@@ -21,8 +21,8 @@ from matting_data.records.fields import values
 from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer, sample_row
+from matting_data.rendering.layer_inputs import Inputs
 from matting_data.rendering.shard_task import Failed, Planned, ShardTask
-from matting_data.rendering.source_inputs import Inputs
 from matting_data.running.freed_memory import keep_freed_memory
 from matting_data.shards.commit import Commit
 from matting_data.shards.members import foreground_json, with_places

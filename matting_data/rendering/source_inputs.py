@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +17,6 @@ from matting_data.sources.inputs import InputFile, local_files, read_input
 from matting_data.sources.opened import Sources
 from matting_data.sources.source_paths import SourcePath
 from matting_data.workspace.colour_cache import ColourCache
-
-
-class Inputs(Protocol):
-    """What reads the pixels that a plan's records stand for; raises RejectedInput where that is impossible."""
-
-    def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return clean colours H×W×3 and alpha H×W, uint8."""
-
-    def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
-        """Return the photograph, H×W×3 uint8."""
-
-    def files(
-        self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]
-    ) -> Iterator[Path]:
-        """Yield the local files that hold them."""
 
 
 class SourceInputs:

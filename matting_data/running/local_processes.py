@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import cv2
 
 from matting_data.errors import MattingDataError
-from matting_data.running.raised import portable, reraise
+from matting_data.running.raised import WorkerTraceback, portable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,7 +57,7 @@ def run_in_processes(
             for future in done:
                 result, raised = future.result()
                 if raised is not None:
-                    reraise(*raised)
+                    raise raised[0] from WorkerTraceback(raised[1])
                 yield result
     except BrokenProcessPool:
         raise MattingDataError(

@@ -27,8 +27,3 @@ def portable(error: Exception) -> tuple[Exception, str]:
             stand_in.add_note(note)
         return stand_in, text
     return error, text
-
-
-def reraise(error: Exception, text: str) -> None:
-    """Raise what :func:`portable` made of an error, with the worker's traceback as its cause."""
-    raise error from WorkerTraceback(text)

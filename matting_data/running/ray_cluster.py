@@ -6,6 +6,7 @@ is a folder) under the same paths; both are checked on the node before a unit ru
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import time
@@ -14,13 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 from matting_data.errors import MattingDataError, MissingExtraError, UsageError
 from matting_data.running.executor import Item, ReadsFiles, Result
 from matting_data.running.local_processes import settle_opencv
-from matting_data.running.raised import portable, reraise
+from matting_data.running.raised import WorkerTraceback, portable
 from matting_data.version import tool_versions
 
 _AHEAD = 2
@@ -62,7 +62,11 @@ class RayExecutor:
     """
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
-        self._ray, self._workers = _import_ray(), workers
+        try:
+            self._ray: Any = importlib.import_module("ray")
+        except ImportError:
+            raise MissingExtraError("ray", "ray") from None
+        self._workers = workers
         with suppress(AttributeError):
             # what it says of nodes and processes that died would else land on standard output, where --json goes
             self._ray._private.worker._worker_logs_enabled = False
@@ -143,7 +147,8 @@ def _accepted(answer: _Answer) -> Any:
     if answer.state == "done":
         return answer.value
     if answer.state == "raised":
-        reraise(*answer.value)
+        error, text = answer.value
+        raise error from WorkerTraceback(text)
     if answer.state == "other_tools":
         raise UsageError(
             f"the node {answer.node} would make other bytes ({answer.value}): install the same versions everywhere"
@@ -186,12 +191,3 @@ def _require_listener(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), 10).close()
-
-
-def _import_ray() -> ModuleType:
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtraError("ray", "ray") from None
-    module: ModuleType = ray
-    return module

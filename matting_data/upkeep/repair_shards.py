@@ -9,8 +9,8 @@ from typing import Any
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.stored import StoredBackground
-from matting_data.rendering.background_shards import StoreBackgrounds
-from matting_data.rendering.make_shards import BuiltShards, plan_background_shards, plan_shards, without_lost
+from matting_data.rendering.background_shards import StoreBackgrounds, background_shards
+from matting_data.rendering.make_shards import BuiltShards, plan_shards, without_lost
 from matting_data.rendering.sample_shards import BuildShard
 from matting_data.rendering.shard_task import Row, ShardTask, Work
 from matting_data.rendering.source_inputs import SourceInputs
@@ -74,7 +74,7 @@ class ShardRestorer:
         backgrounds: list[Commit[StoredBackground]] | None = None
         shards, staging = plan_shards(plan), self.out.below(self.staging)
         if recipe.store.kind == "layers":
-            backgrounds = self.restore(StoreBackgrounds(staging, inputs), plan_background_shards(recipe, plan))
+            backgrounds = self.restore(StoreBackgrounds(staging, inputs), background_shards(recipe, plan))
             if backgrounds is None:
                 return None
             shards = without_lost(shards, backgrounds)

@@ -13,8 +13,8 @@ from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
-from matting_data.rendering.layer_inputs import LayerInputs
-from matting_data.rendering.source_inputs import Inputs, SourceInputs
+from matting_data.rendering.layer_inputs import Inputs, LayerInputs
+from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import Workers, at_most, run
 from matting_data.running.progress import bar
 from matting_data.seeds import derive_seed

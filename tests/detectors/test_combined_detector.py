@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from matting_data.detectors import registry
 from matting_data.detectors.combined import CombinedDetector, common_scale
 from matting_data.detectors.default import DefaultDetector
-from matting_data.detectors.detector import Box, Detection, Thresholds
+from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.detectors.spec import DetectorSpec
 from matting_data.humans.policy import HumanPolicy, verdict
+from matting_data.records.checked import HumanBox
 
 IMAGE = np.zeros((10, 10, 3), np.uint8)
 ORDER = ["keep", "review", "reject"]
@@ -28,7 +29,7 @@ class Fixed:
     version: str = "1"
 
     def detect(self, image: NDArray[np.uint8]) -> Detection:
-        return Detection(self.score, (Box(1, 1, 5, 5, self.score, self.name),))
+        return Detection(self.score, (HumanBox(1, 1, 5, 5, self.score, self.name),))
 
 
 @given(st.tuples(shares, shares), st.tuples(shares, shares), shares, shares)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from matting_data.detectors import pose, ssdlite
+from matting_data.detectors.bundled_network import Network
 from matting_data.detectors.default import DefaultDetector, Readings, joined
 from matting_data.detectors.detector import Detection
 from matting_data.errors import UsageError
@@ -130,7 +131,7 @@ def test_more_certain_readings_never_lower_the_score() -> None:
 def test_anchors_match_what_the_networks_put_out() -> None:
     assert ssdlite.anchors(300, 300).shape == (1917, 4)
     assert pose.anchor_centres().shape == (2254, 2)
-    network = ssdlite.SsdLite().network
+    network = Network(ssdlite.WEIGHTS)
     for height, width in [(300, 300), (600, 811), (601, 633)]:
         encodings, logits = network(np.zeros((1, height, width, 3), np.float32))
         assert len(encodings) == len(logits) == len(ssdlite.anchors(height, width))

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from matting_data.detectors import registry
 from matting_data.detectors.default import DefaultDetector
-from matting_data.detectors.detector import Box, Detection, Thresholds
+from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.detectors.scaling import resized
 from matting_data.detectors.spec import DetectorSpec, Limits
 from matting_data.detectors.tiling import MAX_ENLARGED, MAX_TILES, OVERLAP, TiledDetector, tile_windows
+from matting_data.records.checked import HumanBox
 
 SIDE = 64
 
@@ -42,7 +43,7 @@ class RedSpotDetector:
         y, x = np.nonzero(red >= 0.5)
         sy, sx = image.shape[0] / SIDE, image.shape[1] / SIDE
         x0, y0, x1, y1 = (float(v) for v in (x.min() * sx, y.min() * sy, (x.max() + 1) * sx, (y.max() + 1) * sy))
-        return Detection(score, (Box(x0, y0, x1, y1, score, "spot"),))
+        return Detection(score, (HumanBox(x0, y0, x1, y1, score, "spot"),))
 
 
 @given(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from matting_data.detectors.detector import Box, Detection, Thresholds
+from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.errors import RejectedInput
 from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
 from matting_data.records.checked import CheckedBackground, CheckedForeground, HumanBox
@@ -141,7 +141,7 @@ class BrightnessDetector:
 
     def detect(self, image: NDArray[np.uint8]) -> Detection:
         height, width = image.shape[:2]
-        return Detection(float(image.mean() / 255), (Box(0, 0.26, width, height, 0.98765, "person"),))
+        return Detection(float(image.mean() / 255), (HumanBox(0, 0.26, width, height, 0.98765, "person"),))
 
 
 def background(root: Path, data: bytes, min_side: int = 40, max_pixels: int = 10**6) -> CheckedBackground:

@@ -77,7 +77,9 @@ def inverted(words: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
     An erosion is the complement of a dilation of the complement; nothing outside the frame takes part, as in
     ``cv2.erode``.
     """
-    return ~words & _inside(words.shape[0], width)
+    inside = np.zeros((1, words.shape[0] * _WORD), np.uint8)
+    inside[0, :width] = 1
+    return ~words & pack(inside)
 
 
 def paint(outer: NDArray[np.uint64], inner: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
@@ -163,10 +165,3 @@ def _or_shifted(words: NDArray[np.uint64], word: int, offset: int, wide: NDArray
     else:
         for y in range(wide.size):
             wide[y] |= source[y] << bits | crossing[y] >> rest
-
-
-def _inside(words: int, width: int) -> NDArray[np.uint64]:
-    """Make a words×1 column whose bits below `width` are set."""
-    row = np.zeros((1, words * _WORD), np.uint8)
-    row[0, :width] = 1
-    return pack(row)

@@ -62,20 +62,14 @@ def cubic_window(
     # the last step may make pixels too many
     column, column_weight = _taps(-(-size[0] // PIXELS) * PIXELS, enlarged[0] / width, offset[0])
     row, row_weight = _taps(size[1], enlarged[1] / height, offset[1])
+    needed = int(column[0]) + 2, int(column[size[0] - 1]) + 2 + _RING
+    columns = (3 * (column + 2)).astype(np.int32), column_weight, *needed
+    rows = np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight
+    spans = empty_row_spans(size[1]) if row_spans is None else row_spans
+    # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
+    source = np.require(source, requirements=["C", "W"]).reshape(height, -1)
     window = np.empty((size[1], size[0], 3), np.uint8)
-    _render(
-        # contiguous and writable, whatever comes: the kernel is compiled for one kind of array
-        np.require(source, requirements=["C", "W"]).reshape(height, -1),
-        (
-            (3 * (column + 2)).astype(np.int32),
-            column_weight,
-            int(column[0]) + 2,
-            int(column[size[0] - 1]) + 2 + _RING,
-        ),
-        (np.clip(row[:, None] + np.arange(_RING), 0, height - 1), row_weight),
-        (empty_row_spans(size[1]) if row_spans is None else row_spans).rows,
-        window.reshape(size[1], -1),
-    )
+    _render(source, columns, rows, spans.rows, window.reshape(size[1], -1))
     return window
 
 

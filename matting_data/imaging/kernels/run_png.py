@@ -27,15 +27,19 @@ TOKENS = _END + 1
 LENGTH_CODE_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 
 
+LENGTH_EXTRA_BITS = np.array([max(0, code // 4 - 1) for code in range(28)] + [0])
+LENGTHS = np.array(
+    [3 + (code if code < 8 else (4 + code % 4) << LENGTH_EXTRA_BITS[code]) for code in range(28)] + [258]
+)
+"""How many extra bits each of deflate's 29 length symbols has, and its shortest length (RFC 1951, 3.2.5)."""
+
+
 def _symbols() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Tabulate every token's symbol, its number of extra bits and their value (RFC 1951, 3.2.5)."""
+    """Tabulate every token's symbol, its number of extra bits and their value."""
     symbol, extra_bits, extra = np.arange(_END + 1), np.zeros(_END + 1, np.int64), np.zeros(_END + 1, np.int64)
-    for code in range(28):
-        bits = max(0, code // 4 - 1)
-        first = 256 + (code if code < 8 else (4 + code % 4) << bits)
+    for code, (first, bits) in enumerate(zip(253 + LENGTHS, LENGTH_EXTRA_BITS, strict=True)):
         span = slice(first, first + 2**bits)
         symbol[span], extra_bits[span], extra[span] = 257 + code, bits, np.arange(2**bits)
-    symbol[_END - 1], extra_bits[_END - 1], extra[_END - 1] = 285, 0, 0  # 258 bytes have a symbol to themselves
     symbol[_END] = 256
     return symbol, extra_bits, extra
 
@@ -85,7 +89,7 @@ def png_of_tokens(
     symbol_frequency = np.zeros(286, np.int64)
     np.add.at(symbol_frequency, _SYMBOL, frequency)
     lengths = _code_lengths(symbol_frequency, 15)
-    patterns = _canonical_codes(lengths)[_SYMBOL] | _EXTRA << lengths[_SYMBOL]
+    patterns = canonical_codes(lengths)[_SYMBOL] | _EXTRA << lengths[_SYMBOL]
     bits = lengths[_SYMBOL] + _EXTRA_BITS
     bits[256:_END] += 1  # the code of distance 1, a single 0
     head_patterns, head_bits = _head(lengths)
@@ -227,7 +231,7 @@ def _head(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
         frequency[steps[count, 0]] += 1
         count += 1
     code_bits = _code_lengths(frequency, 7)
-    code = _canonical_codes(code_bits)
+    code = canonical_codes(code_bits)
     fields = np.empty((6 + 19 + 2 * count, 2), np.int64)
     # deflate with a window of 32 KiB; the last block; its codes are dynamic; how many lengths of each kind follow
     fields[0], fields[1], fields[2] = (0x0178, 16), (1, 1), (2, 2)
@@ -281,7 +285,7 @@ def _depths(weights: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True)
-def _canonical_codes(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def canonical_codes(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Assign the codes of these lengths (RFC 1951, 3.2.2), turned so that the first bit is the lowest."""
     codes = np.zeros_like(lengths)
     code = 0

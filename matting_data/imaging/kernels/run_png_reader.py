@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.imaging.decode import MAX_PIXELS
-from matting_data.imaging.kernels.run_png import LENGTH_CODE_ORDER
+from matting_data.imaging.kernels.run_png import LENGTH_CODE_ORDER, LENGTH_EXTRA_BITS, LENGTHS, canonical_codes
 
 _HEAD = 8 + 25 + 8
 """Signature, IHDR, and length and name of IDAT."""
@@ -30,14 +30,6 @@ _QUICK = np.uint64((1 << _QUICK_BITS) - 1)
 _ANY = np.uint64((1 << _MAX_BITS) - 1)
 
 
-def _lengths() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Tabulate the smallest match of each length symbol from 257 on, and its number of extra bits (RFC 1951, 3.2.5)."""
-    extra = np.array([max(0, code // 4 - 1) for code in range(28)] + [0])
-    first = np.array([code + 3 if code < 8 else 3 + ((4 + code % 4) << extra[code]) for code in range(28)] + [258])
-    return first, extra
-
-
-_FIRST, _EXTRA = _lengths()
 _ORDER = np.array(LENGTH_CODE_ORDER)
 
 
@@ -59,7 +51,7 @@ def read_run_png(data: bytes | memoryview) -> NDArray[np.uint8] | None:
         return None
     width, height, stream = form
     filtered = np.empty((height, width + 1), np.uint8)
-    if not _inflate(stream, filtered.reshape(-1), _ORDER, _FIRST, _EXTRA):
+    if not _inflate(stream, filtered.reshape(-1), _ORDER, LENGTHS, LENGTH_EXTRA_BITS):
         return None
     plane = np.empty((height, width), np.uint8)
     return plane if _unfilter(filtered, plane) else None
@@ -199,21 +191,15 @@ def _fill(
 @numba.njit(cache=True)
 def _fill_table(lengths: NDArray[np.int64], bits: int, table: NDArray[np.uint16]) -> bool:
     """Fill `table` with symbol · 16 + length for each `bits` bits that begin with its code (RFC 1951, 3.2.2)."""
-    code = 0
-    for length in range(1, bits + 1):
-        for symbol in range(lengths.size):
-            if lengths[symbol] == length:
-                turned = 0
-                for bit in range(length):
-                    turned |= (code >> bit & 1) << (length - 1 - bit)
-                if turned >= table.size:
-                    return False
-                for place in range(turned, 1 << bits, 1 << length):
-                    table[place] = np.uint16(symbol << 4 | length)
-                code += 1
-        if code > 1 << length:
-            return False
-        code <<= 1
+    codes, room = canonical_codes(lengths), 1 << bits
+    for symbol in range(lengths.size):
+        length = lengths[symbol]
+        if length:
+            room -= 1 << (bits - length)
+            if room < 0:  # more codes than there are
+                return False
+            for place in range(codes[symbol], 1 << bits, 1 << length):
+                table[place] = np.uint16(symbol << 4 | length)
     return True
 
 
