@@ -261,7 +261,7 @@ def test_channels_last_changes_the_layout_and_nothing_else() -> None:
     batch = images()
     found = other(batch.contiguous(memory_format=torch.channels_last))
     assert torch.allclose(found.final, plain(batch).final, atol=1e-4)
-    features = other.encoder(batch.contiguous(memory_format=torch.channels_last)).e2
+    features = other.encoder(batch.contiguous(memory_format=torch.channels_last))[1]
     assert features.is_contiguous(memory_format=torch.channels_last)
 
 
