@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from matting_data.building.refusals import (
-    alters_finished,
-    refuse_additions,
-    refuse_alterations,
-    refuse_lost_inputs,
-    refuse_other_plan,
-    refuse_other_tools,
-)
+from matting_data.building import refusals
 from matting_data.building.staging import stage, unstage
 from matting_data.planning.extension import Fixed
 from matting_data.planning.plan import Plan
@@ -39,7 +32,7 @@ class Fresh:
 
     def accept(self, plan: Plan) -> None:
         """Refuse inputs that are not those of finished shards."""
-        refuse_other_plan(self.out, plan)
+        refusals.refuse_other_plan(self.out, plan)
 
     def begin(self, plan: Plan) -> None:
         """Write recipe and tables; while anything is replaced, the dataset must not count as whole."""
@@ -79,14 +72,14 @@ class Append:
 
     def accept(self, plan: Plan) -> None:
         """Refuse inputs that are gone or altered, and additions that nobody asked for."""
-        refuse_lost_inputs(self.out, self.before, plan)
+        refusals.refuse_lost_inputs(self.out, self.before, plan)
         if not self.may_add:
-            refuse_additions(self.out, self.before, plan)
+            refusals.refuse_additions(self.out, self.before, plan)
 
     def begin(self, plan: Plan) -> None:
         """Stage recipe and tables; the old index goes only where shards that it lists are made again."""
         stage(self.out, plan, self.recipe.recipe)
-        if alters_finished(self.out, self.before, plan, self.retry):
+        if refusals.alters_finished(self.out, self.before, plan, self.retry):
             self.out.remove(INDEX)
 
     def put_tables(self, plan: Plan) -> dict[str, str]:
@@ -128,8 +121,8 @@ def choose_strategy(recipe: LoadedRecipe, out: Storage, append: bool, retry: boo
         workspace.refuse_other_recipe(out, recipe)
     else:
         earlier: Recipe = parse_recipe(metadata[RECIPE], out.label(RECIPE))
-        refuse_alterations(out, earlier, recipe.recipe)
-        refuse_other_tools(out)
+        refusals.refuse_alterations(out, earlier, recipe.recipe)
+        refusals.refuse_other_tools(out)
     return Fresh(recipe, out) if before is None else Append(recipe, out, before, append, retry)
 
 

@@ -14,7 +14,9 @@ from pydantic.dataclasses import dataclass
 
 from matting_data.configuration import STRICT, explained
 from matting_data.recipes.recipe_backgrounds import Backgrounds, BackgroundSource
-from matting_data.recipes.recipe_parts import Name, require_for_layout
+from matting_data.recipes.recipe_parts import Layouts, Name, require_for_layout
+
+_LAYOUTS: Layouts = {"pairs": (("image", "alpha"), ()), "rgba": (("root",), ()), "bundled": ((), ())}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -59,8 +61,7 @@ class ForegroundSource:
 
     def __post_init__(self) -> None:
         """Refuse a layout whose folders are not given."""
-        required: dict[str, tuple[str, ...]] = {"pairs": ("image", "alpha"), "rgba": ("root",), "bundled": ()}
-        require_for_layout(self, required[self.layout], (), ("image", "alpha", "root"))
+        require_for_layout(self, _LAYOUTS)
 
     @property
     def estimates_colour(self) -> bool:

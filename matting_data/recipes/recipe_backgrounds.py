@@ -13,15 +13,14 @@ from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.polygon_evidence import SunPolicy
 from matting_data.recipes.licenses import allowed_licenses
-from matting_data.recipes.recipe_parts import Name, require_for_layout
+from matting_data.recipes.recipe_parts import Layouts, Name, require_for_layout
 
-_LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_LAYOUTS: Layouts = {
     "folder": (("root",), ()),
     "bundled": ((), ()),
     "openimages": (("images",), ("metadata",)),
     "sun": (("root",), ("annotations", "classes", "partitions", "partition")),
 }
-"""Keys that each layout needs, and those that it may have."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -68,8 +67,7 @@ class BackgroundSource:
 
     def __post_init__(self) -> None:
         """Refuse a layout without its folders, or with another's."""
-        keys = tuple(dict.fromkeys(key for needed, may in _LAYOUTS.values() for key in needed + may))
-        require_for_layout(self, *_LAYOUTS[self.layout], keys)
+        require_for_layout(self, _LAYOUTS)
         if self.partition is not None and self.partitions is None:
             raise ValueError("'partition' is a number of an official partition: give their folder as 'partitions'")
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
 
+Layouts = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+"""Keys that each layout needs, and those that it may have."""
 
-def require_for_layout(
-    source: Any, required: tuple[str, ...], optional: tuple[str, ...], keys: tuple[str, ...]
-) -> None:
-    """Raise ValueError when a source lacks a key that its layout needs, or has one (of `keys`) that it does not know.
+
+def require_for_layout(source: Any, layouts: Layouts) -> None:
+    """Raise ValueError when a source lacks a key that its layout needs, or has one that only other layouts know.
 
     Parameters
     ----------
     source
         A source of a recipe, with a ``layout``.
-    required, optional : tuple of str
-        Keys of this layout.
-    keys : tuple of str
-        Keys of all layouts.
+    layouts : Layouts
+        Of all sources of its kind.
     """
-    for key in keys:
+    required, optional = layouts[source.layout]
+    for key in dict.fromkeys(key for needed, may in layouts.values() for key in needed + may):
         given = getattr(source, key) is not None
         if key in required and not given:
             raise ValueError(f"layout {source.layout!r} needs the key {key!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from matting_data.building.ledger import summarise
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.decode import decode
 from matting_data.records.ledger_row import LedgerRow
@@ -51,59 +52,52 @@ class VerifyShard:
 
     def __call__(self, entry: Mapping[str, Any]) -> tuple[list[str], list[Problem]]:
         """Check the shard of an index entry; return the keys of its samples (of backgrounds none) and what is wrong."""
-        with checked_tar(self.out, entry, self.deep) as (tar, problems):
+        problems = check_hash(self.out, entry["manifest"], entry["manifest_sha256"])
+        with ExitStack() as stack:
+            tar = None
+            if self.deep:  # a tar that lies elsewhere is fetched once, and hashed as it was fetched
+                with suppress(MissingFileError):
+                    tar = stack.enter_context(self.out.fetched(entry["tar"]))
+            place, name = (self.out, entry["tar"]) if tar is None else (LocalStorage(tar.parent), tar.name)
+            found = check_hash(place, name, entry["sha256"], entry["bytes"])
+            problems += [Problem(entry["tar"], problem.what) for problem in found]
             if problems:
                 return [], problems  # what was altered is not worth reading, nor safe to
             if entry["tar"].startswith(f"{BACKGROUNDS}/"):
+                keys: list[str] = []
                 stored = read_stored(self.out, entry["manifest"], StoredBackground)
-                return [], _in_tar(entry, tar, stored, ("background",), _check_background)
-            rows = read_manifest(self.out, entry)
-            if len(rows) != entry["num_samples"]:
-                what = f"has {len(rows)} rows, the index says {entry['num_samples']}"
-                problems = [Problem(entry["manifest"], what)]
-            samples = list({row.foreground: row for row in rows}.values()) if self.layers else rows
-            problems += _in_tar(entry, tar, samples, LAYER_MEMBERS if self.layers else MEMBERS, check_sample)
-            return [row.key for row in rows], problems
+                wrong = check_tar(tar, stored, ("background",), _check_background)
+            else:
+                rows = read_manifest(self.out, entry)
+                keys = [row.key for row in rows]
+                if len(rows) != entry["num_samples"]:
+                    what = f"has {len(rows)} rows, the index says {entry['num_samples']}"
+                    problems = [Problem(entry["manifest"], what)]
+                samples = list({row.foreground: row for row in rows}.values()) if self.layers else rows
+                wrong = check_tar(tar, samples, LAYER_MEMBERS if self.layers else MEMBERS, check_sample)
+            return keys, problems + [Problem(entry["tar"], what) for what in wrong]
 
 
-def _in_tar(
-    entry: Mapping[str, Any],
-    tar: Path | None,
-    rows: Sequence[Row],
-    names: Sequence[str],
-    check: Callable[[Path, Row], list[str]],
-) -> list[Problem]:
-    """Check the members of a tar, and what they hold; nothing where there is no tar to read."""
+def check_tar(
+    tar: Path | None, rows: Sequence[Row], names: Sequence[str], check: Callable[[Path, Row], list[str]]
+) -> list[str]:
+    """Check that a tar holds exactly the members that its manifest's rows name, in order, and `check` each row's.
+
+    Without a tar to read there is nothing to find.
+    """
     if tar is None:
         return []
-    wrong = check_members(tar, [place for row in rows for place in places(row, names)])
-    return [Problem(entry["tar"], what) for what in [*wrong, *(what for row in rows for what in check(tar, row))]]
-
-
-@contextmanager
-def checked_tar(out: Storage, entry: Mapping[str, Any], deep: bool) -> Iterator[tuple[Path | None, list[Problem]]]:
-    """Compare tar and manifest of an index entry with their hashes; if `deep`, give the tar to read more of it.
-
-    A tar that lies elsewhere is fetched once, and hashed as it was fetched.
-    """
-    problems = check_hash(out, entry["manifest"], entry["manifest_sha256"])
-    if not deep:
-        yield None, problems + check_hash(out, entry["tar"], entry["sha256"], entry["bytes"])
-        return
-    with ExitStack() as stack:
-        try:
-            tar = stack.enter_context(out.fetched(entry["tar"]))
-        except MissingFileError:
-            yield None, [*problems, Problem(entry["tar"], "is missing")]
-            return
-        at_hand = LocalStorage(tar.parent)
-        found = check_hash(at_hand, tar.name, entry["sha256"], entry["bytes"])
-        yield tar, problems + [Problem(entry["tar"], problem.what) for problem in found]
-
-
-def places(row: object, members: Iterable[str]) -> list[tuple[str, int, int]]:
-    """Read name, offset and length of each of a manifest row's members."""
-    return [(getattr(row, m), getattr(row, f"{m}_offset"), getattr(row, f"{m}_bytes")) for m in members]
+    wrong = []
+    expected = [(getattr(r, n), getattr(r, f"{n}_offset"), getattr(r, f"{n}_bytes")) for r in rows for n in names]
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            found = [(member.name, member.offset_data, member.size) for member in archive]
+        if found != expected:
+            first = next((e[0] for e, f in zip(expected, found, strict=False) if e != f), "the end")
+            wrong = [f"its members differ from the manifest's, first at {first}"]
+    except (tarfile.TarError, OSError) as error:
+        wrong = [f"is no readable tar: {error}"]
+    return wrong + [what for row in rows for what in check(tar, row)]
 
 
 def check_tables(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
@@ -116,10 +110,9 @@ def check_tables(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
     for name, summary in index["ledger"].items():
         file = f"ledger/{name}.parquet"
         rows = read_stored(out, file, LedgerRow)
-        outcomes = Counter(row.outcome for row in rows)
-        counted = {"written": summary["written"]} | {k: sum(summary[k].values()) for k in ("rejected", "failed")}
-        if len({row.id for row in rows}) != len(rows) or dict(outcomes) != {k: n for k, n in counted.items() if n}:
-            problems.append(Problem(file, f"does not add up: {dict(outcomes)} in {len(rows)} rows, index {counted}"))
+        counted = summarise(rows)
+        if len({row.id for row in rows}) != len(rows) or counted != summary:
+            problems.append(Problem(file, f"does not add up: its rows are {counted}, the index says {summary}"))
         if name == "composites" and {row.id for row in rows} != planned:
             problems.append(Problem(file, "does not hold exactly the planned composites"))
     return problems
@@ -134,19 +127,6 @@ def check_keys(out: Storage, keys: Iterable[str]) -> list[Problem]:
     if set(counts) != {row.id for row in rows if row.outcome == "written"}:
         return [Problem("ledger/composites.parquet", "its written rows are not the samples of the manifests")]
     return []
-
-
-def check_members(tar: Path, expected: Sequence[tuple[str, int, int]]) -> list[str]:
-    """Check that a tar holds exactly the members its manifest names (name, offset, length), in order."""
-    try:
-        with tarfile.open(tar, "r:") as archive:
-            found = [(member.name, member.offset_data, member.size) for member in archive]
-    except (tarfile.TarError, OSError) as error:
-        return [f"is no readable tar: {error}"]
-    if found == expected:
-        return []
-    differing = next((e[0] for e, f in zip(expected, found, strict=False) if e != f), "the end")
-    return [f"its members differ from the manifest's, first at {differing}"]
 
 
 def check_sample(tar: Path, row: Sample) -> list[str]:

@@ -35,20 +35,10 @@ from matting_data.storage import Location, Storage, open_storage
 from matting_data.upkeep.dataset_checks import check_tables
 from matting_data.upkeep.known_plan import known_plan
 from matting_data.upkeep.repair_shards import Repair, ShardRestorer
+from matting_data.workspace import plan_tables
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.locks import Held
-from matting_data.workspace.plan_tables import (
-    APPENDED,
-    BACKGROUNDS,
-    FOREGROUNDS,
-    PLAN,
-    TABLES,
-    plan_files,
-    read_plan_metadata,
-    refuse_older_format,
-    saved_plan,
-)
 
 _STAGING = f"{workspace.WORK}/repair"
 
@@ -82,13 +72,13 @@ def repair(out: Location, base: Path | None, workers: int) -> Repair:
     if not out.names() or not workspace.is_ours(out):
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
     with workspace.locked(out) as held:
-        refuse_older_format(out)
+        plan_tables.refuse_older_format(out)
         try:
             index: dict[str, Any] | None = read_index(out)
         except (DamageError, UsageError):
             index = None
         done = Repair()
-        _Repairer(out, base, workers, index, held, done).run()
+        _Repairer(out, base, workers, index, plan_tables.read_plan_metadata(out), held, done).run()
         if index is not None or not done.problems:
             index = read_index(out)
             known = {problem.file for problem in done.problems}
@@ -104,6 +94,7 @@ class _Repairer:
     base: Path | None
     workers: int
     index: Mapping[str, Any] | None
+    seal: Mapping[str, str]
     held: Held
     done: Repair
 
@@ -113,7 +104,7 @@ class _Repairer:
         found = self._plan(recipe, known) if recipe is not None else None
         if recipe is None or found is None:
             if self.index is None:
-                self.done.cannot(INDEX, "cannot be written anew without the recipe and the plan")
+                self.done.cannot("cannot be written anew without the recipe and the plan", INDEX)
             return
         plan, tables = found
         sources = open_sources(recipe)
@@ -130,17 +121,17 @@ class _Repairer:
         if built is not None:
             self._derived(recipe, plan, built)
         elif self.index is None:
-            self.done.cannot(INDEX, "cannot be written anew before every shard is restored")
+            self.done.cannot("cannot be written anew before every shard is restored", INDEX)
 
     def _known_hashes(self) -> dict[str, str]:
         """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
         if self.index is not None:
             return dict(self.index["files"])
-        seal = read_plan_metadata(self.out)
-        if not seal:
+        if not self.seal:
             return {}
-        known = {FOREGROUNDS: seal[FOREGROUNDS], BACKGROUNDS: seal[BACKGROUNDS], RECIPE: _sha256(seal[RECIPE].encode())}
-        return {**known, PLAN: self.out.sha256(PLAN)}
+        known = {name: self.seal[name] for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS)}
+        known[plan_tables.PLAN] = self.out.sha256(plan_tables.PLAN)
+        return {**known, RECIPE: _sha256(self.seal[RECIPE].encode())}
 
     def _damaged(self, name: str, known: Mapping[str, str]) -> bool:
         return name not in known or bool(check_hash(self.out, name, known[name]))
@@ -148,40 +139,37 @@ class _Repairer:
     def _recipe(self, known: Mapping[str, str]) -> LoadedRecipe | None:
         """Return the recipe, restored from the plan's metadata where it is damaged."""
         if RECIPE in known and self._damaged(RECIPE, known):
-            if self._damaged(PLAN, known):
+            if self._damaged(plan_tables.PLAN, known):
                 why = "cannot be restored, since the plan, which holds a copy, is damaged too: put the recipe back"
-                self.done.cannot(RECIPE, why)
+                self.done.cannot(why, RECIPE)
                 return None
-            self._write(RECIPE, read_plan_metadata(self.out)[RECIPE].encode())
+            self._write(RECIPE, self.seal[RECIPE].encode())
         try:
             return workspace.saved_recipe(self.out, self.base)
         except MattingDataError as error:
-            self.done.cannot(RECIPE, str(error))
+            self.done.cannot(str(error), RECIPE)
             return None
 
     def _plan(self, recipe: LoadedRecipe, known: Mapping[str, str]) -> tuple[Plan, dict[str, bytes]] | None:
         """Return the plan, and the tables of it that are to be written: only damaged tables need the inputs."""
-        damaged = [name for name in TABLES if self._damaged(name, known)]
+        damaged = [name for name in plan_tables.TABLES if self._damaged(name, known)]
         if not damaged:
-            return saved_plan(self.out), {}
+            return plan_tables.saved_plan(self.out), {}
         try:
-            appended = APPENDED in (self.index or {}) or APPENDED in read_plan_metadata(self.out)
+            appended = plan_tables.APPENDED in {**(self.index or {}), **self.seal}
             fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
             plan = scan_and_plan(recipe, open_sources(recipe), self.out, self.workers, fixed)
         except MattingDataError as error:
-            for name in damaged:
-                self.done.cannot(name, f"cannot be made again from the inputs: {error}")
+            self.done.cannot(f"cannot be made again from the inputs: {error}", *damaged)
             return None
-        made = {name: content for name, content in plan_files(plan, recipe.recipe).items() if name in damaged}
+        files = plan_tables.plan_files(plan, recipe.recipe)
+        made = {name: files[name] for name in damaged}
         others = [name for name, content in made.items() if name in known and _sha256(content) != known[name]]
-        for name in others:
-            self.done.cannot(name, "the inputs are no longer those it was made of: restore them")
+        self.done.cannot("the inputs are no longer those it was made of: restore them", *others)
         if not known:  # the inputs' tables at hand are all that speaks for the inputs being the same
-            at_hand = [name for name in (FOREGROUNDS, BACKGROUNDS) if self.out.exists(name)]
+            at_hand = [name for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS) if self.out.exists(name)]
             others = [name for name in at_hand if self.out.read(name) != made[name]]
-            why = "differs from what the inputs give, and neither plan nor index tells which holds"
-            for name in others:
-                self.done.cannot(name, why)
+            self.done.cannot("differs from what the inputs give, and neither plan nor index tells which holds", *others)
         return None if others else (plan, made)
 
     def _derived(self, recipe: LoadedRecipe, plan: Plan, built: BuiltShards) -> None:
@@ -197,14 +185,14 @@ class _Repairer:
         except (MattingDataError, OSError) as error:
             missing = []
             if self._damaged(ATTRIBUTION, known):
-                self.done.cannot(ATTRIBUTION, f"cannot be made again from the tables of the sources: {error}")
+                self.done.cannot(f"cannot be made again from the tables of the sources: {error}", ATTRIBUTION)
         for name, data in content.items():
             self._restore(name, data, known, "what it was made of has changed since")
         if self.index is not None:
             self._publication(dict(self.index), known)
         elif not self.done.problems:
             index = describe(recipe, plan, built, ledger, [*plan.notes, *missing])
-            names = [RECIPE, *plan_files(plan, recipe.recipe), *content]
+            names = [RECIPE, *plan_tables.plan_files(plan, recipe.recipe), *content]
             index["files"] = {name: self.out.sha256(name) for name in names}
             index["files"] |= self._publication(index, {})
             self.held()
@@ -233,7 +221,7 @@ class _Repairer:
         if known.get(name, sha256) == sha256:
             self._write(name, content)
         else:
-            self.done.cannot(name, otherwise)
+            self.done.cannot(otherwise, name)
 
     def _write(self, name: str, content: bytes) -> None:
         self.held()

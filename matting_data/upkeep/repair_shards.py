@@ -40,9 +40,9 @@ class Repair:
     repaired: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def cannot(self, file: str, why: str) -> None:
-        """Note that a file stays damaged."""
-        self.problems.append(Problem(file, why))
+    def cannot(self, why: str, *files: str) -> None:
+        """Note that files stay damaged."""
+        self.problems += [Problem(file, why) for file in files]
 
 
 @dataclass
@@ -116,12 +116,11 @@ class ShardRestorer:
             entry = self._entries.get(name, {})
             for file, sha256 in zip(files, (entry.get("sha256"), entry.get("manifest_sha256")), strict=True):
                 if sha256 is None or check_hash(self.out, file, sha256):
-                    self.done.cannot(file, self._why(made))
+                    self.done.cannot(self._why(made), file)
             return None
-        if self.index is None and read_commit(self.out, name, record) is not None:
-            for file in files:  # whole, but of other inputs or tools: not ours to replace
-                why = "was made of other inputs, or by other versions of the tools, than the plan is now: build anew"
-                self.done.cannot(file, why)
+        if self.index is None and read_commit(self.out, name, record) is not None:  # whole: not ours to replace
+            why = "was made of other inputs, or by other versions of the tools, than the plan is now: build anew"
+            self.done.cannot(why, *files)
             return None
         for file, sha256 in zip(files, (made.tar_sha256, made.manifest_sha256), strict=True):
             if check_hash(self.out, file, sha256):

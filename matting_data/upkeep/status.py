@@ -105,24 +105,18 @@ def status(out: Location) -> Status:
         raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
     plan = coming_plan(out)
     shards = _planned(plan)
-    times: dict[tuple[str, int], float] = {}
-    failed: Counter[str] = Counter()
-    lost: Counter[str] = Counter()
-    for name in out.files(STORED):  # of a store of layers
-        if name.endswith(".parquet"):
-            lost.update(reason for _, reason, _ in read_failures(out, name.removesuffix(".parquet")))
-    there = {name: info for folder in SPLITS for name, info in out.files(folder).items()}
-    for key in shards:
-        shard = shard_name(*key)
-        if manifest_name(shard) in there:
-            times[key] = there[manifest_name(shard)].modified
-            failed.update(reason for _, reason, _ in read_failures(out, shard))
-    planned, done = sum(shards.values()), sum(shards[key] for key in times)
+    there = {name: info.modified for folder in (*SPLITS, STORED) for name, info in out.files(folder).items()}
+    times = {shard: there[manifest_name(shard)] for shard in shards if manifest_name(shard) in there}
+    stored = [name.removesuffix(".parquet") for name in there if name.startswith(STORED) and name.endswith(".parquet")]
+    failed, lost = (
+        Counter(reason for shard in names for _, reason, _ in read_failures(out, shard)) for names in (times, stored)
+    )
+    planned, done = sum(shards.values()), sum(shards[shard] for shard in times)
     complete = plan is out and out.exists(INDEX) and len(times) == len(shards) and not building
     state = "building" if building else "complete" if complete else "interrupted"
     rate = None
     if started is not None:
-        rate = _rate([(moment, shards[key]) for key, moment in times.items() if moment >= started])
+        rate = _rate([(moment, shards[shard]) for shard, moment in times.items() if moment >= started])
     return Status(
         str(out),
         saved_recipe(out).recipe.name,
@@ -149,12 +143,12 @@ def watch(out: Location, interval: float) -> Iterator[Status]:
     yield found
 
 
-def _planned(out: Storage) -> dict[tuple[str, int], int]:
-    """Return the number of composites of each planned shard."""
+def _planned(out: Storage) -> dict[str, int]:
+    """Count the composites of each planned shard."""
     if not read_plan_metadata(out):  # before it is parsed
         raise DamageError(f"{out.label(PLAN)} is damaged: run 'mattingdata repair {out}'")
     table = pl.read_parquet(io.BytesIO(out.read(PLAN)), columns=["split", "shard"])
-    return {(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
+    return {shard_name(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
 
 
 def _unusable(out: Storage, table: str) -> dict[str, int]:
@@ -167,7 +161,7 @@ def _unusable(out: Storage, table: str) -> dict[str, int]:
 
 
 def _rate(commits: list[tuple[float, int]]) -> float | None:
-    """Return composites a second from the last commits, each (moment, composites)."""
+    """Measure composites a second over the last commits, each (moment, composites)."""
     recent = sorted(commits)[-_RECENT:]
     if len(recent) < 2:
         return None

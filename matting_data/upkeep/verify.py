@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from matting_data.errors import DamageError, RejectedInput
-from matting_data.planning.plan import Plan
-from matting_data.recipes.recipe_file import LoadedRecipe
-from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import Inputs, LayerInputs
@@ -97,36 +94,32 @@ def verify(out: Location, deep: bool, recompose: int, base: Path | None, workers
     return _recomposed(out, index, recompose, base, samples)
 
 
-def recomposed_members(row: Sample, plan: Plan, recipe: LoadedRecipe, inputs: Inputs) -> dict[str, bytes]:
-    """Make one composite again from `inputs`; return its members by name as in :data:`MEMBERS`."""
-    composite = next(c for c in plan.composites if c.key == row.key)
-    foreground = PlannedForeground.of(next(f for f in plan.foregrounds if f.id == row.foreground))
-    background = PlannedBackground.of(next(b for b in plan.backgrounds if b.id == row.background))
-    renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
-    rendered = renderer.render(composite, inputs.background(background))
-    return {member_of(field): content for field, content in rendered.members.items()}
-
-
 def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path | None, samples: int) -> Verification:
     recipe, plan = saved_recipe(out, base), saved_plan(out)
+    composites = {composite.key: composite for composite in plan.composites}
+    people, photos = plan.usable_foregrounds(), plan.usable_backgrounds()
+
+    def made_of(inputs: Inputs, row: Sample) -> dict[str, bytes]:
+        foreground = people[row.foreground]
+        renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
+        rendered = renderer.render(composites[row.key], inputs.background(photos[row.background]))
+        return {member_of(field): content for field, content in rendered.members.items()}
+
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
     rows.sort(key=lambda pair: derive_seed("verify", pair[1].key))
-    inputs = SourceInputs(open_sources(recipe), ColourCache(colour_store(out), keep=False))
+    sources = SourceInputs(open_sources(recipe), ColourCache(colour_store(out), keep=False))
     layers = LayerInputs(out) if index["store"] == "layers" else None
     problems: list[Problem] = []
     done, skipped = 0, ""
     for tar, row in rows[:count]:
         try:
-            made = recomposed_members(row, plan, recipe, inputs)
-        except (RejectedInput, OSError, StopIteration) as error:
+            made = made_of(sources, row)
+        except (RejectedInput, OSError, KeyError) as error:
             skipped = f"the sources are not at hand ({row.key}: {error})"
             continue
         done += 1
         try:
-            if layers:
-                stored = recomposed_members(row, plan, recipe, layers)
-            else:
-                stored = cut_members(row, MEMBERS, out.read(tar, *span(row)))
+            stored = made_of(layers, row) if layers else cut_members(row, MEMBERS, out.read(tar, *span(row)))
         except (DamageError, RejectedInput) as error:
             problems.append(Problem(tar, str(error)))
             continue
