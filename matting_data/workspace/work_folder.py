@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from matting_data.configuration import decoded
 from matting_data.errors import StorageError, UsageError
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
@@ -195,10 +196,7 @@ def save_recipe(out: Storage, recipe: LoadedRecipe) -> None:
 def stored_recipe(out: Location) -> Recipe:
     """Read the recipe of a dataset; UsageError where it is no recipe."""
     out = open_storage(out)
-    try:
-        return parse_recipe(out.read(RECIPE).decode(), out.label(RECIPE))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read the recipe {out.label(RECIPE)}: {error}") from None
+    return parse_recipe(decoded(out.read(RECIPE), f"the recipe {out.label(RECIPE)}"), out.label(RECIPE))
 
 
 def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
