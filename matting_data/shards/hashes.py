@@ -21,7 +21,11 @@ def check_hash(out: Storage, name: str, sha256: str | None, size: int | None = N
     try:
         if size is not None and (found := out.info(name).size) != size:
             return [Problem(name, f"has {found} bytes instead of {size}")]
-        return [] if sha256 in (None, out.sha256(name)) else [Problem(name, "its bytes are not those that were written")]
+        return (
+            []
+            if sha256 is None or out.sha256(name) == sha256
+            else [Problem(name, "its bytes are not those that were written")]
+        )
     except MissingFileError:
         return [Problem(name, "is missing")]
     except StorageError as error:
