@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from matting_data.errors import nearest
+from matting_data.running.memory_at_start import require_memory
 
 from .logs import with_log_options
 
@@ -47,6 +48,8 @@ class VerbGroup(SuggestingGroup):
         """Import a verb; None where `cmd_name` is not one."""
         if cmd_name not in self.short_helps:
             return None
+        if not ctx.resilient_parsing:
+            require_memory()
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
         command.short_help = self.short_helps[cmd_name]
         return with_log_options(command)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from matting_data.errors import MattingDataError
+from matting_data.errors import MattingDataError, wants_memory
 from matting_data.version import __version__
 
 from .groups import VerbGroup
@@ -82,7 +82,12 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if wants_memory(error):
+            sentence = "not enough memory: run the same command again with fewer --workers, or raise its limit"
+            click.echo(f"mattingdata: {sentence} ({type(error).__name__}: {error})".splitlines()[0], err=True)
+            ENDS.error(sentence)
+            sys.exit(1)
         traceback.print_exc()
         click.echo(
             "mattingdata: this is an error of mattingdata, not of your input: please report it with the lines above"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -37,12 +38,24 @@ def read_preset(folder: str, name: str) -> str:
 def read_document(name: str, kind: str, presets: Sequence[str]) -> str:
     """Read a file that is not a preset; raise a UsageError that names the presets if it cannot be read."""
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "it is not UTF-8 text"
+        data = Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "unreadable"
         raise UsageError(
-            f"no {kind} {name!r} ({reason}): name a YAML file, or a preset ({', '.join(presets)})"
+            f"no {kind} {name!a} ({reason}): name a YAML file, or a preset ({', '.join(presets)})"
             f"{nearest(name, presets)}"
+        ) from None
+    return decoded(data, f"the {kind} {name}")
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Decode a text file; a UsageError that calls it `name` and says where it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{name} is not UTF-8 text (byte 0x{data[error.start]:02x} at line {line}): save it as UTF-8"
         ) from None
 
 
@@ -63,55 +76,59 @@ def parse_mapping(text: str, name: str, kind: str = "recipe", remedy: str = "") 
     UsageError
         It is not YAML, holds a key twice, or no keys.
     """
-    try:
-        document = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
-        raise UsageError(f"{name} is not a {kind}: {problem}{where}") from None
-    except RecursionError:
-        raise UsageError(f"{name} is not a {kind}: it is nested too deeply") from None
+    document = _parsed(text, f"{name} is not a {kind}: ")
     if not isinstance(document, dict):
         raise UsageError(f"{name} is not a {kind}: it holds no keys; {remedy}")
     return document
 
 
-def apply_override(document: dict[str, Any], override: str, example: str = "composites.crop=random") -> None:
-    """Apply one ``dotted.key=value`` in place; UsageError where it has no value or no place."""
-    key, separator, text = override.partition("=")
-    if not separator or not key.strip():
-        raise UsageError(f"--set {override!r} has no value: write it as KEY=VALUE, for instance {example}")
+def _parsed(text: str, failure: str, remedy: str = "") -> Any:
+    """Parse YAML; a UsageError of `failure`, the problem with its place, and `remedy`."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {override!r}: {text!r} is not a YAML value; quote it") from None
-    *parents, last = key.strip().split(".")
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two of escapes beyond Unicode
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise UsageError(f"{failure}{problem}{where}{remedy}") from None
+    except RecursionError:
+        raise UsageError(f"{failure}it is nested too deeply{remedy}") from None
+
+
+def apply_override(document: dict[str, Any], override: str, example: str = "composites.crop=random") -> None:
+    """Apply one ``dotted.key=value`` in place; list entries are ``sources[0]`` or ``sources.0``.
+
+    Raises
+    ------
+    UsageError
+        It has no value or no place.
+    """
+    key, separator, text = override.partition("=")
+    said = f"--set {shown(override)}"
+    if not separator or not key.strip():
+        raise UsageError(f"{said} has no value: write it as KEY=VALUE, for instance {example}")
+    value = _parsed(text, f"{said}: {shown(text)} is not a YAML value (", "); quote it")
+    *parents, last = _INDEX.sub(r".\1", key.strip()).split(".")
     node: Any = document
     for part in parents:
-        node = _child(node, part, override)
-    if isinstance(node, list):
-        node[_position(node, last, override)] = value
-    elif isinstance(node, dict):
-        node[last] = value
-    else:
-        raise UsageError(f"--set {override!r}: {parents[-1]!r} is a value, not a group of keys; set it directly")
+        place = _place(node, part, said)
+        if isinstance(node, dict) and node.get(place) is None:
+            node[place] = {}
+        node = node[place]
+        if not isinstance(node, (dict, list)):
+            raise UsageError(f"{said}: {part!r} is a value, not a group of keys; set it directly")
+    node[_place(node, last, said)] = value
 
 
-def _child(node: Any, part: str, override: str) -> Any:
-    if isinstance(node, list):
-        return node[_position(node, part, override)]
-    child = node.setdefault(part, {})
-    if child is None:
-        child = node[part] = {}
-    if not isinstance(child, (dict, list)):
-        raise UsageError(f"--set {override!r}: {part!r} is a value, not a group of keys; set it directly")
-    return child
+_INDEX = re.compile(r"\[(-?\w+)\]", re.ASCII)
+"""The place of a list's entry as messages write it."""
 
 
-def _position(node: list[Any], part: str, override: str) -> int:
-    if not (part.isascii() and part.isdecimal()) or int(part) >= len(node):
-        raise UsageError(f"--set {override!r}: the list has entries 0 to {len(node) - 1}, not {part!r}")
+def _place(node: dict[str, Any] | list[Any], part: str, said: str) -> str | int:
+    if isinstance(node, dict):
+        return part
+    if not re.fullmatch("[0-9]{1,9}", part) or int(part) >= len(node):
+        raise UsageError(f"{said}: the list has entries 0 to {len(node) - 1}, not {shown(part)}")
     return int(part)
 
 
@@ -170,7 +187,7 @@ def _sentence(kind: Any, document: object, error: ValidationError) -> str:
         known = _keys(kind, place[:-1])
         if place[-1] in known:
             return f"{where!r} does not go with its 'kind'"
-        return f"unknown key {where!r}{nearest(str(place[-1]), known)}"
+        return f"unknown key {shown(where)}{nearest(str(place[-1]), known)}"
     if type_ == "union_tag_not_found":
         place = (*place, finding["ctx"]["discriminator"].strip("'"))
     if type_ in (*_ABSENT, "union_tag_not_found"):
@@ -235,13 +252,43 @@ def _parts(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML would silently keep the last."""
+_KINDS = {
+    "int": "number",
+    "float": "number",
+    "timestamp": "date",
+    "bool": "truth value",
+    "str": "text of whole characters",
+}
+"""What messages call the tags of YAML."""
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses what YAML would pass on as a traceback, or silently.
+
+    Values that do not look like their tag (``2025-02-30``, ``0x_``, a number of 5,000 digits), halves of characters,
+    and a key given twice, of which YAML would keep the last.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Build a value; an error of YAML where a scalar is not what its tag says."""
+        if not isinstance(node, yaml.ScalarNode):
+            return super().construct_object(node, deep)
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, int):
+                str(value)  # refused above a number of digits, which messages could not show
+            elif isinstance(value, str):
+                value.encode()
+            return value
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            kind = _KINDS.get(node.tag.rpartition(":")[2], "value")
+            problem = f"{shown(node.value)} cannot be read as a {kind} (quote text)"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping whose keys are all different."""
         seen: set[Any] = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
                 raise yaml.constructor.ConstructorError(

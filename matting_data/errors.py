@@ -7,6 +7,7 @@ mattingdata, never a mistake of its user.
 from __future__ import annotations
 
 import difflib
+import errno
 import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -75,6 +76,18 @@ class OutOfMemoryError(MattingDataError):
     """A worker asked for more memory than there is; what was finished before stays valid."""
 
     exit_code = 1
+
+
+def wants_memory(error: BaseException) -> bool:
+    """Tell whether an error, of whatever library, means that there was not enough memory."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, ImportError) and ("failed to map segment" in text or "annot allocate memory" in text))
+        or (isinstance(error, RuntimeError) and "can't start new thread" in text)
+        or (type(error).__module__ == "cv2" and "Insufficient memory" in text)
+    )
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from matting_data.building.finish import finish, used_backgrounds
-from matting_data.building.scan_and_plan import scan_and_plan
-from matting_data.building.staging import settle, unstage
-from matting_data.building.strategies import choose_strategy
+from matting_data.building.staging import unstage
+from matting_data.building.strategies import planned
 from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
 from matting_data.recipes.recipe_file import LoadedRecipe
@@ -20,11 +19,9 @@ from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import Workers
 from matting_data.shards.commit import Failures
 from matting_data.shards.names import SPLITS, shard_name
-from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
-from matting_data.workspace.plan_tables import refuse_older_format
 
 _LOG = logging.getLogger(__package__)
 
@@ -77,13 +74,8 @@ def build(
     """
     out = open_storage(out)
     with workspace.locked(out) as held:
-        refuse_older_format(out)
-        settle(out)
-        strategy = choose_strategy(recipe, out, append, failures.retry)
-        sources = open_sources(recipe)
-        plan = scan_and_plan(recipe, sources, out, workers, strategy.fixed)
+        strategy, sources, plan = planned(recipe, out, workers, append, failures.retry)
         _LOG.info("%s: %d composites planned", out, len(plan.composites))
-        strategy.accept(plan)
         strategy.begin(plan)
         remove_other_shards(out, SPLITS, {shard_name(split, number) for split, number in plan.shards()})
         inputs = SourceInputs(sources, ColourCache(workspace.colour_store(out)))

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from matting_data.building.ledger import make_ledger, summarise
-from matting_data.building.scan_and_plan import scan_and_plan
+from matting_data.building.strategies import planned
 from matting_data.errors import RejectedInput
 from matting_data.planning.plan import Plan
 from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.composites import ForegroundRenderer
+from matting_data.rendering.make_shards import plan_shards
+from matting_data.rendering.sample_shards import BuildShard
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.seeds import derive_seed
+from matting_data.shards.names import shard_name
 from matting_data.shards.writer import MemorySink, ShardWriter
-from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, open_storage
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
@@ -37,11 +39,13 @@ class Estimate:
     name : str
         Of the recipe.
     composites, foregrounds, backgrounds : dict
-        Numbers by split.
+        Numbers by split, of the whole dataset that the build leaves.
     shards : int
-        Tars to write.
+        Its tars.
+    there : int
+        Shards of these that are in `out` already and stay as they are.
     bytes, seconds : int, float
-        Extrapolated from composites made in memory, with this many `workers`.
+        What the others take, extrapolated from composites made in memory, with this many `workers`.
     ledger : dict
         Summaries as in ``dataset.json``, for the inputs.
     notes : tuple of str
@@ -53,6 +57,7 @@ class Estimate:
     foregrounds: dict[str, int]
     backgrounds: dict[str, int]
     shards: int
+    there: int
     bytes: int
     seconds: float
     workers: int
@@ -68,22 +73,29 @@ class Estimate:
         ]
         lines += ledger_lines(self.ledger)
         lines += [f"note: {note}" for note in self.notes]
+        if self.there:
+            lines.append(f"{self.there} of {self.shards} shards are there already and stay as they are")
         lines.append(
-            f"about {self.bytes / 1e9:.2f} GB in {self.shards} shards, "
+            f"about {self.bytes / 1e9:.2f} GB in {self.shards - self.there} shards, "
             f"about {self.seconds / 60:.1f} minutes with {self.workers} workers"
         )
         return lines
 
 
-def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
-    """Check the inputs, make the plan, and measure a few composites; `out` gets check results only."""
+def estimate(recipe: LoadedRecipe, out: Location, workers: int, append: bool = False) -> Estimate:
+    """Check the inputs, make the plan of a build into `out`, and measure a few composites.
+
+    `out` gets check results only. What the build would refuse is refused here; `append` as of
+    :func:`matting_data.building.build.build`.
+    """
     out = open_storage(out)
     with workspace.locked(out):
-        sources = open_sources(recipe)
-        plan = scan_and_plan(recipe, sources, out, workers)
+        _, sources, plan = planned(recipe, out, workers, append, retry=True)
+        task = BuildShard(out, recipe.recipe, SourceInputs(sources, ColourCache(workspace.colour_store(out))))
+        finished = {shard.name for shard in plan_shards(plan) if task.finished(shard, keep_failed=False)}
         inputs = SourceInputs(sources, ColourCache(workspace.colour_store(out)))
         size, seconds = _measure(recipe.recipe, plan, inputs)
-    count = len(plan.composites)
+    count = sum(shard_name(c.split, c.shard) not in finished for c in plan.composites)
     ledger = make_ledger(plan, [])
     return Estimate(
         name=recipe.recipe.name,
@@ -91,6 +103,7 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
         foregrounds={s: len({c.foreground for c in plan.composites if c.split == s}) for s in ("train", "test")},
         backgrounds={s: len({c.background for c in plan.composites if c.split == s}) for s in ("train", "test")},
         shards=len(plan.shards()),
+        there=len(finished),
         bytes=round(size * count),
         seconds=round(seconds * count / workers, 1),
         workers=workers,

@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from matting_data.building import refusals
-from matting_data.building.staging import stage, unstage
+from matting_data.building.scan_and_plan import scan_and_plan
+from matting_data.building.staging import settle, stage, unstage
 from matting_data.planning.extension import Fixed
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, parse_recipe
+from matting_data.running.executor import Workers
 from matting_data.shards.index import INDEX
 from matting_data.shards.names import RECIPE
+from matting_data.sources.opened import Sources, open_sources
 from matting_data.storage import Storage
 from matting_data.workspace import work_folder as workspace
-from matting_data.workspace.plan_tables import APPENDED, read_plan_metadata, save_plan, saved_plan
+from matting_data.workspace.plan_tables import APPENDED, read_plan_metadata, refuse_older_format, save_plan, saved_plan
 
 
 @dataclass
@@ -96,6 +99,37 @@ plan contradicts what is there; nothing has been written yet. `begin` readies th
 on is continued by the same command. `put_tables` puts recipe and tables in their places once all shards are there, and
 gives the SHA-256 of each by its name.
 """
+
+
+def planned(
+    recipe: LoadedRecipe, out: Storage, workers: Workers, append: bool, retry: bool
+) -> tuple[Strategy, Sources, Plan]:
+    """Check the inputs and decide what a build into `out` makes, without writing any of it.
+
+    Parameters
+    ----------
+    append, retry : bool
+        As of :func:`choose_strategy`.
+
+    Returns
+    -------
+    Strategy, Sources, Plan
+        How to build it, the recipe's sources, opened, and all composites, those that are there included.
+
+    Raises
+    ------
+    UsageError
+        The build would be refused.
+    DamageError
+        A table of the earlier plan cannot be read.
+    """
+    refuse_older_format(out)
+    settle(out)
+    strategy = choose_strategy(recipe, out, append, retry)
+    sources = open_sources(recipe)
+    plan = scan_and_plan(recipe, sources, out, workers, strategy.fixed)
+    strategy.accept(plan)
+    return strategy, sources, plan
 
 
 def choose_strategy(recipe: LoadedRecipe, out: Storage, append: bool, retry: bool) -> Strategy:

@@ -131,13 +131,17 @@ def choose_foregrounds(foregrounds: Sequence[CheckedForeground], recipe: Recipe)
     rules = recipe.foregrounds
     people = reject_duplicates(foregrounds, rules.duplicate_distance)
     people = split_foregrounds(people, rules.split, rules.same_person_distance, recipe.seed)
-    usable = [record for record in people if record.state == "ok"]
-    if not usable:
-        reasons = Counter(record.reason for record in people)
+    require_usable(people)
+    require_expected([record for record in people if record.state == "ok"], rules.expect)
+    return people
+
+
+def require_usable(foregrounds: Sequence[CheckedForeground]) -> None:
+    """Raise UsageError when no foreground can be used; say why."""
+    if not any(record.state == "ok" for record in foregrounds):
+        reasons = Counter(record.reason for record in foregrounds)
         found = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "the folders hold none"
         raise UsageError(f"no foreground can be used ({found}): correct foregrounds.sources in the recipe")
-    require_expected(usable, rules.expect)
-    return people
 
 
 def require_enough_found(people: Sequence[CheckedForeground], photos: int, recipe: Recipe) -> None:

@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from matting_data.configuration import decoded
 from matting_data.errors import UsageError, nearest
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.storage.atomic import write_bytes
@@ -130,12 +131,12 @@ def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decisi
 def read(path: Path) -> list[Decision]:
     """Read a file of overrides; none where there is no file yet. UsageError where it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(f"cannot read the overrides {path}: {error}") from None
-    return parse(text, str(path))
+    return parse(decoded(data, f"the overrides {path}"), str(path))
 
 
 def append(path: Path, decisions: Sequence[Decision]) -> list[Decision]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from matting_data.configuration import apply_override, parse_mapping, preset_names, read_preset, validated
+from matting_data.configuration import apply_override, decoded, parse_mapping, preset_names, read_preset, validated
 from matting_data.errors import UsageError
 from matting_data.recipes.recipe import Recipe
 
@@ -20,6 +21,8 @@ BUNDLED = "sample"
 """The recipe that needs no input."""
 
 _FOLDER = "recipes"
+
+_VARIABLE = re.compile(r"\$(\{[^{}]*\}|[A-Za-z_]\w*)", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,13 +43,30 @@ class LoadedRecipe:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def resolve(self, path: str) -> Path:
-        """Return a path of the recipe as the file system knows it; UsageError where no path can look like that."""
+        """Return a path of the recipe as the file system knows it.
+
+        Raises
+        ------
+        UsageError
+            No path can look like that, or it is not there and names a variable.
+        """
         try:
             resolved = (self.base / Path(path).expanduser()).resolve()
-            resolved.exists()
+            there = resolved.exists()
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(f"the recipe's path {path!a} cannot be used: {error}; correct it") from None
+        if not there:
+            refuse_variables(path)
         return resolved
+
+
+def refuse_variables(path: str) -> None:
+    """Raise UsageError when a path names a variable of the shell: the recipe's hash is of what is written."""
+    if variable := _VARIABLE.search(path):
+        raise UsageError(
+            f"the recipe's path {path!a} names the variable {variable[0]}, and recipes do not expand variables: "
+            "write the path out, or give it with --set, where the shell expands it"
+        )
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
@@ -57,7 +77,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
     path : Path or None
         A YAML file, or the bare name of a bundled recipe such as ``safe-net``.
     overrides : sequence of str
-        ``dotted.key=value`` with a YAML value; list entries by position (``foregrounds.sources.0.root=people``).
+        ``dotted.key=value`` with a YAML value; list entries by position (``foregrounds.sources[0].root=people``).
 
     Raises
     ------
@@ -102,8 +122,8 @@ def _read(path: Path) -> tuple[str, str, Path]:
         raise UsageError(f"the recipe {str(path)!a} cannot be used: {error}") from None
     if is_file:
         try:
-            return path.name, path.read_text(encoding="utf-8"), path.resolve().parent
-        except (OSError, UnicodeDecodeError) as error:
+            return path.name, decoded(path.read_bytes(), f"the recipe {path}"), path.resolve().parent
+        except OSError as error:
             raise UsageError(f"cannot read the recipe {path}: {error}") from None
     if path.parent == Path() and path.name.removesuffix(".yaml") in preset_names(_FOLDER):
         return _read_bundled(path.name.removesuffix(".yaml"))

@@ -118,8 +118,13 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
 
 def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
     """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`checked_table`."""
+    return from_table(stored_table(out, name, record), record)
+
+
+def stored_table(out: Storage, name: str, record: type) -> pl.DataFrame:
+    """Read what :func:`read_stored` makes records of."""
     source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
-    return from_table(checked_table(source, record, out.label(name)), record)
+    return checked_table(source, record, out.label(name))
 
 
 def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: str = _BUILD_AGAIN) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from matting_data.planning.plan import require_usable
 from matting_data.planning.selection import reject_duplicates
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.checked import CheckedForeground
@@ -56,9 +57,17 @@ def _row(r: CheckedForeground) -> dict[str, Any]:
 
 
 def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> ForegroundReport:
-    """Check every foreground of a recipe; results are kept in `out` for the build."""
+    """Check every foreground of a recipe; results are kept in `out` for the build.
+
+    Raises
+    ------
+    UsageError
+        There is not a single one to check.
+    """
     rules = recipe.recipe.foregrounds
     with workspace.locked(out):
         colours = workspace.colour_store(out)
         records = scan_foregrounds(rules, open_foregrounds(recipe), workspace.work_folder(out), workers, colours)
+    if not records:
+        require_usable(records)
     return ForegroundReport(reject_duplicates(records, rules.duplicate_distance))

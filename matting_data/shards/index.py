@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matting_data.errors import DamageError, UsageError
+from matting_data.errors import DamageError, MattingDataError, UsageError
 from matting_data.records.format_1 import FORMAT_1
-from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
-from matting_data.storage import Location, MissingFileError, open_storage
+from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
+from matting_data.storage import Location, MissingFileError, Storage, open_storage
 
 FORMAT = "mattingdata/2"
 INDEX = "dataset.json"
@@ -60,11 +60,7 @@ def read_index(out: Location) -> dict[str, Any]:
     try:
         data = out.read(INDEX)
     except MissingFileError:
-        if out.exists(RECIPE):
-            raise DamageError(
-                f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it"
-            ) from None
-        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote") from None
+        raise no_index(out) from None
     path = out.label(INDEX)
     try:
         index = json.loads(data)
@@ -84,6 +80,13 @@ def read_index(out: Location) -> dict[str, Any]:
             f"{path} was not written by mattingdata: it lacks what builds write, or names files that none does"
         )
     return dict(index)
+
+
+def no_index(out: Storage) -> MattingDataError:
+    """Say why there is no index: a build was begun and is unfinished, or there is no dataset at all."""
+    if out.exists(RECIPE) or out.exists(MARK):
+        return DamageError(f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it")
+    return UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
 
 
 def _well_formed(index: Mapping[str, Any]) -> bool:

@@ -6,6 +6,9 @@ from matting_data.records.codes import Split
 
 RECIPE = "recipe.yaml"
 
+MARK = ".work/CACHEDIR.TAG"
+"""Says that a build began here, and to backup programs that ``.work`` can be made again (bford.info/cachedir)."""
+
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 BACKGROUNDS = "backgrounds"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.recipes.recipe_file import LoadedRecipe, refuse_variables
 from matting_data.storage import FileInfo, Storage, open_storage
 
 
@@ -73,11 +73,14 @@ def source_path(recipe: LoadedRecipe, path: str) -> SourcePath:
     Raises
     ------
     UsageError
-        No path can look like that, or the URL's protocol is unknown.
+        No path can look like that, it names a variable, or the URL's protocol is unknown.
     MissingExtraError
         The package that reads it is not installed.
     """
-    return _opened(path) if "://" in path else recipe.resolve(path)
+    if "://" not in path:
+        return recipe.resolve(path)
+    refuse_variables(path)
+    return _opened(path)
 
 
 @lru_cache(maxsize=64)

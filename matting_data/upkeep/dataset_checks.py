@@ -22,11 +22,11 @@ from matting_data.imaging.decode import decode
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
-from matting_data.records.tables import read_stored
+from matting_data.records.tables import from_table, read_stored, stored_table
 from matting_data.shards.hashes import Problem, check_hash
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
 from matting_data.shards.names import BACKGROUNDS
-from matting_data.shards.reader import all_entries, read_manifest, read_members
+from matting_data.shards.reader import all_entries, read_members
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input
 from matting_data.storage import LocalStorage, MissingFileError, Storage
@@ -39,11 +39,16 @@ _IGNORED = {"dataset.json", "audit.json", "filter.json", "reasons.png", ".work"}
 
 @dataclass
 class VerifyShard:
-    """The task of verifying one shard of samples or of stored backgrounds: hashes always, every member when `deep`."""
+    """The task of verifying one shard of samples or of stored backgrounds.
+
+    The manifest is hashed always, the tar unless `quick`, which compares its length only; its members are read when
+    `deep`.
+    """
 
     out: Storage
     deep: bool
     layers: bool = False
+    quick: bool = False
 
     def files(self, entry: Mapping[str, Any]) -> Iterator[Path]:
         """Yield tar and manifest of an index entry, where they lie in a folder."""
@@ -59,20 +64,21 @@ class VerifyShard:
                 with suppress(MissingFileError):
                     tar = stack.enter_context(self.out.fetched(entry["tar"]))
             place, name = (self.out, entry["tar"]) if tar is None else (LocalStorage(tar.parent), tar.name)
-            found = check_hash(place, name, entry["sha256"], entry["bytes"])
+            found = check_hash(place, name, None if self.quick else entry["sha256"], entry["bytes"])
             problems += [Problem(entry["tar"], problem.what) for problem in found]
             if problems:
                 return [], problems  # what was altered is not worth reading, nor safe to
             if entry["tar"].startswith(f"{BACKGROUNDS}/"):
                 keys: list[str] = []
-                stored = read_stored(self.out, entry["manifest"], StoredBackground)
+                stored = read_stored(self.out, entry["manifest"], StoredBackground) if tar else []
                 wrong = check_tar(tar, stored, ("background",), _check_background)
             else:
-                rows = read_manifest(self.out, entry)
-                keys = [row.key for row in rows]
-                if len(rows) != entry["num_samples"]:
-                    what = f"has {len(rows)} rows, the index says {entry['num_samples']}"
+                table = stored_table(self.out, entry["manifest"], Sample)
+                keys = table["key"].to_list()
+                if len(keys) != entry["num_samples"]:
+                    what = f"has {len(keys)} rows, the index says {entry['num_samples']}"
                     problems = [Problem(entry["manifest"], what)]
+                rows = from_table(table, Sample) if tar else []
                 samples = list({row.foreground: row for row in rows}.values()) if self.layers else rows
                 wrong = check_tar(tar, samples, LAYER_MEMBERS if self.layers else MEMBERS, check_sample)
             return keys, problems + [Problem(entry["tar"], what) for what in wrong]
@@ -106,7 +112,7 @@ def check_tables(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
     problems += _unknown_files(out, index)
     if problems:
         return problems
-    planned = {row.key for row in read_stored(out, "plan.parquet", PlannedComposite)}
+    planned = set(stored_table(out, "plan.parquet", PlannedComposite)["key"])
     for name, summary in index["ledger"].items():
         file = f"ledger/{name}.parquet"
         rows = read_stored(out, file, LedgerRow)

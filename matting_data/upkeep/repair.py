@@ -28,7 +28,7 @@ from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.make_shards import BuiltShards
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.hashes import check_hash
-from matting_data.shards.index import INDEX, read_index, write_index
+from matting_data.shards.index import INDEX, no_index, read_index, write_index
 from matting_data.shards.names import RECIPE
 from matting_data.sources.opened import open_backgrounds, open_sources
 from matting_data.storage import Location, Storage, open_storage
@@ -65,12 +65,14 @@ def repair(out: Location, base: Path | None, workers: int) -> Repair:
     ------
     UsageError
         There is no dataset.
+    DamageError
+        No build of it came as far as a plan.
     StorageError
         A build is writing to it, or the disk refuses.
     """
     out = open_storage(out)
-    if not out.names() or not workspace.is_ours(out):
-        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
+    if not workspace.is_ours(out) or not any(out.exists(name) for name in (INDEX, RECIPE, plan_tables.PLAN)):
+        raise no_index(out)
     with workspace.locked(out) as held:
         plan_tables.refuse_older_format(out)
         try:

@@ -11,18 +11,24 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from matting_data.building.staging import coming_plan
-from matting_data.errors import DamageError, UsageError
+from matting_data.errors import DamageError
 from matting_data.records.tables import PARQUET_ERRORS
 from matting_data.shards.commit import read_failures
-from matting_data.shards.index import INDEX
+from matting_data.shards.index import INDEX, no_index
 from matting_data.shards.names import BACKGROUNDS as STORED
 from matting_data.shards.names import SPLITS, manifest_name, shard_name
 from matting_data.storage import Location, MissingFileError, Storage, open_storage
 from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_plan_metadata
-from matting_data.workspace.work_folder import locked_since, saved_recipe
+from matting_data.workspace.work_folder import locked_since, saved_recipe, was_begun
 
 _RECENT = 20
 """Commits that the rate is measured over."""
+
+
+_WITHOUT_PLAN = {
+    "checking": "checking inputs; there is no plan yet",
+    "begun": "inputs were checked, perhaps not all; there is no plan yet: run 'mattingdata build' to continue",
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class Status:
     dataset, name : str
         Its folder and its recipe's name.
     state : str
-        ``complete``, ``building`` or ``interrupted``; ``checking`` while inputs are checked, before there is a plan.
+        ``complete``, ``building`` or ``interrupted``; before there is a plan, ``checking`` while inputs are checked,
+        and ``begun`` when nobody does any more.
     shards_done, shards : int
         Committed, and planned.
     composites_done, composites : int
@@ -66,8 +73,8 @@ class Status:
 
     def lines(self) -> list[str]:
         """Say it in lines for people."""
-        if self.state == "checking":
-            return [f"{self.dataset}: checking inputs; there is no plan yet"]
+        if self.state in _WITHOUT_PLAN:
+            return [f"{self.dataset}: {_WITHOUT_PLAN[self.state]}"]
         share = self.composites_done / self.composites if self.composites else 1.0
         lines = [
             f"{self.dataset}: {self.name}, {self.state}",
@@ -99,10 +106,10 @@ def status(out: Location) -> Status:
     out = open_storage(out)
     started = locked_since(out)
     building = started is not None
-    if not out.exists(PLAN):
-        if building:
-            return Status(str(out), "", "checking")
-        raise UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
+    if not out.exists(PLAN) and not out.exists(INDEX):
+        if not building and not was_begun(out):
+            raise no_index(out)
+        return Status(str(out), "", "checking" if building else "begun")
     plan = coming_plan(out)
     shards = _planned(plan)
     there = {name: info.modified for folder in (*SPLITS, STORED) for name, info in out.files(folder).items()}

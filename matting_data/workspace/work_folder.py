@@ -15,21 +15,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from matting_data.errors import StorageError, UsageError
+from matting_data.configuration import decoded
+from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
 from matting_data.records.self_hashed import checked_metadata
-from matting_data.shards.index import INDEX
-from matting_data.shards.names import BACKGROUNDS, RECIPE, SPLITS
+from matting_data.shards.index import INDEX, no_index
+from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
 from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
 from matting_data.storage.atomic import remove_leftovers, write_bytes
 from matting_data.storage.file_lock import file_is_locked, file_lock
 from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 
 WORK = ".work"
-
-_MARK_NAME = f"{WORK}/CACHEDIR.TAG"
-"""Says that the folder is ours, and to backup programs that it can be made again (bford.info/cachedir)."""
 
 _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
@@ -46,7 +44,7 @@ def work_folder(out: Location) -> Path:
 def witness(out: Storage) -> Iterator[Path]:
     """Yield a file that whoever sees the folder of `out` finds there; none where it is no folder."""
     if isinstance(out, LocalStorage):
-        yield out.path / _MARK_NAME
+        yield out.path / MARK
 
 
 def colour_store(out: Location) -> Storage:
@@ -76,12 +74,12 @@ def locked(out: Location) -> Iterator[Held]:
     if not isinstance(out, LocalStorage):
         # whoever shares the user's cache is held off without a doubt
         with file_lock(work_folder(out) / "lock", busy), object_lock(out) as held:
-            out.write(_MARK_NAME, _MARK_TEXT)
+            out.write(MARK, _MARK_TEXT)
             yield held
         return
     _refuse_links(out.path)
     with file_lock(out.path / LOCK, busy):
-        out.write(_MARK_NAME, _MARK_TEXT)
+        out.write(MARK, _MARK_TEXT)
         _remove_leftovers(out.path)
         try:
             yield lambda: None  # the kernel takes it from nobody
@@ -120,22 +118,27 @@ def refuse_foreign(out: Storage) -> None:
         raise StorageError(f"cannot use --out {out.name!a}: {error}; choose another --out") from None
     if is_file:
         raise UsageError(f"--out {out} is a file: name a folder")
-    if names and not is_ours(out) and not (names == {WORK} and _just_begun(out)):
+    if names and not was_begun(out):
         place = "an empty or new folder" if out.local else "a new prefix"
         raise UsageError(f"{out} is not empty and holds no mattingdata dataset: name {place}")
+
+
+def was_begun(out: Storage) -> bool:
+    """Tell whether a build, or a check of inputs, began in `out`, however far it came."""
+    return is_ours(out) or (out.names() == {WORK} and _just_begun(out))
 
 
 def _just_begun(out: Storage) -> bool:
     """Tell whether `.work` holds no more than a build leaves that was killed before it could set its mark."""
     return all(
-        name.startswith(_MARK_NAME) or (name == LOCK and not (out.local and info.size))
+        name.startswith(MARK) or (name == LOCK and not (out.local and info.size))
         for name, info in out.files(WORK, deep=True).items()
     )
 
 
 def is_ours(out: Storage) -> bool:
     """Tell whether mattingdata made a dataset: by its mark, its index, or its plan; a recipe alone proves nothing."""
-    if out.exists(_MARK_NAME):
+    if out.exists(MARK):
         return True
     with suppress(ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
         if str(json.loads(_content(out, INDEX))["format"]).startswith("mattingdata/"):
@@ -195,10 +198,7 @@ def save_recipe(out: Storage, recipe: LoadedRecipe) -> None:
 def stored_recipe(out: Location) -> Recipe:
     """Read the recipe of a dataset; UsageError where it is no recipe."""
     out = open_storage(out)
-    try:
-        return parse_recipe(out.read(RECIPE).decode(), out.label(RECIPE))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read the recipe {out.label(RECIPE)}: {error}") from None
+    return parse_recipe(decoded(out.read(RECIPE), f"the recipe {out.label(RECIPE)}"), out.label(RECIPE))
 
 
 def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
@@ -213,10 +213,14 @@ def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
     ------
     UsageError
         `out` holds no dataset.
+    DamageError
+        It is unfinished, or lacks its recipe.
     """
     out = open_storage(out)
     if not out.exists(RECIPE):
-        raise UsageError(f"{out} holds no dataset: it has no {RECIPE}; name the folder that 'mattingdata build' wrote")
+        if out.exists(INDEX):
+            raise DamageError(f"{out.label(RECIPE)} is missing: run 'mattingdata repair {out}'")
+        raise no_index(out)
     recipe = stored_recipe(out)
     if base is None:
         try:

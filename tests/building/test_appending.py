@@ -18,6 +18,7 @@ import matting_data
 from matting_data.building import build as module
 from matting_data.building import strategies
 from matting_data.building.build import BuildResult, build
+from matting_data.building.estimate import estimate
 from matting_data.errors import UsageError
 from matting_data.recipes.decisions import Decision
 from matting_data.recipes.decisions import append as decide
@@ -54,6 +55,57 @@ def grow(project: Project) -> None:
     project.add_person(31)
     project.add_photo(40)
     project.recipe["composites"]["per_foreground"] = 4
+
+
+def more_people(project: Project) -> None:
+    for number in range(30, 37):
+        project.add_person(number)
+
+
+def more_photographs(project: Project) -> None:
+    for number in range(40, 46):
+        project.add_photo(number)
+
+
+def more_composites(project: Project) -> None:
+    project.recipe["composites"]["per_foreground"] = 5
+
+
+def nothing(project: Project) -> None:
+    del project
+
+
+@pytest.mark.parametrize("change", [nothing, grow, more_people, more_photographs, more_composites])
+@pytest.mark.parametrize("append", [False, True], ids=["continue", "append"])
+def test_a_plan_promises_what_the_build_then_makes(project: Project, change: Any, append: bool) -> None:
+    if append:
+        project.build()
+    change(project)
+    before = shards(project.out) if append else {}
+    promised = estimate(project.load(), project.out, 1, append)
+    assert (shards(project.out) if append else {}) == before
+    index = build(project.load(), project.out, 1, append=append).index
+    made = {split: entry["num_samples"] for split, entry in index["splits"].items()}
+    assert promised.composites == made
+    assert promised.foregrounds == {split: entry["num_foregrounds"] for split, entry in index["splits"].items()}
+    assert promised.backgrounds == {split: entry["num_backgrounds"] for split, entry in index["splits"].items()}
+    assert promised.ledger == {name: index["ledger"][name] for name in ("foregrounds", "backgrounds")}
+    after = shards(project.out)
+    assert promised.shards == sum(name.endswith(".tar") for name in after)
+    assert promised.there == sum(name.endswith(".tar") and after[name] == before[name] for name in before)
+    assert (promised.bytes == 0) == (promised.shards == promised.there)
+    again = estimate(project.load(), project.out, 1, append)
+    assert (again.there, again.bytes) == (again.shards, 0)
+
+
+def test_a_plan_is_refused_as_the_build_would_be(finished: Project) -> None:
+    grow(finished)
+    said = []
+    for command in (estimate, build):
+        with pytest.raises(UsageError) as caught:
+            command(finished.load(), finished.out, 1)
+        said.append(str(caught.value))
+    assert said[0] == said[1] and said[0].endswith("or, if it only asks for more, add --append")
 
 
 @pytest.fixture

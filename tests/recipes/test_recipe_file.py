@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matting_data.configuration import apply_override
 from matting_data.recipes.recipe import (
     AdaptiveTrimap,
     DimTrimap,
@@ -42,6 +44,16 @@ def test_overrides_reach_new_keys_existing_ones_and_list_entries_in_their_order(
         ("bundled", None, ""),
         ("folder", "a=b", "CC0"),
     ]
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=3), st.sampled_from(["[{}]", ".{}"]))
+def test_an_entry_of_a_list_is_named_with_brackets_or_a_dot(places: list[int], form: str) -> None:
+    document: dict[str, Any] = {"a": [[[{}, {}, {}] for _ in range(3)] for _ in range(3)]}
+    apply_override(document, f"a{''.join(form.format(place) for place in places)}=x")
+    node: Any = document["a"]
+    for place in places:
+        node = node[place]
+    assert node == "x"
 
 
 def test_the_bundled_sample_is_what_is_loaded_without_a_path_and_by_its_name(

@@ -8,6 +8,7 @@ import pytest
 
 from matting_data.errors import UsageError
 from matting_data.recipes.recipe_file import load
+from matting_data.sources.opened import open_sources
 from tests.support.synthetic import RECIPE, write
 
 
@@ -190,8 +191,70 @@ def test_what_is_no_recipe_is_one_sentence(tmp_path: Path, content: bytes, sente
 
 
 def test_a_recipe_of_other_bytes_than_utf8_is_named(tmp_path: Path) -> None:
-    message = mistake(tmp_path, b"name: \xff\xfe\n")
-    assert message.startswith(f"cannot read the recipe {tmp_path / 'r.yaml'}: ")
+    for content, byte, line in (
+        (RECIPE.encode() + "# café\n".encode("latin-1"), "e9", RECIPE.count("\n") + 1),
+        (RECIPE.encode("utf-16"), "ff", 1),
+    ):
+        assert mistake(tmp_path, content) == (
+            f"the recipe {tmp_path / 'r.yaml'} is not UTF-8 text (byte 0x{byte} at line {line}): save it as UTF-8"
+        )
+
+
+def test_a_recipe_may_begin_with_the_mark_of_utf8(tmp_path: Path) -> None:
+    assert load(write(tmp_path / "r.yaml", RECIPE.encode("utf-8-sig"))).recipe.name == "x"
+
+
+SCALARS = {
+    "2025-02-30": "'2025-02-30' cannot be read as a date",
+    "2025-01-01T25:00:00Z": "'2025-01-01T25:00:00Z' cannot be read as a date",
+    "0x_": "'0x_' cannot be read as a number",
+    "0b_": "'0b_' cannot be read as a number",
+    "!!timestamp x": "'x' cannot be read as a date",
+    "!!bool maybe": "'maybe' cannot be read as a truth value",
+    '!!int ""': "'' cannot be read as a number",
+    "!!float 1:2:x": "'1:2:x' cannot be read as a number",
+    '"\\ud800"': "'\\ud800' cannot be read as a text of whole characters",
+    '"\\U0011ffff"': "not valid YAML",
+    '"\\Uffffffff"': "not valid YAML",
+    "!!map x": "expected a mapping node, but found scalar",
+    "1" * 5000: "11' cannot be read as a number",
+    "0x" + "f" * 5000: "ff' cannot be read as a number",
+    "1:" * 3000 + "1": ":1' cannot be read as a number",
+}
+
+
+@pytest.mark.parametrize("value", SCALARS, ids=lambda value: value[:20])
+def test_a_value_that_is_not_what_it_looks_like_is_one_sentence(tmp_path: Path, value: str) -> None:
+    for message in (mistake(tmp_path, f"{RECIPE}seed: {value}\n"), mistake(tmp_path, RECIPE, f"seed={value}")):
+        assert SCALARS[value] in message and len(message) < 600
+
+
+@pytest.mark.parametrize("text", ["[", "{a: "])
+def test_values_nested_too_deeply_are_one_sentence(tmp_path: Path, text: str) -> None:
+    assert "it is nested too deeply" in mistake(tmp_path, f"{RECIPE}seed: {text * 20_000}")
+    message = mistake(tmp_path, RECIPE, f"seed={text * 20_000}")
+    assert message.endswith("is not a YAML value (it is nested too deeply); quote it") and len(message) < 400
+    assert "unknown key" in mistake(tmp_path, RECIPE, f"{'a.' * 20_000}a=1")
+
+
+@pytest.mark.parametrize("path", ["$MISSING/people", "${MISSING}/people", "/data/$USER", "memory://$BUCKET/people"])
+def test_a_path_that_names_a_variable_says_that_recipes_expand_none(tmp_path: Path, path: str) -> None:
+    text = RECIPE.replace("root: people", f"root: '{path}'")
+    loaded = load(write(tmp_path / "r.yaml", text.encode()))
+    with pytest.raises(UsageError) as caught:
+        open_sources(loaded)
+    variable = next(part for part in path.split("/") if "$" in part)
+    assert str(caught.value) == (
+        f"the recipe's path {path!r} names the variable {variable}, and recipes do not expand variables: "
+        "write the path out, or give it with --set, where the shell expands it"
+    )
+
+
+def test_a_folder_that_is_called_like_a_variable_is_used(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path / "r.yaml", RECIPE.encode()))
+    (tmp_path / "$RECYCLE").mkdir()
+    assert loaded.resolve("$RECYCLE") == tmp_path / "$RECYCLE"
+    assert loaded.resolve("costs_5$") == tmp_path / "costs_5$"
 
 
 @pytest.mark.parametrize(
@@ -210,11 +273,27 @@ def test_yaml_that_would_make_objects_is_refused_and_does_nothing(tmp_path: Path
     [
         ("seed", "--set 'seed' has no value: write it as KEY=VALUE, for instance composites.crop=random"),
         ("=3", "--set '=3' has no value: write it as KEY=VALUE, for instance composites.crop=random"),
-        ("seed=[", "--set 'seed=[': '[' is not a YAML value; quote it"),
+        (
+            "seed=[",
+            "--set 'seed=[': '[' is not a YAML value (expected the node content, but found '<stream end>' at line 1, "
+            "column 2); quote it",
+        ),
         ("name.x=1", "--set 'name.x=1': 'name' is a value, not a group of keys; set it directly"),
         (
             "foregrounds.sources.5.root=q",
             "--set 'foregrounds.sources.5.root=q': the list has entries 0 to 0, not '5'",
+        ),
+        (
+            "foregrounds.sources[-1].root=q",
+            "--set 'foregrounds.sources[-1].root=q': the list has entries 0 to 0, not '-1'",
+        ),
+        (
+            "trimap.test.kernel.x=1",
+            "r.yaml: the key 'trimap.test.kind' is missing: choose 'dim', 'fixed' or 'adaptive'",
+        ),
+        (
+            "foregrounds.sources[0].root.x.y=1",
+            "--set 'foregrounds.sources[0].root.x.y=1': 'root' is a value, not a group of keys; set it directly",
         ),
         ("foregrounds.sources.x=1", "--set 'foregrounds.sources.x=1': the list has entries 0 to 0, not 'x'"),
         (

@@ -13,6 +13,7 @@ import pytest
 from matting_data.errors import DamageError
 from matting_data.upkeep.dataset_checks import check_planes
 from matting_data.upkeep.verify import Verification, verify
+from tests.support.commands import RunCommand
 from tests.support.projects import Project
 
 
@@ -100,6 +101,64 @@ def test_absent_sources_are_said_and_are_no_damage(built: Path, tmp_path: Path) 
     result = check(built)
     assert result.recomposed == 0 and not result.problems
     assert "the sources are not at hand" in result.skipped
+
+
+@pytest.mark.parametrize("side", ["people", "photos"])
+def test_an_altered_source_is_said_and_decides_the_exit_code(project: Project, command: RunCommand, side: str) -> None:
+    project.build()
+    path = project.add_person(0) if side == "people" else project.add_photo(0)
+    content = path.read_bytes()
+    path.write_bytes(content + b"\0")
+    code, out, _ = command("verify", project.out, "--recompose", 18, "--workers", 1)
+    assert code == 1
+    assert out.count(f": {path.name} is no longer the file that was checked") >= 1 and "a source was altered: " in out
+    result = check(project.out, recompose=18)
+    assert result.altered and not result.problems and result.recomposed + len(result.altered) == 18
+    path.write_bytes(content)
+    assert command("verify", project.out, "--recompose", 18, "--workers", 1)[0] == 0
+    path.unlink()
+    assert command("verify", project.out, "--recompose", 18, "--workers", 1)[0] == 0  # not at hand is no alteration
+
+
+class Reads:
+    """Counts the bytes that are hashed or fetched of tars."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from matting_data.storage import LocalStorage
+
+        self.names: list[str] = []
+        for method in ("sha256", "fetched", "read"):
+            real = getattr(LocalStorage, method)
+            monkeypatch.setattr(LocalStorage, method, self.noting(real))
+
+    def noting(self, real: Callable[..., object]) -> Callable[..., object]:
+        def note(storage: object, name: str, *others: object) -> object:
+            self.names.append(name)
+            return real(storage, name, *others)
+
+        return note
+
+
+def test_a_quick_look_reads_no_tar_and_finds_what_lengths_and_tables_tell(
+    built: Path, command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = Reads(monkeypatch)
+    quick = ("verify", built, "--quick", "--workers", 1)
+    code, out, _ = command(*quick)
+    assert (code, "18 samples, sound; 0 recomposed" in out) == (0, True), out
+    assert not [name for name in reads.names if name.endswith(".tar")]
+    tar, table = built / "train/000000.tar", built / "train/000000.parquet"
+    content = tar.read_bytes()
+    tar.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    assert command(*quick)[0] == 0  # a flipped bit takes a reading of the tar
+    assert command("verify", built, "--hash-only", "--workers", 1)[0] == 1
+    tar.write_bytes(content[:-1])
+    assert command(*quick)[0] == 1
+    tar.unlink()
+    assert command(*quick)[0] == 1
+    tar.write_bytes(content)
+    table.write_bytes(table.read_bytes()[:-1] + b"x")
+    assert command(*quick)[0] == 1
 
 
 def test_a_dataset_without_its_work_folder_recomposes_from_a_given_base(project: Project) -> None:

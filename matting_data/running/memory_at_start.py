@@ -1,0 +1,63 @@
+"""Whether a limit of memory (``ulimit -v``, ``ulimit -d``) leaves enough to start.
+
+Libraries that meet such a limit while they are loaded end the process by a signal, or wait for ever, and no handler
+sees anything of it. So where there is a limit, a process of its own loads them first, with some less than the limit.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from matting_data.errors import OutOfMemoryError
+
+_AMPLE = 16 << 30
+"""Bytes from which on nothing is tried: more address space than loading takes on any machine."""
+
+_HEADROOM = 512 << 20
+"""Bytes that are to be left once everything is loaded; with a few hundred less, workers have been seen to hang."""
+
+_TRIAL = f"""
+import resource
+for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+    soft, hard = resource.getrlimit(kind)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(kind, (max(0, soft - {_HEADROOM}), hard))
+try:
+    import cv2, numba, onnxruntime, polars, pydantic, scipy.ndimage, simplejpeg
+    polars.DataFrame({{"a": [2, 1]}}).lazy().sort("a").collect()
+except ModuleNotFoundError:
+    pass  # not for want of memory
+"""
+
+
+def require_memory() -> None:
+    """Raise OutOfMemoryError where a limit that a user has set leaves too little memory to start."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    kinds = {"v": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}
+    limits = {option: resource.getrlimit(kind)[0] for option, kind in kinds.items()}
+    limits = {option: limit for option, limit in limits.items() if 0 <= limit < _AMPLE}
+    if limits and not _loads():
+        set_ = " and ".join(f"'ulimit -{option} {limit >> 10}'" for option, limit in limits.items())
+        raise OutOfMemoryError(
+            f"{set_} leaves too little memory to start (in kB): raise the limit, for instance to 4000000"
+        )
+
+
+def _loads() -> bool:
+    try:
+        return (
+            subprocess.run(
+                [sys.executable, "-c", _TRIAL],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=30,
+            ).returncode
+            == 0
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
