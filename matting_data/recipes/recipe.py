@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from matting_data.configuration import STRICT, explained
 from matting_data.recipes.recipe_backgrounds import Backgrounds, BackgroundSource
-from matting_data.recipes.recipe_parts import Name, require_for_layout
+from matting_data.recipes.recipe_parts import Name, Profile, require_for_layout
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -44,6 +44,8 @@ class ForegroundSource:
         images are photographs, and trusts cut-outs.
     opaque_from : int
         Alpha at or above this level becomes 255; for mattes whose solid parts are 250 to 254.
+    profile : {"to_srgb", "ignore"}
+        What is done with the colours of images that carry a colour profile other than sRGB, such as Display P3.
     """
 
     layout: Literal["pairs", "rgba", "bundled"]
@@ -56,6 +58,7 @@ class ForegroundSource:
     license: str = ""
     colour: Literal["auto", "estimate", "as_is"] = "auto"
     opaque_from: Annotated[int, Field(ge=128, le=255)] = 255
+    profile: Profile = "to_srgb"
 
     def __post_init__(self) -> None:
         """Refuse a layout whose folders are not given."""

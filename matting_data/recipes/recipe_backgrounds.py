@@ -13,7 +13,7 @@ from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.polygon_evidence import SunPolicy
 from matting_data.recipes.licenses import allowed_licenses
-from matting_data.recipes.recipe_parts import Name, require_for_layout
+from matting_data.recipes.recipe_parts import Name, Profile, require_for_layout
 
 _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "folder": (("root",), ()),
@@ -53,6 +53,8 @@ class BackgroundSource:
         Which of the ten; the first by default.
     license : str
         Licence of its photographs where no table gives one.
+    profile : {"to_srgb", "ignore"}
+        As for foregrounds.
     """
 
     layout: Literal["folder", "bundled", "openimages", "sun"]
@@ -65,6 +67,7 @@ class BackgroundSource:
     partitions: str | None = None
     partition: Annotated[int, Field(ge=1, le=10)] | None = None
     license: str = ""
+    profile: Profile = "to_srgb"
 
     def __post_init__(self) -> None:
         """Refuse a layout without its folders, or with another's."""

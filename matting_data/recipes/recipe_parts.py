@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
+
+Profile = Literal["to_srgb", "ignore"]
+"""Whether colours are converted to sRGB from another profile that a file carries, or taken as they are stored."""
 
 
 def require_for_layout(

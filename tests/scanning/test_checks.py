@@ -19,11 +19,11 @@ from matting_data.records.found import FoundBackground, FoundForeground
 from matting_data.scanning.checks import (
     check_background,
     check_foreground,
-    is_binary,
     require_side,
     require_usable_matte,
     with_detection,
 )
+from matting_data.scanning.matte_warnings import is_binary
 from matting_data.sources.find_backgrounds import BackgroundInput
 from matting_data.sources.find_foregrounds import ForegroundInput
 from matting_data.sources.inputs import InputFile
