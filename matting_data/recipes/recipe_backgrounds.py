@@ -13,7 +13,7 @@ from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.polygon_evidence import SunPolicy
 from matting_data.recipes.licenses import allowed_licenses
-from matting_data.recipes.recipe_parts import Name, Profile, require_for_layout
+from matting_data.recipes.recipe_parts import Name, Profile, converts_profiles, require_for_layout
 
 _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "folder": (("root",), ()),
@@ -67,7 +67,7 @@ class BackgroundSource:
     partitions: str | None = None
     partition: Annotated[int, Field(ge=1, le=10)] | None = None
     license: str = ""
-    profile: Profile = "to_srgb"
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         """Refuse a layout without its folders, or with another's."""
@@ -75,6 +75,11 @@ class BackgroundSource:
         require_for_layout(self, *_LAYOUTS[self.layout], keys)
         if self.partition is not None and self.partitions is None:
             raise ValueError("'partition' is a number of an official partition: give their folder as 'partitions'")
+
+    @property
+    def converts_profiles(self) -> bool:
+        """Whether colours become sRGB."""
+        return converts_profiles(self)
 
 
 @dataclass(frozen=True, config=STRICT)

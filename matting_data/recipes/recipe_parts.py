@@ -12,6 +12,12 @@ Profile = Literal["to_srgb", "ignore"]
 """Whether colours are converted to sRGB from another profile that a file carries, or taken as they are stored."""
 
 
+def converts_profiles(source: Any) -> bool:
+    """Tell whether a source's colours become sRGB; by default the bundled sample's stay as they are."""
+    default = "ignore" if source.layout == "bundled" else "to_srgb"
+    return (source.profile or default) == "to_srgb"
+
+
 def require_for_layout(
     source: Any, required: tuple[str, ...], optional: tuple[str, ...], keys: tuple[str, ...]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +15,18 @@ _BINARY_SOFT_SHARE = 0.05
 _NEAR = 8
 """Levels next to 0 and to 255 that compression as JPEG makes of them."""
 
-_NOISE_RATIO = 3.0
-"""Pixels of such levels over those in between."""
+_REACH = 2
+"""Pixels from an edge within which such levels are its own ends."""
+
+_NOISE_ON_BOTH_SIDES = 0.1
+"""Nearly clear, and as many nearly opaque pixels beyond that reach, over the length of the outline.
+
+Of 72 clean mattes of cut-outs and rendered people none has more than 0.01, kept as JPEG of quality 75 to 95 none less
+than 0.15.
+"""
+
+_UNSOLID = 4.0
+"""The same for both together: whole areas that are not quite 0 or 255."""
 
 _MULTIPLIED = 2
 """Levels by which resizing and compression let colours exceed their alpha."""
@@ -48,11 +59,18 @@ def is_binary(alpha: NDArray[np.uint8]) -> bool:
 
 
 def is_noisy(alpha: NDArray[np.uint8]) -> bool:
-    """Tell whether a matte has far more pixels next to 0 and 255 than soft ones, as those kept as JPEG have."""
-    counts = np.bincount(alpha.ravel(), minlength=256)
-    near = int(counts[1 : _NEAR + 1].sum() + counts[255 - _NEAR : 255].sum())
-    between = int(counts[_NEAR + 1 : 255 - _NEAR].sum())
-    return near > _NOISE_RATIO * max(between, _outline(alpha))
+    """Tell whether levels next to 0 and 255 lie away from every edge.
+
+    JPEG scatters them over the blocks of 8×8 pixels that an edge crosses; solid parts of 250 to 254 are full of them.
+    """
+    between = (alpha > _NEAR) & (alpha < 255 - _NEAR)
+    border = cv2.morphologyEx((alpha >= 128).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    side = 2 * _REACH + 1
+    apart = soft_pixels(alpha) & (cv2.dilate(between.astype(np.uint8) | border, np.ones((side, side), np.uint8)) == 0)
+    clear = int((apart & (alpha < 128)).sum())
+    opaque = int(apart.sum()) - clear
+    outline = _outline(alpha)
+    return min(clear, opaque) > _NOISE_ON_BOTH_SIDES * outline or clear + opaque > _UNSOLID * outline
 
 
 def is_premultiplied(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bool:

@@ -86,7 +86,7 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
                 outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
                 found.append(BackgroundInput(outside, InputFile(opened.images)))
             else:
-                found.append(BackgroundInput(record, opened.file(record), source.profile == "to_srgb"))
+                found.append(BackgroundInput(record, opened.file(record), source.converts_profiles))
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 

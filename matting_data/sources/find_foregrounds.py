@@ -92,7 +92,7 @@ def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[Foregr
             detail=detail,
         )
         matte = alpha_root / alpha if alpha_root and alpha else None
-        found.append(ForegroundInput(record, root / (image or ""), matte, source.profile == "to_srgb"))
+        found.append(ForegroundInput(record, root / (image or ""), matte, source.converts_profiles))
     return found
 
 
