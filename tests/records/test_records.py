@@ -20,7 +20,7 @@ from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample
-from matting_data.records.tables import from_table, read_table, to_table, write_table
+from matting_data.records.tables import from_table, read_table, to_table, write_parquet, write_table
 from tests.support.synthetic import write
 
 KINDS = [CheckedForeground, JudgedBackground, PlannedComposite, Sample, LedgerRow]
@@ -99,3 +99,13 @@ def test_a_missing_damaged_or_foreign_file_is_damage_in_one_sentence(tmp_path: P
         assert message.startswith(f"{path} cannot be read (")
         assert message.endswith("): run 'mattingdata build' again")
         assert "\n" not in message
+
+
+def test_tables_of_versions_before_a_column_came_are_read_without_it(tmp_path: Path) -> None:
+    table = to_table([CheckedForeground("s-a", "s", "a.png")], CheckedForeground)
+    path = tmp_path / "foregrounds.parquet"
+    write_parquet(path, table.drop("profile"))
+    assert read_table(path, CheckedForeground) == [CheckedForeground("s-a", "s", "a.png")]
+    write_parquet(path, table.drop("fingerprint"))
+    with pytest.raises(DamageError):
+        read_table(path, CheckedForeground)
