@@ -34,7 +34,7 @@ class ToSrgb:
 
     def convert(self, image: Image.Image) -> NDArray[np.uint8]:
         """Convert an image of this `mode` to H×W×3 uint8."""
-        return np.asarray(ImageCms.applyTransform(image, self._transform), np.uint8)
+        return np.array(ImageCms.applyTransform(image, self._transform), np.uint8)  # asarray would be read-only
 
 
 @lru_cache(maxsize=32)
