@@ -127,11 +127,11 @@ def _decoded(data: bytes, max_pixels: int, srgb: bool, profile: bytes | None = N
                     raise RejectedInput("wrong_mode", f"pixels of mode {image.mode} (32 bits) have no agreed range")
                 profile = profile or image.info.get("icc_profile")
                 way = to_srgb(profile) if srgb and profile else None
-                pixels, name = _stored_pixels(data, image), None
-                if pixels is None and way is not None and way.mode == image.mode == "CMYK":
+                stored = _stored_pixels(data, image)
+                if stored is None and way is not None and way.mode == image.mode == "CMYK":
                     pixels, name = way.convert(image), way.name
                 else:
-                    pixels, name = _in_srgb(_pillow_pixels(image) if pixels is None else pixels, way)
+                    pixels, name = _in_srgb(_pillow_pixels(image) if stored is None else stored, way)
                 orientation = _orientation(data, image)
                 kind = image.format or "unknown"
                 return Raster(_oriented(pixels, orientation), kind, image.mode, orientation, name)

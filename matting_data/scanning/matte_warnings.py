@@ -64,9 +64,9 @@ def is_noisy(alpha: NDArray[np.uint8]) -> bool:
     JPEG scatters them over the blocks of 8×8 pixels that an edge crosses; solid parts of 250 to 254 are full of them.
     """
     between = (alpha > _NEAR) & (alpha < 255 - _NEAR)
-    border = cv2.morphologyEx((alpha >= 128).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    side = 2 * _REACH + 1
-    apart = soft_pixels(alpha) & (cv2.dilate(between.astype(np.uint8) | border, np.ones((side, side), np.uint8)) == 0)
+    border = cv2.morphologyEx((alpha >= 128).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    reach = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
+    apart = soft_pixels(alpha) & (cv2.dilate((between | border).astype(np.uint8), reach) == 0)
     clear = int((apart & (alpha < 128)).sum())
     opaque = int(apart.sum()) - clear
     outline = _outline(alpha)

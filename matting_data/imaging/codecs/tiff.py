@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from matting_data.errors import MissingExtraError, RejectedInput
@@ -18,6 +17,10 @@ from matting_data.imaging.codecs.jpeg import decode_jpeg
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _UNSIGNED = 1
+
+_WHITE_IS_0, _BLACK_IS_0, _RGB = 0, 1, 2
+
+_SEPARATE = 2
 
 _ORIENTATION, _PROFILE = 274, 34675
 
@@ -60,6 +63,8 @@ def decode_deep_tiff(data: bytes, max_pixels: int) -> DeepTiff | None:
     """
     if not data.startswith(_MAGIC):
         return None
+    import tifffile  # takes a fifth of a second, and few files need it
+
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
         page: Any = file.pages.first
@@ -96,18 +101,18 @@ def _is_exact_in_pillow(page: Any) -> bool:
     bits, samples = page.bitspersample, page.samplesperpixel
     if not isinstance(bits, int) or bits > 16 or page.sampleformat != _UNSIGNED:
         return True  # Pillow says what cannot be read
-    planar = samples > 1 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+    planar = samples > 1 and page.planarconfig == _SEPARATE
     if bits <= 8:
         return not planar
-    return bits == 16 and samples == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK and page.fillorder == 1
+    return bits == 16 and samples == 1 and page.photometric == _BLACK_IS_0 and page.fillorder == 1
 
 
 def _colours(page: Any) -> str:
     """Return ``L``, ``LA``, ``RGB`` or ``RGBA``; RejectedInput ``wrong_mode`` for other colours."""
     photometric, samples = page.photometric, page.samplesperpixel
-    gray = photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    gray = photometric in (_WHITE_IS_0, _BLACK_IS_0)
     needed = 1 if gray else 3
-    if not (gray or photometric == tifffile.PHOTOMETRIC.RGB) or samples < needed:
+    if not (gray or photometric == _RGB) or samples < needed:
         name = getattr(photometric, "name", photometric)
         raise RejectedInput("wrong_mode", f"a TIFF of {name} colours with {page.bitspersample} bits is not read")
     has_alpha = samples > needed and next(iter(page.extrasamples), None) != _UNSPECIFIED
@@ -141,10 +146,10 @@ def _require_sound_segments(page: Any, data: bytes) -> None:
 
 def _pixels(page: Any, samples: NDArray[Any], colours: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
     height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
-    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and count > 1:
+    if page.planarconfig == _SEPARATE and count > 1:
         samples = np.moveaxis(samples.reshape(count, height, width), 0, -1)
     samples = _full_range(samples.reshape(height, width, count), page.bitspersample)
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+    if page.photometric == _WHITE_IS_0:
         samples = np.concatenate([np.iinfo(samples.dtype).max - samples[..., :1], samples[..., 1:]], axis=2)
     base = 1 if colours.startswith("L") else 3
     pixels = samples[..., :base]
@@ -158,11 +163,10 @@ def _pixels(page: Any, samples: NDArray[Any], colours: str) -> NDArray[np.uint8]
 
 def _full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Stretch samples of `bits` bits to the whole range of their 8 or 16, rounded."""
-    kind, whole = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
-    if bits in (8, 16):
-        return samples.astype(kind, copy=False)  # native byte order
-    top = (1 << bits) - 1
-    return ((samples.astype(np.uint64) * whole + top // 2) // top).astype(kind)
+    if bits not in (8, 16):
+        top, whole = (1 << bits) - 1, 255 if bits < 8 else 65535
+        samples = (samples.astype(np.uint64) * whole + top // 2) // top
+    return samples.astype(np.uint8) if bits <= 8 else samples.astype(np.uint16)
 
 
 def _straight(colours: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
