@@ -82,7 +82,7 @@ class BackgroundEntries:
     def _photo(self, record: JudgedBackground) -> NDArray[np.uint8]:
         try:
             data = read_input(self._sources[record.source].file(record))
-            return load_background(data, rotation=record.rotation)
+            return load_background(data, rotation=record.rotation, srgb=bool(record.profile))
         except (RejectedInput, StopIteration, OSError):
             if self._layers is None or record.state != "ok":
                 raise RejectedInput("not_at_hand", f"{record.path} cannot be read") from None

@@ -111,7 +111,8 @@ def reasons_sheet(
         tiles = []
         for record in records[:examples]:
             try:
-                picture = load_background(read_input(sources[record.source].file(record)), rotation=record.rotation)
+                data = read_input(sources[record.source].file(record))
+                picture = load_background(data, rotation=record.rotation, srgb=bool(record.profile))
             except RejectedInput:
                 continue
             score = "" if record.score is None else f"{record.score:.3f} "

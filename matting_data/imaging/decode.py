@@ -1,7 +1,7 @@
 """Decoding by content: what the bytes say they are, never what the file name says.
 
-JPEG goes to libjpeg-turbo (simplejpeg), 8- and 16-bit PNG to OpenCV, all else and every odd case to Pillow.
-EXIF orientation is applied here, so that no caller ever sees an unrotated image.
+JPEG goes to libjpeg-turbo (simplejpeg), PNG without a palette to OpenCV, TIFF beyond 8 bits to tifffile, all else and
+every odd case to Pillow. EXIF orientation is applied here, so that no caller ever sees an unrotated image.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from matting_data.errors import RejectedInput
+from matting_data.imaging.codecs import png
+from matting_data.imaging.codecs.colour_profile import ToSrgb, to_srgb
+from matting_data.imaging.codecs.formats import box_format, decoder_names
+from matting_data.imaging.codecs.jpeg import decode_jpeg
+from matting_data.imaging.codecs.tiff import decode_deep_tiff
 
 MAX_PIXELS = 100_000_000
 """Default limit on width x height before anything is decompressed."""
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
-"""Formats of photographs and mattes. Pillow knows more, among them EPS, which it hands to Ghostscript to run."""
-
 _ORIENTATION_TAG = 0x0112
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _GRAY_TOLERANCE = 8
+_JPEG_COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
 _DAMAGE = (
-    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error,
+    AttributeError,
 )  # fmt: skip
-"""What Pillow's plug-ins raise on damaged files."""
+"""What Pillow's plug-ins and tifffile raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,15 @@ class Raster:
         Pillow's name of the stored pixel mode (``RGB``, ``L``, ``P``, ``CMYK``, ``I;16``, ...).
     orientation : int
         The EXIF orientation that was applied, 1 to 8.
+    profile : str or None
+        The name of the embedded colour profile from which the colours were converted to sRGB; None where none was.
     """
 
     pixels: Pixels
     format: str
     mode: str
     orientation: int
+    profile: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,7 +71,7 @@ class Raster:
         return self.pixels.shape[1], self.pixels.shape[0]
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, srgb: bool = False) -> Raster:
     """Decode an image file held in memory.
 
     Parameters
@@ -75,6 +80,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
         The file; its format is found from its content.
     max_pixels : int
         Images with more pixels are refused from their header alone (decompression bombs).
+    srgb : bool
+        Convert the colours of a file with an embedded profile other than sRGB, which makes 16 bits 8; mattes have
+        no colours and are never converted.
 
     Returns
     -------
@@ -84,37 +92,62 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
     Raises
     ------
     RejectedInput
-        ``too_large``, ``unreadable`` (unknown, truncated or damaged) or ``wrong_mode`` (32-bit and float pixels).
+        ``too_large``, ``unreadable`` (unknown, truncated or damaged, or its decoder is not installed) or
+        ``wrong_mode`` (32-bit and float pixels).
     """
+    try:
+        return _decoded(data, max_pixels, srgb)
+    except RejectedInput as problem:
+        if problem.reason != "unreadable" or not png.is_png(data):
+            raise
+        lean = png.pixels_only(data)
+        if lean == data:
+            raise
+    # odd metadata, or more of it than a decoder allows, is no damage
+    return _decoded(lean, max_pixels, srgb, png.colour_profile(data) if srgb else None)
+
+
+def _decoded(data: bytes, max_pixels: int, srgb: bool, profile: bytes | None = None) -> Raster:
     if not data:
         raise RejectedInput("unreadable", "the file is empty")
+    formats = decoder_names(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            if (deep := decode_deep_tiff(data, max_pixels)) is not None:
+                way = to_srgb(deep.profile) if srgb and deep.profile else None
+                pixels, name = _in_srgb(deep.pixels, way)
+                return Raster(_oriented(pixels, deep.orientation), "TIFF", deep.mode, deep.orientation, name)
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 width, height = image.size
                 if width * height > max_pixels:
                     raise RejectedInput("too_large", f"{width}×{height} has more than {max_pixels:,} pixels")
-                if image.mode in ("I", "F"):
+                if image.mode in ("I", "F") and (image.format, image.mode) != ("PPM", "I"):
                     raise RejectedInput("wrong_mode", f"pixels of mode {image.mode} (32 bits) have no agreed range")
-                pixels = _fast_pixels(data, image)
-                if pixels is None:
-                    pixels = _pillow_pixels(image)
+                profile = profile or image.info.get("icc_profile")
+                way = to_srgb(profile) if srgb and profile else None
+                stored = _stored_pixels(data, image)
+                if stored is None and way is not None and way.mode == image.mode == "CMYK":
+                    pixels, name = way.convert(image), way.name
+                else:
+                    pixels, name = _in_srgb(_pillow_pixels(image) if stored is None else stored, way)
                 orientation = _orientation(data, image)
-                raster = Raster(_oriented(pixels, orientation), image.format or "unknown", image.mode, orientation)
+                kind = image.format or "unknown"
+                return Raster(_oriented(pixels, orientation), kind, image.mode, orientation, name)
     except Image.DecompressionBombError:
         raise RejectedInput("too_large", "the header claims more pixels than any photograph has") from None
     except UnidentifiedImageError:
-        raise RejectedInput("unreadable", "the content is of no known image format") from None
+        known = {"HEIF": "HEIC", "AVIF": "AVIF"}.get(box_format(data) or "")
+        what = f"the {known} content is damaged" if known else "the content is of no known image format"
+        raise RejectedInput("unreadable", what) from None
     except _DAMAGE as error:
         raise RejectedInput("unreadable", f"{type(error).__name__}: {error}") from None
-    return raster
 
 
 def decode_rgb_jpeg(data: bytes) -> NDArray[np.uint8] | None:
-    """Return the stored pixels, H×W×3 uint8, of what is known to be an RGB JPEG; None where Pillow has to judge it."""
-    return _turbo(data, "RGB")
+    """Return the stored pixels, H×W×3 uint8, of what is known to be an RGB JPEG; None where Pillow has to read it."""
+    return decode_jpeg(data, "RGB")
 
 
 def to_rgb8(raster: Raster) -> NDArray[np.uint8]:
@@ -173,37 +206,58 @@ def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _fast_pixels(data: bytes, image: Image.Image) -> Pixels | None:
-    if image.format == "JPEG" and image.mode == "RGB":
-        return decode_rgb_jpeg(data)
-    if image.format == "JPEG" and image.mode == "L":
-        gray = _turbo(data, "GRAY")
-        return None if gray is None else gray[..., 0]
-    if image.format == "PNG" and data.startswith(_PNG_SIGNATURE) and b"IEND" in data[-16:]:
-        # colour type 0, 2, 4, 6 at 8 or 16 bits; palettes, tRNS and low depths are left to Pillow
-        depth, colour_type = data[24], data[25]
-        if depth in (8, 16) and colour_type in (0, 2, 4, 6) and "transparency" not in image.info:
-            how = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-            decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), how)
-            if decoded is None:  # Pillow checks no CRC and would return damaged pixels
-                raise RejectedInput("unreadable", "the PNG data is damaged")
-            if decoded.ndim == 3:
-                code = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
-                decoded = cv2.cvtColor(decoded, code)
-            return decoded
-    return None
+def _stored_pixels(data: bytes, image: Image.Image) -> Pixels | None:
+    """Return the pixels of a JPEG or PNG from the decoder that is strict about damage; None where Pillow decodes it."""
+    if image.format in ("JPEG", "MPO"):
+        pixels = decode_jpeg(data, _JPEG_COLOURS[image.mode])
+        if pixels is None or image.format == "MPO" or image.mode == "CMYK":
+            return None
+        return pixels[..., 0] if image.mode == "L" else pixels
+    return _png_pixels(data, image) if image.format == "PNG" and png.is_png(data) else None
 
 
-def _turbo(data: bytes, colours: str) -> NDArray[np.uint8] | None:
-    try:
-        return np.asarray(simplejpeg.decode_jpeg(data, colorspace=colours), dtype=np.uint8)
-    except ValueError:
-        return None  # Pillow tells harmless trailing bytes from real damage
+def _png_pixels(data: bytes, image: Image.Image) -> Pixels | None:
+    about = png.header(data)
+    if about.colour_type == 3:
+        png.require_whole(data)
+        return None
+    level = png.transparent_level(data) if "transparency" in image.info else None
+    if level is not None or b"IEND" not in data[-16:]:
+        data = png.pixels_only(data, transparency=level is None)
+    decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if decoded is None:  # Pillow checks no CRC and would return damaged pixels
+        raise RejectedInput("unreadable", "the PNG data is damaged")
+    if decoded.ndim == 3:
+        code = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
+        decoded = cv2.cvtColor(decoded, code)
+    return decoded if level is None else _without_level(decoded, level, about.depth)
+
+
+def _without_level(pixels: Pixels, level: tuple[int, ...], depth: int) -> Pixels:
+    """Return gray or RGB pixels as RGBA, clear where they are of the level that a PNG's tRNS chunk names."""
+    whole = np.iinfo(pixels.dtype).max
+    stretch = 255 // ((1 << depth) - 1) if depth < 8 else 1
+    wanted = [value % (1 << depth) * stretch for value in level]
+    planes = [pixels] if pixels.ndim == 2 else [pixels[..., channel] for channel in range(3)]
+    clear = np.logical_and.reduce([plane == value for plane, value in zip(planes, wanted, strict=True)])
+    alpha = np.where(clear, pixels.dtype.type(0), pixels.dtype.type(whole))
+    return cast(Pixels, np.dstack([*(planes * (3 // len(planes))), alpha]))
+
+
+def _in_srgb(pixels: Pixels, way: ToSrgb | None) -> tuple[Pixels, str | None]:
+    """Convert colours to sRGB, alpha aside; give the name of the profile they were of, or None where none fits them."""
+    if way is None or way.mode == "CMYK" or (way.mode == "RGB") != (pixels.ndim == 3):
+        return pixels, None
+    eight = _to_8_bits(pixels)
+    colours = way.convert(Image.fromarray(np.ascontiguousarray(eight if eight.ndim == 2 else eight[..., :3])))
+    if eight.ndim == 3 and eight.shape[2] == 4:
+        colours = np.dstack([colours, eight[..., 3]])
+    return colours, way.name
 
 
 def _pillow_pixels(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I;16"):
-        return np.array(image, dtype=np.uint16)
+    if image.mode.startswith("I"):
+        return np.array(image).astype(np.uint16)
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         return np.array(image.convert("RGBA"))
     if image.mode in ("1", "L") or (image.mode == "P" and _palette_is_gray(image)):

@@ -56,7 +56,7 @@ class Plan:
         """Hash of all that decides the pixels: composites, and the hashes of the files they use."""
         digest = hashlib.sha256()
         for foreground in self.usable_foregrounds().values():
-            digest.update(repr(values(foreground)).encode())
+            digest.update(repr(foreground.decides).encode())
         for background in self.usable_backgrounds().values():
             digest.update(repr(background.decides).encode())
         for composite in self.composites:

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from matting_data.configuration import STRICT, explained
 from matting_data.recipes.recipe_backgrounds import Backgrounds, BackgroundSource
-from matting_data.recipes.recipe_parts import Layouts, Name, require_for_layout
+from matting_data.recipes.recipe_parts import Layouts, Name, Profile, converts_profiles, require_for_layout
 
 _LAYOUTS: Layouts = {"pairs": (("image", "alpha"), ()), "rgba": (("root",), ()), "bundled": ((), ())}
 
@@ -46,6 +46,9 @@ class ForegroundSource:
         images are photographs, and trusts cut-outs.
     opaque_from : int
         Alpha at or above this level becomes 255; for mattes whose solid parts are 250 to 254.
+    profile : {"to_srgb", "ignore"}
+        What is done with the colours of images that carry a colour profile other than sRGB, such as Display P3;
+        ``to_srgb`` by default, but for ``bundled``.
     """
 
     layout: Literal["pairs", "rgba", "bundled"]
@@ -58,10 +61,16 @@ class ForegroundSource:
     license: str = ""
     colour: Literal["auto", "estimate", "as_is"] = "auto"
     opaque_from: Annotated[int, Field(ge=128, le=255)] = 255
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         """Refuse a layout whose folders are not given."""
         require_for_layout(self, _LAYOUTS)
+
+    @property
+    def converts_profiles(self) -> bool:
+        """Whether colours become sRGB."""
+        return converts_profiles(self)
 
     @property
     def estimates_colour(self) -> bool:

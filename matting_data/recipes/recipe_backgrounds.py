@@ -13,7 +13,7 @@ from matting_data.errors import UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.polygon_evidence import SunPolicy
 from matting_data.recipes.licenses import allowed_licenses
-from matting_data.recipes.recipe_parts import Layouts, Name, require_for_layout
+from matting_data.recipes.recipe_parts import Layouts, Name, Profile, converts_profiles, require_for_layout
 
 _LAYOUTS: Layouts = {
     "folder": (("root",), ()),
@@ -52,6 +52,8 @@ class BackgroundSource:
         Which of the ten; the first by default.
     license : str
         Licence of its photographs where no table gives one.
+    profile : {"to_srgb", "ignore"}
+        As for foregrounds.
     """
 
     layout: Literal["folder", "bundled", "openimages", "sun"]
@@ -64,12 +66,18 @@ class BackgroundSource:
     partitions: str | None = None
     partition: Annotated[int, Field(ge=1, le=10)] | None = None
     license: str = ""
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         """Refuse a layout without its folders, or with another's."""
         require_for_layout(self, _LAYOUTS)
         if self.partition is not None and self.partitions is None:
             raise ValueError("'partition' is a number of an official partition: give their folder as 'partitions'")
+
+    @property
+    def converts_profiles(self) -> bool:
+        """Whether colours become sRGB."""
+        return converts_profiles(self)
 
 
 @dataclass(frozen=True, config=STRICT)

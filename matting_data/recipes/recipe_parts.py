@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,15 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=4
 
 Layouts = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """Keys that each layout needs, and those that it may have."""
+
+Profile = Literal["to_srgb", "ignore"]
+"""Whether colours are converted to sRGB from another profile that a file carries, or taken as they are stored."""
+
+
+def converts_profiles(source: Any) -> bool:
+    """Tell whether a source's colours become sRGB; by default the bundled sample's stay as they are."""
+    default = "ignore" if source.layout == "bundled" else "to_srgb"
+    return (source.profile or default) == "to_srgb"
 
 
 def require_for_layout(source: Any, layouts: Layouts) -> None:

@@ -25,7 +25,9 @@ class CheckedForeground(FoundForeground):
     coverage, soft : float or None
         Mean alpha, and share of pixels with 0 < alpha < 255, in [0, 1].
     warnings : list of str
-        What is odd but usable: ``alpha_binary``.
+        What is odd but usable: ``alpha_binary``, ``alpha_noise``, ``premultiplied``.
+    profile : str or None
+        Name of the colour profile from which the image was converted to sRGB; None where none was.
     """
 
     image_sha256: str | None = None
@@ -40,6 +42,7 @@ class CheckedForeground(FoundForeground):
     coverage: float | None = None
     soft: float | None = None
     warnings: list[Warned] = field(default_factory=list)
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class CheckedBackground(FoundBackground):
         Its score in [0, 1] that a human is visible.
     boxes : list of HumanBox or None
         Where, strongest first.
+    profile : str or None
+        As of foregrounds.
     """
 
     sha256: str | None = None
@@ -96,3 +101,4 @@ class CheckedBackground(FoundBackground):
     detector: str | None = None
     score: float | None = None
     boxes: list[HumanBox] | None = None
+    profile: str | None = None

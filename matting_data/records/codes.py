@@ -22,7 +22,7 @@ Colour = Literal["estimated", "as_is"]
 
 TrimapKind = Literal["dim", "fixed", "adaptive"]
 
-Warned = Literal["alpha_binary"]
+Warned = Literal["alpha_binary", "alpha_noise", "premultiplied"]
 
 FoundReason = Literal[
     "no_matte", "no_image", "known_damaged", "not_in_classes", "not_in_partition", "outside", "license"

@@ -39,12 +39,18 @@ class PlannedForeground:
     y1: int
     coverage: float
     soft: float
+    profile: str = ""
 
     @classmethod
     def of(cls, record: CheckedForeground) -> PlannedForeground:
         """Take what composites need of a usable record."""
         known: tuple[Any, ...] = tuple("" if value is None else value for value in values(record, cls))
         return cls(*known)
+
+    @property
+    def decides(self) -> tuple[object, ...]:
+        """What decides bytes; a profile only where there is one, so that shards of earlier versions keep their hash."""
+        return values(self) if self.profile else values(self)[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class PlannedBackground:
     orientation: int
     width: int
     height: int
+    profile: str | None = None
 
     @classmethod
     def of(cls, record: JudgedBackground) -> PlannedBackground:
@@ -73,7 +80,8 @@ class PlannedBackground:
     @property
     def decides(self) -> tuple[str | int, ...]:
         """What decides bytes: not where in a tar it lies, nor what follows from its hash."""
-        return self.id, self.source, self.path, self.sha256, self.rotation, self.split
+        known = self.id, self.source, self.path, self.sha256, self.rotation, self.split
+        return (*known, self.profile) if self.profile else known
 
 
 @dataclass(frozen=True, slots=True)

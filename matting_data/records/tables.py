@@ -37,6 +37,9 @@ _FORMS: dict[type, dict[str, str]] = {
 }
 """What names look like that become paths."""
 
+_LATER = {CheckedForeground: ("profile",), JudgedBackground: ("profile",)}
+"""Columns that tables of the present format may lack, because earlier versions wrote them; null stands for them."""
+
 _BUILD_AGAIN = "run 'mattingdata build' again"
 
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -141,6 +144,9 @@ def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: st
         The file is missing, is not Parquet, or lacks a column, or it names what no build names.
     """
     with table_errors(f"{name} cannot be read", repair):
-        table = format_1.converted(pl.read_parquet(source, glob=False)).select(field_names(record))
+        table = format_1.converted(pl.read_parquet(source, glob=False))
+        columns = {name: kind for name, kind in schema(record).items() if name in _LATER.get(record, ())}
+        table = table.with_columns(pl.lit(None, kind).alias(n) for n, kind in columns.items() if n not in table.columns)
+        table = table.select(field_names(record))
     require_safe_names(table, record, name)
     return table

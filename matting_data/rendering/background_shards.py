@@ -1,4 +1,7 @@
-"""Shards of backgrounds: each photograph once, as the file it is, for a store of layers."""
+"""Shards of backgrounds: each photograph once, as the file it is, for a store of layers.
+
+What was converted to sRGB, or needs a decoder that a reader may lack, is stored as lossless pixels instead.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matting_data.errors import RejectedInput, at
+from matting_data.imaging import encode
+from matting_data.imaging.codecs.formats import stored_suffix
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.planned import PlannedBackground
@@ -18,9 +23,6 @@ from matting_data.shards.names import BACKGROUNDS, SPLITS
 from matting_data.shards.writer import ShardWriter
 from matting_data.version import tool_versions
 from matting_data.workspace.work_folder import witness
-
-_SUFFIX = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
-
 
 BackgroundShard = Planned[PlannedBackground]
 """One tar of backgrounds to write."""
@@ -49,14 +51,21 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
         for record in shard.items:
             try:
                 with at(record.id):
-                    content = self.inputs.background_bytes(record)
+                    suffix, rotation, content = self._content(record)
             except RejectedInput as error:
                 failed.append((record.id, error.reason, error.detail))
                 continue
-            member = f"background.{_SUFFIX.get(record.format, record.format.lower())}"
-            about = record.id, record.split, record.width, record.height, record.rotation
+            member = f"background.{suffix}"
+            about = record.id, record.split, record.width, record.height, rotation
             rows.append(StoredBackground(*about, *writer.add(record.id, {member: content})[member]))
         return rows
+
+    def _content(self, record: PlannedBackground) -> tuple[str, int, bytes]:
+        """Return suffix, rotation and bytes of what is stored: the file, or its pixels where readers could not know."""
+        if record.profile or record.format == "HEIF":
+            suffix, content = encode.lossless(self.inputs.background(record))
+            return suffix, 0, content
+        return stored_suffix(record.format)[1:], record.rotation, self.inputs.background_bytes(record)
 
 
 def background_shards(recipe: Recipe, plan: Plan) -> list[BackgroundShard]:

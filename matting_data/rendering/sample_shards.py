@@ -102,7 +102,7 @@ class BuildShard(ShardTask[Shard, Sample]):
         for composite in shard.items:
             digest.update(repr(values(composite)).encode())
         for _, foreground in sorted(shard.foregrounds.items()):
-            digest.update(repr(values(foreground)).encode())
+            digest.update(repr(foreground.decides).encode())
         for _, background in sorted(shard.backgrounds.items()):
             digest.update(repr(background.decides).encode())
         return digest.hexdigest()

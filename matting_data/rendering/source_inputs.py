@@ -38,13 +38,14 @@ class SourceInputs:
         image_path, alpha_path = self._sources.foreground_files(record)
         image_bytes = _read_unchanged(image_path, record.image_sha256)
         alpha_bytes = _read_unchanged(alpha_path, record.alpha_sha256) if alpha_path else None
-        image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
+        image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from, bool(record.profile))
         return self._colours.clean(record, image, alpha), alpha
 
     def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph."""
         plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
-        return load_background(self.background_bytes(record), record.width * record.height, record.rotation, plain)
+        data, pixels = self.background_bytes(record), record.width * record.height
+        return load_background(data, pixels, record.rotation, plain, bool(record.profile))
 
     def files(
         self, foregrounds: Iterable[PlannedForeground], backgrounds: Iterable[PlannedBackground]

@@ -127,7 +127,8 @@ def rate_lines(found: Sequence[Rate]) -> list[str]:
 
 def _tile(sources: Mapping[str, OpenedBackgrounds], record: JudgedBackground, line: int) -> NDArray[np.uint8]:
     try:
-        picture = load_background(read_input(sources[record.source].file(record)), rotation=record.rotation)
+        data = read_input(sources[record.source].file(record))
+        picture = load_background(data, rotation=record.rotation, srgb=bool(record.profile))
     except RejectedInput as problem:
         raise UsageError(
             f"{record.path} cannot be shown ({problem.detail}): restore the sources, or name --base"

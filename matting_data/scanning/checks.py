@@ -17,7 +17,8 @@ from matting_data.imaging.geometry import bounding_box
 from matting_data.records.checked import CheckedBackground, CheckedForeground, HumanBox
 from matting_data.records.codes import reason_of
 from matting_data.records.fields import widened
-from matting_data.sources.decoded import load_foreground, upright
+from matting_data.scanning.matte_warnings import matte_warnings
+from matting_data.sources.decoded import decode_foreground, upright
 from matting_data.sources.find_backgrounds import BackgroundInput
 from matting_data.sources.find_foregrounds import ForegroundInput
 from matting_data.sources.inputs import read_input
@@ -26,9 +27,6 @@ from matting_data.workspace.colour_cache import ColourCache
 _LONGEST_SIDE = 65_500
 """libjpeg's limit."""
 
-_BINARY_SOFT_SHARE = 0.05
-"""Soft pixels over the length of the person's outline; hand-made and predicted mattes have 1 and more."""
-
 
 def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache) -> CheckedForeground:
     """Decode a foreground, run its checks, and estimate its clean colours if its source asks for that.
@@ -36,7 +34,7 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
     Returns
     -------
     CheckedForeground
-        Complete; ``state`` is ``rejected`` with the reason of :func:`load_foreground`, or ``too_small``,
+        Complete; ``state`` is ``rejected`` with the reason of :func:`decode_foreground`, or ``too_small``,
         ``alpha_empty``, ``alpha_full``.
     """
     record = widened(found.record, CheckedForeground)
@@ -50,11 +48,12 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
             image_sha256=hashlib.sha256(image_bytes).hexdigest(),
             alpha_sha256=hashlib.sha256(alpha_bytes).hexdigest() if alpha_bytes is not None else None,
         )
-        image, alpha = load_foreground(image_bytes, alpha_bytes, record.opaque_from)
+        image, alpha, profile = decode_foreground(image_bytes, alpha_bytes, record.opaque_from, found.to_srgb)
         height, width = alpha.shape
-        record = replace(record, width=width, height=height)
+        record = replace(record, width=width, height=height, profile=profile)
         require_side(width, height, min_side)
         require_usable_matte(alpha)
+        warnings = matte_warnings(image, alpha, is_cutout=found.alpha_path is None)
         # before the colours are estimated in floating point: the same on every processor
         record = replace(record, fingerprint=foreground_fingerprint(image, alpha))
         colours.clean(record, image, alpha)
@@ -65,7 +64,7 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
         **asdict(bounding_box(alpha)),
         coverage=float(alpha.mean(dtype=np.float64) / 255),
         soft=float(soft_pixels(alpha).mean()),
-        warnings=["alpha_binary"] if is_binary(alpha) else [],
+        warnings=warnings,
     )
 
 
@@ -84,12 +83,13 @@ def check_background(
     try:
         data = read_input(found.file)
         record = replace(record, sha256=hashlib.sha256(data).hexdigest())
-        raster = decode(data, max_pixels)
+        raster = decode(data, max_pixels, found.to_srgb)
         image = upright(to_rgb8(raster), raster.orientation, record.rotation)
         height, width = image.shape[:2]
         record = replace(
-            record, format=raster.format, mode=raster.mode, orientation=raster.orientation, width=width, height=height
-        )
+            record, format=raster.format, mode=raster.mode, orientation=raster.orientation, width=width, height=height,
+            profile=raster.profile,
+        )  # fmt: skip
         require_side(width, height, min_side)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=reason_of(problem.reason), detail=problem.detail), None
@@ -124,11 +124,3 @@ def require_usable_matte(alpha: NDArray[np.uint8]) -> None:
         raise RejectedInput("alpha_empty", f"no pixel is person: the largest alpha is {alpha.max()} of 255")
     if int(alpha.min()) >= 128:
         raise RejectedInput("alpha_full", f"every pixel is person: the smallest alpha is {alpha.min()} of 255")
-
-
-def is_binary(alpha: NDArray[np.uint8]) -> bool:
-    """Tell whether a matte is a mere mask: next to no soft pixels along the person's outline."""
-    solid = (alpha >= 128).astype(np.int8)
-    outline = int(np.abs(np.diff(solid, axis=0)).sum() + np.abs(np.diff(solid, axis=1)).sum())
-    soft = int(((alpha > 8) & (alpha < 247)).sum())
-    return soft < _BINARY_SOFT_SHARE * outline

@@ -99,7 +99,7 @@ def scan_backgrounds(
     items = [
         Item(
             found,
-            _stamp(found, f"{found.record.rotation} {settings}"),
+            _stamp(found, f"{found.record.rotation} {settings} {found.to_srgb}"),
             (found.record.state == "ok" and why is None) or found.record.id in clean,
         )
         for found, why in zip(labelled, refused, strict=True)
@@ -133,7 +133,9 @@ def scan_foregrounds(
     found = find_foregrounds(sources, rules.split.from_metadata)
     if any(opened.source.estimates_colour for opened in sources.values()):
         import_module("pymatting")  # its first import compiles for a minute: before several workers do
-    items = [Item(f, _stamp(f, f"{rules.min_side} {f.record.colour} {f.record.opaque_from}")) for f in found]
+    items = [
+        Item(f, _stamp(f, f"{rules.min_side} {f.record.colour} {f.record.opaque_from} {f.to_srgb}")) for f in found
+    ]
     check = CheckForegrounds(rules.min_side, ColourCache(colours or cache / "colours"))
     return _Scan(CheckedForeground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
 

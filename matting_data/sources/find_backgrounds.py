@@ -34,10 +34,11 @@ _OPENIMAGES_ID = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class BackgroundInput:
-    """A background as found, and where its bytes lie."""
+    """A background as found, where its bytes lie, and whether its colours are converted to sRGB."""
 
     record: FoundBackground
     file: InputFile
+    to_srgb: bool = True
 
     @property
     def files(self) -> list[InputFile]:
@@ -85,7 +86,7 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
                 outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
                 found.append(BackgroundInput(outside, InputFile(opened.images)))
             else:
-                found.append(BackgroundInput(record, opened.file(record)))
+                found.append(BackgroundInput(record, opened.file(record), source.converts_profiles))
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 

@@ -10,13 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
+from matting_data.imaging.codecs.formats import SUFFIXES
 from matting_data.sources.source_paths import RemotePath, SourcePath
-
-IMAGE_SUFFIXES = frozenset((
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".avif",
-    ".heic", ".heif", ".jp2",
-))  # fmt: skip
-"""Names that promise an image; what a file really is, decoding finds out."""
 
 _ID_LENGTH = 76
 """A tar header holds names of 100 bytes: room for the id, an index and the longest member suffix."""
@@ -99,7 +94,7 @@ def require_utf8(names: Iterable[str], key: str, root: Path) -> None:
 def is_image_name(path: str) -> bool:
     """Tell whether a file's name promises an image; hidden files do not count."""
     name = PurePosixPath(path)
-    return not name.name.startswith(".") and name.suffix.lower() in IMAGE_SUFFIXES
+    return not name.name.startswith(".") and name.suffix.lower() in SUFFIXES
 
 
 def leads_out(path: str) -> bool:

@@ -18,11 +18,15 @@ from matting_data.sources.source_paths import SourcePath
 
 @dataclass(frozen=True)
 class ForegroundInput:
-    """A foreground as found, and its files; `alpha_path` is None where the matte is the image's own alpha channel."""
+    """A foreground as found, its files, and whether its colours are converted to sRGB.
+
+    `alpha_path` is None where the matte is the image's own alpha channel.
+    """
 
     record: FoundForeground
     image_path: SourcePath
     alpha_path: SourcePath | None
+    to_srgb: bool = True
 
     @property
     def files(self) -> list[SourcePath]:
@@ -88,7 +92,7 @@ def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[Foregr
             detail=detail,
         )
         matte = alpha_root / alpha if alpha_root and alpha else None
-        found.append(ForegroundInput(record, root / (image or ""), matte))
+        found.append(ForegroundInput(record, root / (image or ""), matte, source.converts_profiles))
     return found
 
 

@@ -51,6 +51,8 @@ class ColourCache:
         if record.colour != "estimated":
             return image
         identity = f"{_METHOD} {record.image_sha256} {record.alpha_sha256 or ''} {record.opaque_from}"
+        if record.profile:
+            identity += f" {record.profile}"
         name = hashlib.sha256(identity.encode()).hexdigest()
         file = f"{name[:2]}/{name}.rgb"
         count = int(np.count_nonzero(soft_pixels(alpha)))

@@ -18,9 +18,9 @@ from matting_data.records.checked import CheckedForeground
 from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
-from matting_data.records.planned import PlannedComposite
+from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
 from matting_data.records.stored import Sample
-from matting_data.records.tables import from_table, read_table, to_table, write_table
+from matting_data.records.tables import from_table, read_table, to_table, write_parquet, write_table
 from tests.support.synthetic import write
 
 KINDS = [CheckedForeground, JudgedBackground, PlannedComposite, Sample, LedgerRow]
@@ -99,3 +99,23 @@ def test_a_missing_damaged_or_foreign_file_is_damage_in_one_sentence(tmp_path: P
         assert message.startswith(f"{path} cannot be read (")
         assert message.endswith("): run 'mattingdata build' again")
         assert "\n" not in message
+
+
+def test_tables_of_versions_before_a_column_came_are_read_without_it(tmp_path: Path) -> None:
+    table = to_table([CheckedForeground("s-a", "s", "a.png")], CheckedForeground)
+    path = tmp_path / "foregrounds.parquet"
+    write_parquet(path, table.drop("profile"))
+    assert read_table(path, CheckedForeground) == [CheckedForeground("s-a", "s", "a.png")]
+    write_parquet(path, table.drop("fingerprint"))
+    with pytest.raises(DamageError):
+        read_table(path, CheckedForeground)
+
+
+def test_a_profile_decides_bytes_only_where_there_is_one() -> None:
+    """Plans and shards of versions that knew no profiles keep their hashes."""
+    person = CheckedForeground("s-a", "s", "a.png", split="train", image_sha256="0", width=1, height=1)
+    photo = JudgedBackground("s-b", "s", "b.png", split="train", sha256="0", format="PNG", mode="RGB")
+    for kind, record in ((PlannedForeground, person), (PlannedBackground, photo)):
+        plain, wide = kind.of(record).decides, kind.of(dataclasses.replace(record, profile="Display P3")).decides
+        assert "profile" in {field.name for field in dataclasses.fields(kind)}
+        assert wide == (*plain, "Display P3")

@@ -19,15 +19,16 @@ from matting_data.records.found import FoundBackground, FoundForeground
 from matting_data.scanning.checks import (
     check_background,
     check_foreground,
-    is_binary,
     require_side,
     require_usable_matte,
     with_detection,
 )
+from matting_data.scanning.matte_warnings import is_binary
 from matting_data.sources.find_backgrounds import BackgroundInput
 from matting_data.sources.find_foregrounds import ForegroundInput
 from matting_data.sources.inputs import InputFile
 from matting_data.workspace.colour_cache import ColourCache
+from tests.support.icc import DISPLAY_P3, SRGB_CURVE, rgb_profile
 from tests.support.synthetic import encoded, exif, jpeg_with_exif, person, photo, png_file, soft_matte, write
 
 IMAGE, ALPHA = person(60, 80)
@@ -119,6 +120,28 @@ def test_binary_means_next_to_no_soft_pixels_along_the_outline() -> None:
     mask[20, 30:40] = 128
     assert not is_binary(mask)
     assert not is_binary(soft_matte(60, 80))
+
+
+def test_odd_mattes_are_usable_with_their_warnings(tmp_path: Path) -> None:
+    image, alpha = photo(300, 260), soft_matte(300, 260)
+    record = checked(tmp_path / "jpeg", png_file(image), encoded(alpha, "JPEG", quality=90))
+    assert (record.state, record.warnings) == ("ok", ["alpha_noise"])
+    multiplied = np.rint(image * (alpha[..., None] / 255)).astype(np.uint8)
+    record = checked(tmp_path / "multiplied", png_file(np.dstack([multiplied, alpha])))
+    assert (record.state, record.warnings) == ("ok", ["premultiplied"])
+
+
+def test_a_profile_is_named_where_it_was_converted(tmp_path: Path) -> None:
+    icc = rgb_profile("Display P3", DISPLAY_P3, SRGB_CURVE)
+    image = photo(90, 70)
+    record = background(tmp_path, encoded(image, "PNG", icc_profile=icc))
+    assert record.profile == "Display P3"
+    file = InputFile(write(tmp_path / "b.png", encoded(image, "PNG", icc_profile=icc)))
+    kept, pixels = check_background(BackgroundInput(FoundBackground("s-b", "s", "b.png"), file, False), 40, 10**6)
+    assert kept.profile is None
+    np.testing.assert_array_equal(pixels, image)
+    record = checked(tmp_path, encoded(np.dstack([IMAGE, ALPHA]), "PNG", icc_profile=icc))
+    assert (record.state, record.profile) == ("ok", "Display P3")
 
 
 def test_limits_are_inclusive() -> None:
