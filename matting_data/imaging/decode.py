@@ -7,8 +7,6 @@ every odd case to Pillow. EXIF orientation is applied here, so that no caller ev
 from __future__ import annotations
 
 import io
-import struct
-import warnings
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from matting_data.errors import RejectedInput
 from matting_data.imaging.codecs import png
 from matting_data.imaging.codecs.colour_profile import ToSrgb, to_srgb
+from matting_data.imaging.codecs.damage import DECODER_ERRORS, damage_is_unreadable
 from matting_data.imaging.codecs.formats import box_format, decoder_names
 from matting_data.imaging.codecs.jpeg import decode_jpeg
 from matting_data.imaging.codecs.tiff import decode_deep_tiff
@@ -33,12 +32,6 @@ _ORIENTATION_TAG = 0x0112
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _GRAY_TOLERANCE = 8
 _JPEG_COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
-
-_DAMAGE = (
-    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error,
-    AttributeError,
-)  # fmt: skip
-"""What Pillow's plug-ins and tifffile raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -110,39 +103,37 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, srgb: bool = False) -> Ras
 def _decoded(data: bytes, max_pixels: int, srgb: bool, profile: bytes | None = None) -> Raster:
     if not data:
         raise RejectedInput("unreadable", "the file is empty")
+    if (deep := decode_deep_tiff(data, max_pixels)) is not None:
+        pixels, name = _in_srgb(deep.pixels, to_srgb(deep.profile) if srgb and deep.profile else None)
+        return Raster(_oriented(pixels, deep.orientation), "TIFF", deep.mode, deep.orientation, name)
+    with _opened(data) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise RejectedInput("too_large", f"{width}×{height} has more than {max_pixels:,} pixels")
+        if image.mode in ("I", "F") and (image.format, image.mode) != ("PPM", "I"):
+            raise RejectedInput("wrong_mode", f"pixels of mode {image.mode} (32 bits) have no agreed range")
+        profile = profile or image.info.get("icc_profile")
+        way = to_srgb(profile) if srgb and profile else None
+        pixels, name = _stored_pixels(data, image), None
+        if pixels is None and way is not None and way.mode == image.mode == "CMYK":
+            with damage_is_unreadable():
+                image.load()
+            pixels, name = way.convert(image), way.name
+        else:
+            pixels, name = _in_srgb(_pillow_pixels(image) if pixels is None else pixels, way)
+        orientation = _orientation(data, image)
+        return Raster(_oriented(pixels, orientation), image.format or "unknown", image.mode, orientation, name)
+
+
+def _opened(data: bytes) -> Image.Image:
     formats = decoder_names(data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)
-            if (deep := decode_deep_tiff(data, max_pixels)) is not None:
-                way = to_srgb(deep.profile) if srgb and deep.profile else None
-                pixels, name = _in_srgb(deep.pixels, way)
-                return Raster(_oriented(pixels, deep.orientation), "TIFF", deep.mode, deep.orientation, name)
-            with Image.open(io.BytesIO(data), formats=formats) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise RejectedInput("too_large", f"{width}×{height} has more than {max_pixels:,} pixels")
-                if image.mode in ("I", "F") and (image.format, image.mode) != ("PPM", "I"):
-                    raise RejectedInput("wrong_mode", f"pixels of mode {image.mode} (32 bits) have no agreed range")
-                profile = profile or image.info.get("icc_profile")
-                way = to_srgb(profile) if srgb and profile else None
-                stored = _stored_pixels(data, image)
-                if stored is None and way is not None and way.mode == image.mode == "CMYK":
-                    pixels, name = way.convert(image), way.name
-                else:
-                    pixels, name = _in_srgb(_pillow_pixels(image) if stored is None else stored, way)
-                orientation = _orientation(data, image)
-                kind = image.format or "unknown"
-                return Raster(_oriented(pixels, orientation), kind, image.mode, orientation, name)
-    except Image.DecompressionBombError:
-        raise RejectedInput("too_large", "the header claims more pixels than any photograph has") from None
-    except UnidentifiedImageError:
-        known = {"HEIF": "HEIC", "AVIF": "AVIF"}.get(box_format(data) or "")
-        what = f"the {known} content is damaged" if known else "the content is of no known image format"
-        raise RejectedInput("unreadable", what) from None
-    except _DAMAGE as error:
-        raise RejectedInput("unreadable", f"{type(error).__name__}: {error}") from None
+    with damage_is_unreadable():
+        try:
+            return Image.open(io.BytesIO(data), formats=formats)
+        except UnidentifiedImageError:
+            known = {"HEIF": "HEIC", "AVIF": "AVIF"}.get(box_format(data) or "")
+            what = f"the {known} content is damaged" if known else "the content is of no known image format"
+            raise RejectedInput("unreadable", what) from None
 
 
 def decode_rgb_jpeg(data: bytes) -> NDArray[np.uint8] | None:
@@ -224,7 +215,9 @@ def _png_pixels(data: bytes, image: Image.Image) -> Pixels | None:
     level = png.transparent_level(data) if "transparency" in image.info else None
     if level is not None or b"IEND" not in data[-16:]:
         data = png.pixels_only(data, transparency=level is None)
-    decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    with damage_is_unreadable():
+        flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+        decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if decoded is None:  # Pillow checks no CRC and would return damaged pixels
         raise RejectedInput("unreadable", "the PNG data is damaged")
     if decoded.ndim == 3:
@@ -256,13 +249,17 @@ def _in_srgb(pixels: Pixels, way: ToSrgb | None) -> tuple[Pixels, str | None]:
 
 
 def _pillow_pixels(image: Image.Image) -> Pixels:
+    with damage_is_unreadable():
+        image.load()
     if image.mode.startswith("I"):
         return np.array(image).astype(np.uint16)
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
-        return np.array(image.convert("RGBA"))
-    if image.mode in ("1", "L") or (image.mode == "P" and _palette_is_gray(image)):
-        return np.array(image.convert("L"))
-    return np.array(image.convert("RGB"))
+        mode = "RGBA"
+    else:
+        mode = "L" if image.mode in ("1", "L") or (image.mode == "P" and _palette_is_gray(image)) else "RGB"
+    with damage_is_unreadable():
+        converted = image.convert(mode)
+    return np.array(converted)
 
 
 def _palette_is_gray(image: Image.Image) -> bool:
@@ -276,7 +273,7 @@ def _orientation(data: bytes, image: Image.Image) -> int:
         return 1
     try:
         orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except _DAMAGE:
+    except DECODER_ERRORS:
         return 1  # the pixels are sound: an odd tag says nothing about them
     return orientation if 1 <= orientation <= 8 else 1
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from matting_data.imaging.codecs.damage import damage_is_unreadable
+
 _SAME = 2
 """Levels by which profiles that mean sRGB differ from it: white points and curves are rounded in many ways."""
 
@@ -34,7 +36,9 @@ class ToSrgb:
 
     def convert(self, image: Image.Image) -> NDArray[np.uint8]:
         """Convert an image of this `mode` to H×W×3 uint8."""
-        return np.array(ImageCms.applyTransform(image, self._transform), np.uint8)  # asarray would be read-only
+        with damage_is_unreadable():
+            shown = ImageCms.applyTransform(image, self._transform)
+        return np.array(shown, np.uint8)  # asarray would be read-only
 
 
 @lru_cache(maxsize=32)

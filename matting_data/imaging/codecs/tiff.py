@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import MissingExtraError, RejectedInput
+from matting_data.imaging.codecs.damage import DECODER_ERRORS, damage_is_unreadable
 from matting_data.imaging.codecs.jpeg import decode_jpeg
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -27,8 +27,6 @@ _ORIENTATION, _PROFILE = 274, 34675
 _ASSOCIATED, _UNSPECIFIED = 1, 0
 
 _DEFLATE, _JPEG = (8, 32946), 7
-
-_MALFORMED = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, OSError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,10 @@ def decode_deep_tiff(data: bytes, max_pixels: int) -> DeepTiff | None:
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
         page: Any = file.pages.first
-        exact = _is_exact_in_pillow(page)
-    except _MALFORMED:
+    except DECODER_ERRORS:
         return None  # Pillow judges it
     with file:
-        if exact:
+        if _is_exact_in_pillow(page):
             _require_sound_segments(page, data)
             return None
         if page.imagewidth * page.imagelength > max_pixels:
@@ -80,21 +77,27 @@ def decode_deep_tiff(data: bytes, max_pixels: int) -> DeepTiff | None:
             raise RejectedInput("too_large", f"{size} has more than {max_pixels:,} pixels")
         colours = _colours(page)
         _require_whole(page, len(data))
+        samples = _samples(page)
+        with damage_is_unreadable():
+            profile, orientation = page.tags.valueof(_PROFILE), page.tags.valueof(_ORIENTATION, 1)
+            profile = bytes(profile) if profile is not None else None
+        turned = int(orientation) if orientation in range(1, 9) else 1
+        return DeepTiff(_pixels(page, samples, colours), f"{colours};{page.bitspersample}", turned, profile)
+
+
+def _samples(page: Any) -> NDArray[Any]:
+    with damage_is_unreadable():
         try:
-            samples = page.asarray()
+            samples: NDArray[Any] = page.asarray()
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
             missing = MissingExtraError("tiff", f"the decoder of {page.compression.name} at this depth is")
             raise RejectedInput("unreadable", str(missing)) from None
-        profile = page.tags.valueof(_PROFILE)
-        orientation = page.tags.valueof(_ORIENTATION, 1)
-        return DeepTiff(
-            _pixels(page, samples, colours),
-            f"{colours};{page.bitspersample}",
-            int(orientation) if orientation in range(1, 9) else 1,
-            bytes(profile) if profile is not None else None,
-        )
+    wanted = page.imagelength * page.imagewidth * page.samplesperpixel
+    if samples.size != wanted:
+        raise RejectedInput("unreadable", f"the TIFF data holds {samples.size} samples instead of {wanted}")
+    return samples
 
 
 def _is_exact_in_pillow(page: Any) -> bool:

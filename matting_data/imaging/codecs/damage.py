@@ -1,0 +1,36 @@
+"""What the decoders of others raise on damaged files, told apart from errors of our own."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+from PIL import Image, ImageCms
+
+from matting_data.errors import RejectedInput
+
+DECODER_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError,
+    struct.error, cv2.error, ImageCms.PyCMSError,
+)  # fmt: skip
+"""What Pillow's plug-ins, OpenCV and tifffile raise on damaged files: anything that careless parsing can."""
+
+
+@contextmanager
+def damage_is_unreadable() -> Iterator[None]:
+    """Raise what a decoder raises as RejectedInput: ``too_large`` for a bomb, else ``unreadable``.
+
+    Only calls of a library belong inside: an error of ours there would pass for damage and be lost.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    except Image.DecompressionBombError:
+        raise RejectedInput("too_large", "the header claims more pixels than any photograph has") from None
+    except DECODER_ERRORS as error:
+        raise RejectedInput("unreadable", f"{type(error).__name__}: {error}") from None
