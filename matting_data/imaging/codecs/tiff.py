@@ -69,18 +69,18 @@ def decode_deep_tiff(data: bytes, max_pixels: int) -> DeepTiff | None:
     except DECODER_ERRORS:
         return None  # Pillow judges it
     with file:
-        if _is_exact_in_pillow(page):
-            _require_sound_segments(page, data)
-            return None
-        if page.imagewidth * page.imagelength > max_pixels:
-            size = f"{page.imagewidth}×{page.imagelength}"
-            raise RejectedInput("too_large", f"{size} has more than {max_pixels:,} pixels")
-        colours = _colours(page)
-        _require_whole(page, len(data))
-        samples = _samples(page)
-        with damage_is_unreadable():
+        with damage_is_unreadable():  # tifffile works out a page's shape when it is asked for
+            if _is_exact_in_pillow(page):
+                _require_sound_segments(page, data)
+                return None
+            if page.imagewidth * page.imagelength > max_pixels:
+                size = f"{page.imagewidth}×{page.imagelength}"
+                raise RejectedInput("too_large", f"{size} has more than {max_pixels:,} pixels")
+            colours = _colours(page)
+            _require_whole(page, len(data))
             profile, orientation = page.tags.valueof(_PROFILE), page.tags.valueof(_ORIENTATION, 1)
             profile = bytes(profile) if profile is not None else None
+        samples = _samples(page)
         turned = int(orientation) if orientation in range(1, 9) else 1
         return DeepTiff(_pixels(page, samples, colours), f"{colours};{page.bitspersample}", turned, profile)
 
@@ -95,7 +95,7 @@ def _samples(page: Any) -> NDArray[Any]:
             missing = MissingExtraError("tiff", f"the decoder of {page.compression.name} at this depth is")
             raise RejectedInput("unreadable", str(missing)) from None
     wanted = page.imagelength * page.imagewidth * page.samplesperpixel
-    if samples.size != wanted:
+    if not samples.size or samples.size != wanted:
         raise RejectedInput("unreadable", f"the TIFF data holds {samples.size} samples instead of {wanted}")
     return samples
 
