@@ -1,17 +1,19 @@
 """Polars in forked processes: a fork copies none of its threads, and whatever needs them then waits for ever.
 
-This concerns a process that was forked, without ``exec``, from one that had used polars: PyTorch's loading processes on
-Linux, whose user may have used polars for something of his own. Functions that read tables do so in a fresh process
-there (:func:`with_polars`); what cannot is refused (:func:`require_polars`). This module is imported before any other of
-the package, since only the parent can tell what it had started before the fork.
+This concerns a process that was forked, without ``exec``, from one that had used polars, for whatever purpose: most
+often one of PyTorch's loading processes on Linux. Functions that read tables do so in a fresh process there
+(:func:`with_polars`); what cannot is refused (:func:`require_polars`). This module is imported before any other of the
+package, since only the parent can tell what it had started before the fork.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -19,6 +21,9 @@ Result = TypeVar("Result")
 
 _FORKED_WITHOUT_EXEC = 0x40
 """PF_FORKNOEXEC of Linux' ``include/linux/sched.h``, in the flags of ``/proc/self/stat``."""
+
+_OF_POLARS = re.compile(r"polars-\d|async-executor|tokio-rt")
+"""Names of the threads that polars starts when it is first used; that which its import starts is not needed again."""
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from matting_data.forks import answer; answer()"
 
@@ -95,10 +100,10 @@ def _polars_runs() -> bool:
     if "polars" not in sys.modules:
         return False
     try:
-        threads = os.listdir("/proc/self/task")
+        threads = [path.name for path in Path("/proc/self/task").iterdir()]
     except OSError:
         return True
-    return any(_name_of(thread).startswith("polars") for thread in threads)
+    return any(_OF_POLARS.match(_name_of(thread)) for thread in threads)
 
 
 def _name_of(thread: str) -> str:

@@ -13,19 +13,12 @@ from matting_data.errors import DamageError, MissingExtraError, UsageError, near
 from matting_data.forks import polars_is_lost, require_polars
 from matting_data.readers.epochs import EpochPairs
 from matting_data.readers.layered import LayerStore, open_layers
-from matting_data.readers.manifest_columns import (
-    Columns,
-    Manifest,
-    Rows,
-    altered,
-    columns_of,
-    read_columns,
-    read_manifest,
-    table_of,
-)
+from matting_data.readers.manifest_columns import Rows, altered, read_manifest
 from matting_data.readers.split import Split
 from matting_data.readers.store import CompositeStore, SampleStore
 from matting_data.readers.tar_cache import ShardCache
+from matting_data.records.stored import Sample
+from matting_data.records.table_files import Columns, TableFile, columns_of, joined, read_columns
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 from matting_data.storage import ByteSource, Location, Storage, open_storage
@@ -117,7 +110,7 @@ class Dataset:
         entries = self._entries(split)
         require_polars()
         if split not in self._tables:
-            self._tables[split] = table_of(self._manifests(entries))
+            self._tables[split] = joined(self._manifests(entries), Sample)
         return self._tables[split]
 
     def manifest(self, split: str) -> pandas.DataFrame:
@@ -145,7 +138,7 @@ class Dataset:
             Naming the first that differs.
         """
         for split in self.splits:
-            read_columns(self._manifests(self._entries(split)))
+            read_columns(self._manifests(self._entries(split)), Sample)
         for entry in all_entries(self.index):
             self._check_size(entry)
             if self.storage.sha256(entry["tar"]) != entry["sha256"]:
@@ -153,10 +146,10 @@ class Dataset:
 
     def _columns(self, split: str) -> Columns:
         if polars_is_lost():
-            return read_columns(self._manifests(self._entries(split)))
-        return columns_of(self.table(split))
+            return read_columns(self._manifests(self._entries(split)), Sample)
+        return columns_of(self.table(split), Sample)
 
-    def _manifests(self, entries: Sequence[Mapping[str, Any]]) -> list[Manifest]:
+    def _manifests(self, entries: Sequence[Mapping[str, Any]]) -> list[TableFile]:
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             return list(pool.map(lambda entry: read_manifest(self.storage, entry), entries))
 

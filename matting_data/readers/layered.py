@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import cut
-from matting_data.readers.manifest_columns import read_checked, read_manifest, read_rows
+from matting_data.readers.manifest_columns import read_checked, read_manifest
 from matting_data.readers.store import LAYERS, Layers, Part, TarStore
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import parse_recipe
 from matting_data.records.stored import Sample, StoredBackground
+from matting_data.records.table_files import read_rows
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.names import RECIPE
 from matting_data.shards.reader import background_entries

@@ -47,6 +47,7 @@ PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicExcepti
 @contextmanager
 def table_errors(problem: str, remedy: str, kind: type[MattingDataError] = DamageError) -> Iterator[None]:
     """Raise what reading a damaged table raises as an error of `kind`: the problem, its cause, the remedy."""
+    require_polars()
     try:
         yield
     except PARQUET_ERRORS as error:
@@ -147,7 +148,6 @@ def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: st
     DamageError
         The file is missing, is not Parquet, or lacks a column, or it names what no build names.
     """
-    require_polars()
     with table_errors(f"{name} cannot be read", repair):
         table = format_1.converted(pl.read_parquet(source, glob=False)).select(field_names(record))
     require_safe_names(table, record, name)

@@ -182,6 +182,7 @@ class _Scan(Generic[Found, Input]):
         ]
 
     def _read(self) -> dict[str, tuple[str, Input]]:
+        require_polars()
         known: dict[str, tuple[str, Input]] = {}
         for path in sorted(self.folder.glob("*.parquet")):
             try:
