@@ -154,7 +154,7 @@ class Loader:
     def _require_latest(self, iteration: int) -> None:
         if iteration != self._iteration:
             raise UsageError(
-                "this iteration of the Loader ended when another began, or when its position was set: make a Loader for "
+                "this iteration of the Loader ended when another began, or its position was set: make a Loader for "
                 "each iteration that runs at the same time"
             )
 
