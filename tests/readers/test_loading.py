@@ -269,7 +269,7 @@ def test_a_second_iteration_goes_on_and_the_first_is_refused(train: Split, kind:
     loader = make(kind, train, workers=workers, persistent_workers=workers > 0)
     first, second = iter(loader), iter(loader)
     delivered = [*next(first)["key"], *next(second)["key"]]
-    with pytest.raises(UsageError, match="ended when another began.*make a Loader for each"):
+    with pytest.raises(UsageError, match=r"ended when another began.*make a Loader for each"):
         next(first)
     assert delivered + keys(second) == whole
     moved = iter(loader)
