@@ -65,6 +65,31 @@ def test_an_export_that_disagrees_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_graph_sees_padded_images_and_gives_mattes_of_their_own_size() -> None:
+    onnx = pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    helper, shape = onnx.helper, ["b", 3, "h", "w"]
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=1),  # over all that it sees
+        helper.make_node("ReduceMax", ["image", "channels"], ["initial"], keepdims=1),
+        helper.make_node("Add", ["initial", "mean"], ["alpha"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in ("image", "initial", "alpha")
+    ]
+    channels = onnx.numpy_helper.from_array(np.array([1], np.int64), "channels")
+    graph = helper.make_graph(nodes, "graph", values[:1], values[1:], [channels])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    session = onnxruntime.InferenceSession(export.padded_inside(model.SerializeToString()))
+    for height, width in ((64, 64), (65, 97), (96, 100), (32, 32), (16, 16), (1, 1), (1, 200), (130, 3)):
+        image = np.random.default_rng(height).random((2, 3, height, width), dtype=np.float32)
+        seen = [max(64, -(-side // 32) * 32) - side for side in (height, width)]
+        padded = np.pad(image, ((0, 0), (0, 0), (0, seen[0]), (0, seen[1])), mode="edge")
+        initial, alpha = session.run(["initial", "alpha"], {"image": image})
+        np.testing.assert_array_equal(initial, image.max(1, keepdims=True))
+        np.testing.assert_allclose(alpha - initial, padded.mean(), atol=1e-5)
+
+
 def test_what_is_not_finite_never_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
 
