@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from matting_data import forks as forks  # first: it has to see every fork
 from matting_data.version import __version__
 
 if TYPE_CHECKING:

@@ -107,6 +107,7 @@ class Convention:
             As the metrics; and where the convention counts unknown pixels of which there are none, unless its
             repository then prints 0, as this does too.
         """
+        pair(prediction, truth)  # refused before anything is, also where no pixel counts
         region: NDArray[np.bool_] | None = None
         if self.uses_trimap:
             if trimap is not None:

@@ -15,7 +15,7 @@ from matting_data.evaluation import table_formats
 from matting_data.evaluation.columns import VIEWS, view_of
 from matting_data.evaluation.conventions import convention
 from matting_data.evaluation.scoring import ImageScore, ScoringOptions, score_image
-from matting_data.evaluation.table import Table, tabulate
+from matting_data.evaluation.table import Table, first_reasons, tabulate
 from matting_data.evaluation.test_sets import EvaluationSet, prediction_files
 from matting_data.running.executor import run
 from matting_data.running.progress import track
@@ -55,9 +55,7 @@ class Evaluation:
         if self.extra:
             shown = ", ".join(self.extra[:3]) + (", ..." if len(self.extra) > 3 else "")
             lines.append(f"{len(self.extra)} predictions belong to no image and were left alone: {shown}")
-        for score in [score for score in self.scores if not score.values][:5]:
-            lines.append(f"{score.key}: {score.reason}: {score.detail}")
-        return lines
+        return [*lines, *first_reasons(self.scores)]
 
     def document(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""

@@ -20,6 +20,9 @@ from matting_data.metrics.gradient import gradient_sum, reference_filter
 from matting_data.metrics.mattes import compose, pair, size_text, unknown
 from matting_data.sources.inputs import read_input
 
+ZERO_AND_ONE = "0 and 1"
+"""Note on a prediction that was likely saved without being multiplied by 255."""
+
 METRICS = ("mse", "mad", "sad", "gradient", "connectivity")
 
 
@@ -65,7 +68,8 @@ class ImageScore:
         Why it was not scored: ``missing``, ``size``, ``unknown_region``, ``no_trimap``, ``no_truth``, or what decoding
         found.
     note : str
-        What was done to a prediction before it was scored: ``resized``, ``black``.
+        What was done to a prediction before it was scored, or is odd about it: ``resized``, ``black``, ``0 and 1``
+        (no code is larger than 1, though that of white is 255 or 65535).
     """
 
     key: str
@@ -124,13 +128,23 @@ def _prediction(path: Path | None, truth: NDArray[Any], options: ScoringOptions)
     if path is None:
         if options.missing == "black":
             return np.zeros(truth.shape, np.uint8), "black"
-        raise RejectedInput("missing", "there is no prediction of this name")
+        raise RejectedInput("missing", "there is no prediction of this name: name it as its image")
     prediction: NDArray[Any] = matte_of(read_input(path))
+    note = ZERO_AND_ONE if prediction.max() == 1 else ""
     if prediction.shape == truth.shape:
-        return prediction, ""
+        return prediction, note
+    sizes = f"the prediction is {size_text(prediction)} and the truth {size_text(truth)}"
     if not options.resize:
-        raise RejectedInput("size", f"the prediction is {size_text(prediction)} and the truth {size_text(truth)}")
-    return resized(prediction, (truth.shape[1], truth.shape[0])), "resized"
+        raise RejectedInput("size", f"{sizes}: give --resize where it was made of a scaled image")
+    if not same_aspect(prediction.shape, truth.shape):
+        raise RejectedInput("size", f"{sizes}: --resize scales, but keeps the aspect ratio; undo a crop or a padding")
+    return resized(prediction, (truth.shape[1], truth.shape[0])), f"resized, {note}" if note else "resized"
+
+
+def same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether one size is the other one scaled, each side rounded either way to whole pixels."""
+    factors = [((side - 1) / whole, (side + 1) / whole) for side, whole in zip(one[:2], other[:2], strict=True)]
+    return max(low for low, _ in factors) <= min(high for _, high in factors)
 
 
 def raw_values(

@@ -23,6 +23,8 @@ def held_out_errors(
 ) -> list[float]:
     """Return a network's mean error after 0 to `count` refinements, at ``short_side``: what the stop rule is chosen by.
 
+    It is infinite where any matte after so many refinements is not finite.
+
     Parameters
     ----------
     network : SafeNet
@@ -36,7 +38,10 @@ def held_out_errors(
     for item in items:
         image, truth = image_and_truth(item)
         mattes = predict(network, image, iterations=count, short_side=short_side).mattes
-        errors += [raw_values(matte, truth, None, (metric,))[0][metric] for matte in mattes]
+        errors += [
+            raw_values(matte, truth, None, (metric,))[0][metric] if np.isfinite(matte).all() else np.inf
+            for matte in mattes
+        ]
     return [float(error) for error in errors / max(1, len(items))]
 
 

@@ -89,7 +89,9 @@ def tabulate(
     failed = Counter(score.reason for score in scores if not score.values)
     if not scored:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items()) or "there are none"
-        raise UsageError(f"no image could be scored ({reasons}): check --predictions and --data")
+        raise UsageError(
+            "\n".join([f"no image could be scored ({reasons}): check --predictions and --data", *first_reasons(scores)])
+        )
     groups = [("all", "", scored)]
     for kind, of in (("subset", attrgetter("subset")), ("background source", attrgetter("source"))):
         names = sorted({of(score) for score in scored} - {""})
@@ -97,6 +99,12 @@ def tabulate(
     noted = Counter(score.note for score in scored if score.note)
     rows = tuple(_group(*group, views, seed, resamples) for group in groups)
     return Table(tuple(views), rows, dict(sorted(failed.items())), dict(sorted(noted.items())))
+
+
+def first_reasons(scores: Iterable[ImageScore], count: int = 5) -> list[str]:
+    """Say of the first images that were not scored why, a line each."""
+    left_out = (score for score in scores if not score.values)
+    return [f"{score.key}: {score.reason}: {score.detail}" for score in islice(left_out, count)]
 
 
 def _group(kind: str, name: str, scores: list[ImageScore], views: Sequence[View], seed: int, resamples: int) -> Group:

@@ -126,7 +126,7 @@ def _number(value: float) -> str:
 
 
 def _remarks(table: Table) -> list[str]:
-    kinds = (("not scored", table.failed), ("changed before scoring", table.noted))
+    kinds = (("not scored", table.failed), ("noted", table.noted))
     return [f"{title}: {', '.join(f'{n} {why}' for why, n in counts.items())}" for title, counts in kinds if counts]
 
 

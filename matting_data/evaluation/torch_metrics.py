@@ -18,7 +18,7 @@ from matting_data.readers.tensors import import_torch
 
 
 class MattingMetrics:
-    """Means over images of any of the five metrics.
+    """Means over images of any of the five metrics; can be copied and pickled with what it has taken so far.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class MattingMetrics:
     """
 
     def __init__(self, metrics: Sequence[str] = METRICS, prefix: str = "") -> None:
-        self._torch = import_torch()
+        import_torch()
         for name in metrics:
             if name not in METRICS:
                 raise UsageError(f"no metric {name!r}{nearest(name, METRICS) or '; choose of ' + ', '.join(METRICS)}")
@@ -85,8 +85,9 @@ class MattingMetrics:
         UsageError
             No image was taken.
         """
-        state = self._torch.tensor([*self._sums, self._images], dtype=self._torch.float64)
-        distributed = self._torch.distributed
+        torch = import_torch()
+        state = torch.tensor([*self._sums, self._images], dtype=torch.float64)
+        distributed = torch.distributed
         if distributed.is_available() and distributed.is_initialized():
             if distributed.get_backend() == "nccl":
                 state = state.cuda()
@@ -98,8 +99,9 @@ class MattingMetrics:
         return self._result(sums, images)
 
     def _result(self, sums: NDArray[np.float64], images: int) -> dict[str, Any]:
+        torch = import_torch()
         return {
-            f"{self._prefix}{name}": self._torch.tensor(total / images, dtype=self._torch.float64)
+            f"{self._prefix}{name}": torch.tensor(total / images, dtype=torch.float64)
             for name, total in zip(self._names, sums.tolist(), strict=True)
         }
 
@@ -122,9 +124,10 @@ class MattingMetrics:
 
     def _planes(self, batch: Any, name: str) -> NDArray[Any]:
         """Return a batch as an N×H×W array."""
-        if isinstance(batch, self._torch.Tensor):
+        torch = import_torch()
+        if isinstance(batch, torch.Tensor):
             batch = batch.detach().cpu()
-            batch = (batch.float() if batch.dtype == self._torch.bfloat16 else batch).numpy()
+            batch = (batch.float() if batch.dtype == torch.bfloat16 else batch).numpy()
         array = np.asarray(batch)
         if array.ndim == 4 and array.shape[1] == 1:
             return array[:, 0]

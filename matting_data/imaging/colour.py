@@ -28,7 +28,10 @@ def estimate_soft_colours(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) ->
     """
     from pymatting import estimate_foreground_ml
 
-    estimated = estimate_foreground_ml(image / 255.0, alpha / 255.0)
+    mixed, matte = image / 255.0, alpha / 255.0
+    if alpha.size == 1:  # pymatting starts from a level of half the size, of which one pixel has none
+        mixed, matte = np.repeat(mixed, 2, axis=0), np.repeat(matte, 2, axis=0)
+    estimated = estimate_foreground_ml(mixed, matte)[: alpha.shape[0]]
     soft: NDArray[np.float64] = estimated[soft_pixels(alpha)]
     return np.floor(np.clip(soft, 0, 1) * 255 + 0.5).astype(np.uint8)
 

@@ -24,6 +24,9 @@ FLOAT_SLACK = 1e-9
 
 UNKNOWN = 128
 
+_SMALLEST_RANGE = 2
+"""The largest value from which a float matte is taken for codes of 8 or 16 bits; resampling overshoots by less."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -147,10 +150,20 @@ def _matte(value: ArrayLike, name: str) -> NDArray[Any]:
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     low, high = _extremes(array) if array.dtype != np.float16 else _extremes(array.astype(np.float32))
     if not (low >= 0 and high <= 1):  # NaN fails too
-        found = "NaN" if np.isnan(low) else f"{low if low < 0 else high:g}"
-        remedy = "divide by 255" if 1 < high <= 255 and low >= 0 else "clip it, or find out where it comes from"
-        raise UsageError(f"the {name} holds {found}, outside [0, 1]: {remedy}")
+        raise UsageError(f"the {name} holds {_outside(low, high)}")
     return array
+
+
+def _outside(low: float, high: float) -> str:
+    """Say which value lies outside [0, 1], and what to do about a range like that."""
+    if np.isnan(low):
+        return "NaN, outside [0, 1]: find out where it comes from"
+    found = repr(float(low if low < 0 else high)).removesuffix(".0")
+    if low >= 0 and _SMALLEST_RANGE <= high <= 65535:
+        return f"{found}, outside [0, 1]: divide by {255 if high <= 255 else 65535}"
+    if np.isinf(low) or np.isinf(high):
+        return f"{found}, outside [0, 1]: find out where it comes from"
+    return f"{found}, outside [0, 1]: clip it, or find out where it comes from"
 
 
 def _region(region: ArrayLike | None, matte: NDArray[Any]) -> tuple[Region, int]:

@@ -23,7 +23,7 @@ from matting_data.storage.atomic import write_bytes
 TOLERANCE = 1e-4
 """Largest difference of any alpha between ONNX Runtime and PyTorch, both float32 on the processor."""
 
-CHECKED_SIZES = ((1, 96, 64), (2, 64, 160))
+CHECKED_SIZES = ((1, 96, 64), (2, 64, 160), (1, 65, 97), (1, 9, 130))
 """Batch, height and width the exported file is checked at."""
 
 _OPSET = 18
@@ -54,9 +54,9 @@ class Exported:
 def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> Exported:
     """Write an ONNX file and check it.
 
-    Its input ``image`` is RGB float32 in [0, 1], B×3×H×W, H and W multiples of 32 from 64 on (padding is the caller's,
-    as in :mod:`matting_data.networks.safenet.padding`); its outputs ``initial`` and ``alpha`` are α⁰ and α^T, B×1×H×W
-    in [0, 1]. Normalisation is inside.
+    Its input ``image`` is RGB float32 in [0, 1], B×3×H×W of any batch, height and width; its outputs ``initial`` and
+    ``alpha`` are α⁰ and α^T, B×1×H×W in [0, 1]. Normalisation is inside, and so is the padding of
+    :mod:`matting_data.networks.safenet.padding`.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
     MissingExtraError
         onnx or onnxscript is not installed.
     MattingDataError
-        The file disagrees with PyTorch by more than ``TOLERANCE``; nothing is written.
+        The network's mattes are not finite, or the file disagrees with PyTorch by more than ``TOLERANCE``; nothing is
+        written.
     """
     try:
         import onnx  # noqa: F401
@@ -83,7 +84,7 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
     copy = SafeNet(network.config)
     copy.load_state_dict(network.state_dict())
     wrapped = _Unrolled(copy.float(), count).eval()
-    model = _exported(wrapped)
+    model = padded_inside(_exported(wrapped))
     difference = largest_difference(model, wrapped, CHECKED_SIZES)
     if not difference <= TOLERANCE:
         raise MattingDataError(
@@ -93,7 +94,10 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
 
 
 def largest_difference(model: bytes, network: nn.Module, sizes: Sequence[tuple[int, int, int]]) -> float:
-    """Return the largest difference of any output between ONNX Runtime and `network`, on noise of the given sizes."""
+    """Return the largest difference of any output between ONNX Runtime and `network`, on noise of the given sizes.
+
+    MattingDataError where either is not finite.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -107,8 +111,53 @@ def largest_difference(model: bytes, network: nn.Module, sizes: Sequence[tuple[i
             expected = network(torch.from_numpy(image))
         found = session.run(["initial", "alpha"], {"image": image})
         for theirs, ours in zip(found, expected, strict=True):
+            for name, matte in (("the ONNX file", theirs), ("the network", ours.numpy())):
+                if not np.isfinite(matte).all():
+                    raise MattingDataError(
+                        f"{name} gave NaN or infinity for a {width}×{height} image: its weights are damaged, or "
+                        "training diverged; nothing was written"
+                    )
             largest = max(largest, float(np.abs(theirs - ours.numpy()).max()))
     return largest
+
+
+def padded_inside(model: bytes) -> bytes:
+    """Let a graph of ``image`` that takes multiples of 32 from 64 on take any size, padded and cut back inside."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    proto = onnx.load_from_string(model)
+    graph, inner = proto.graph, "padded_image"
+    for node in graph.node:
+        node.input[:] = [inner if name == "image" else name for name in node.input]
+    outputs = [each.name for each in graph.output]
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"padded_{name}" if name in outputs else name for name in names]
+    numbers = {"pad_zeros": [0, 0], "pad_axes": [2, 3], "pad_step": [MULTIPLE] * 2, "pad_round": [MULTIPLE - 1] * 2,
+               "pad_smallest": [SMALLEST] * 2}  # fmt: skip
+    graph.initializer.extend(numpy_helper.from_array(np.array(n, np.int64), name) for name, n in numbers.items())
+    before = [
+        helper.make_node("Shape", ["image"], ["pad_size"], start=2, end=4),
+        helper.make_node("Add", ["pad_size", "pad_round"], ["pad_raised"]),
+        helper.make_node("Div", ["pad_raised", "pad_step"], ["pad_steps"]),
+        helper.make_node("Mul", ["pad_steps", "pad_step"], ["pad_multiple"]),
+        helper.make_node("Max", ["pad_multiple", "pad_smallest"], ["pad_target"]),
+        helper.make_node("Sub", ["pad_target", "pad_size"], ["pad_after"]),
+        helper.make_node("Concat", ["pad_zeros", "pad_after"], ["pad_amounts"], axis=0),
+        helper.make_node("Pad", ["image", "pad_amounts", "", "pad_axes"], [inner], mode="edge"),
+    ]
+    after = [
+        helper.make_node("Slice", [f"padded_{name}", "pad_zeros", "pad_size", "pad_axes"], [name]) for name in outputs
+    ]
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    for each, channels in ((graph.input[0], 3), *((output, 1) for output in graph.output)):
+        shape = ["batch", channels, "height", "width"]
+        each.CopyFrom(helper.make_tensor_value_info(each.name, TensorProto.FLOAT, shape))
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString())
 
 
 class _Unrolled(nn.Module):

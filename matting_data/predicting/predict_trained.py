@@ -11,11 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import RejectedInput, UsageError
+from matting_data.errors import RejectedInput, UsageError, at
 from matting_data.evaluation.test_sets import EvaluationSet, Item, image_of, images_by_key
 from matting_data.imaging.cutout import cut_out, put_before
 from matting_data.imaging.encode import matte_png, png
-from matting_data.networks.safenet.any_size import Size, network_size, predict_batch
+from matting_data.networks.safenet.any_size import Mattes, Size, TooLarge, network_size, predict_batch
 from matting_data.predicting.classical import Prediction, claim
 from matting_data.predicting.trained_network import Trained
 from matting_data.running.progress import bar
@@ -119,17 +119,37 @@ def _predicted(trained: Trained, items: Sequence[Item], out: Path, wanted: Wante
     results: list[Prediction] = []
     with bar(len(items), "predicting", "images") as progress:
         for batch in _batches(items, wanted, trained, results):
-            images = [image for _, image in batch]
-            found = predict_batch(
-                trained.network, images, iterations=trained.refinements, size=wanted.size,
-                short_side=trained.short_side, last_only=True,
-            )  # fmt: skip
-            for (item, image), each in zip(batch, found, strict=True):
-                alpha = np.floor(each.mattes[-1] * 255 + 0.5).astype(np.uint8)
-                write_bytes(out / f"{item.key}.png", _encoded(image, alpha, wanted))
+            for (item, image), each in zip(batch, _mattes(trained, [image for _, image in batch], wanted), strict=True):
+                try:
+                    if isinstance(each, RejectedInput):
+                        raise each
+                    alpha = np.floor(each.require_finite()[-1] * 255 + 0.5).astype(np.uint8)
+                except RejectedInput as error:
+                    results.append(Prediction(item.key, "failed", error.reason, error.detail))
+                    continue
+                with at(item.key):
+                    write_bytes(out / f"{item.key}.png", _encoded(image, alpha, wanted))
                 results.append(Prediction(item.key, "written"))
             progress.update(len(results) - progress.n)
     return results
+
+
+def _mattes(trained: Trained, images: Sequence[Pixels], wanted: Wanted) -> list[Mattes | RejectedInput]:
+    """Predict images together, or one by one where memory is too small for that; what it is too small for is refused.
+
+    RejectedInput ``memory`` stands for an image that does not fit alone.
+    """
+    try:
+        return list(
+            predict_batch(
+                trained.network, images, iterations=trained.refinements, size=wanted.size,
+                short_side=trained.short_side, last_only=True,
+            )
+        )  # fmt: skip
+    except TooLarge as error:
+        if len(images) == 1:
+            return [RejectedInput("memory", str(error))]
+    return [each for image in images for each in _mattes(trained, [image], wanted)]
 
 
 def _batches(

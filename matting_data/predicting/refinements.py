@@ -21,7 +21,7 @@ from matting_data.evaluation.stop_rule import image_and_truth
 from matting_data.evaluation.table import Table, tabulate
 from matting_data.evaluation.test_sets import EvaluationSet
 from matting_data.imaging.encode import png
-from matting_data.networks.safenet.any_size import Size, predict
+from matting_data.networks.safenet.any_size import Size, TooLarge, predict
 from matting_data.networks.safenet.presets import as_mapping
 from matting_data.predicting.refinement_sheet import refinement_row
 from matting_data.predicting.trained_network import Trained
@@ -161,13 +161,23 @@ def score_refinements(
     for place, item in enumerate(track(items, len(items), "evaluating", "images")):
         try:
             image, truth = image_and_truth(item)
+            found = {
+                size: predict(
+                    network, image, iterations=count, size=size, short_side=trained.short_side
+                ).require_finite()
+                for size in sizes
+            }
+        except TooLarge as error:
+            for of in itertools.chain.from_iterable(scores.values()):
+                of.append(ImageScore(**item.about, reason="memory", detail=str(error)))
+            continue
         except RejectedInput as error:
             for of in itertools.chain.from_iterable(scores.values()):
                 of.append(ImageScore(**item.about, reason=error.reason, detail=error.detail))
             continue
         height, width = truth.shape
         for size in sizes:
-            mattes = predict(network, image, iterations=count, size=size, short_side=trained.short_side).mattes
+            mattes = found[size]
             for of, matte in zip(scores[size], mattes, strict=True):
                 values, pixels = raw_values(matte, truth)
                 of.append(ImageScore(**item.about, width=width, height=height, pixels=pixels, values=values))

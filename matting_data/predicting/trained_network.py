@@ -68,7 +68,7 @@ def open_trained(
     chosen = result.get("refinements")
     usual = network.config.iterations if chosen is None else int(chosen)
     count = usual if refinements is None else refinements
-    side = short_side or network.config.flaw_target.size
+    side = network.config.flaw_target.size if short_side is None else short_side
     return Trained(network, file, count, chosen is not None, side, state_sha256(network.state_dict()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
+from matting_data.forks import polars_is_lost, require_polars
 from matting_data.readers.epochs import EpochPairs
 from matting_data.readers.layered import LayerStore, open_layers
-from matting_data.readers.manifest_columns import Rows, altered, read_manifest_table
+from matting_data.readers.manifest_columns import Rows, altered, read_manifest
 from matting_data.readers.split import Split
 from matting_data.readers.store import CompositeStore, SampleStore
 from matting_data.readers.tar_cache import ShardCache
-from matting_data.records.columns import schema
 from matting_data.records.stored import Sample
+from matting_data.records.table_files import Columns, TableFile, columns_of, joined, read_columns
 from matting_data.shards.index import read_index
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 from matting_data.storage import ByteSource, Location, Storage, open_storage
@@ -82,7 +83,7 @@ class Dataset:
             if self.storage.local:  # elsewhere it would take a request for each
                 for entry in [*entries, *background_entries(self.index)]:
                     self._check_size(entry)
-            rows = Rows(self.table(split))
+            rows = Rows(self._columns(split))
             identity = f"{self.index['content_sha256']} {split}"
             sizes = [int(entry["num_samples"]) for entry in entries]
             if sum(sizes) != len(rows):
@@ -98,12 +99,18 @@ class Dataset:
         return self._splits[split]
 
     def table(self, split: str) -> pl.DataFrame:
-        """Return the manifest of a split as polars DataFrame, one row a sample in stored order; errors as of ``[]``."""
+        """Return the manifest of a split as polars DataFrame, one row a sample in stored order; errors as of ``[]``.
+
+        Raises
+        ------
+        UsageError
+            This process was forked from one that had used polars, so that whatever is done with the table would wait
+            for ever; a split (``[]``) and :meth:`manifest` can be used there.
+        """
         entries = self._entries(split)
+        require_polars()
         if split not in self._tables:
-            with ThreadPoolExecutor(_CONNECTIONS) as pool:
-                contents = list(pool.map(lambda entry: read_manifest_table(self.storage, entry, Sample), entries))
-            self._tables[split] = pl.concat([pl.DataFrame(schema=schema(Sample)), *contents])
+            self._tables[split] = joined(self._manifests(entries), Sample)
         return self._tables[split]
 
     def manifest(self, split: str) -> pandas.DataFrame:
@@ -118,8 +125,8 @@ class Dataset:
             import pandas
         except ImportError:
             raise MissingExtraError("pandas", "pandas") from None
-        table = self.table(split)
-        frame = pandas.DataFrame({column.name: column.to_list() for column in table}, columns=table.columns)
+        columns = self[split].rows.columns
+        frame = pandas.DataFrame({name: column.tolist() for name, column in columns.items()}, columns=list(columns))
         return frame.set_index("key")
 
     def check(self) -> None:
@@ -130,12 +137,21 @@ class Dataset:
         DamageError
             Naming the first that differs.
         """
-        for _, entry in shard_entries(self.index):
-            read_manifest_table(self.storage, entry, Sample)
+        for split in self.splits:
+            read_columns(self._manifests(self._entries(split)), Sample)
         for entry in all_entries(self.index):
             self._check_size(entry)
             if self.storage.sha256(entry["tar"]) != entry["sha256"]:
                 raise altered(self.storage, entry["tar"])
+
+    def _columns(self, split: str) -> Columns:
+        if polars_is_lost():
+            return read_columns(self._manifests(self._entries(split)), Sample)
+        return columns_of(self.table(split), Sample)
+
+    def _manifests(self, entries: Sequence[Mapping[str, Any]]) -> list[TableFile]:
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            return list(pool.map(lambda entry: read_manifest(self.storage, entry), entries))
 
     def _check_size(self, entry: Mapping[str, Any]) -> None:
         size = self.storage.info(entry["tar"]).size

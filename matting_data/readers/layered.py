@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import cut
-from matting_data.readers.manifest_columns import read_checked, read_manifest_table
+from matting_data.readers.manifest_columns import read_checked, read_manifest
 from matting_data.readers.store import LAYERS, Layers, Part, TarStore
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import parse_recipe
 from matting_data.records.stored import Sample, StoredBackground
-from matting_data.records.tables import from_table
+from matting_data.records.table_files import read_rows
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.names import RECIPE
 from matting_data.shards.reader import background_entries
@@ -52,8 +52,9 @@ def open_layers(index: Mapping[str, Any], storage: Storage) -> tuple[Backgrounds
     content = read_checked(storage, RECIPE, index["files"].get(RECIPE))
     recipe = parse_recipe(content.decode(errors="replace"), storage.label(RECIPE))
     backgrounds: Backgrounds = {}
-    for entry in background_entries(index):
-        rows = from_table(read_manifest_table(storage, entry, StoredBackground), StoredBackground)
+    entries = background_entries(index)
+    manifests = [read_manifest(storage, entry) for entry in entries]
+    for entry, rows in zip(entries, read_rows(manifests, StoredBackground), strict=True):
         backgrounds |= {row.id: (entry["tar"], row) for row in rows}
     return backgrounds, recipe
 

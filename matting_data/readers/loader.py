@@ -21,6 +21,9 @@ class Loader:
     and ``load_state_dict`` in another run, with any number of loading processes, ranks and batch size, give the same
     remaining sequence of samples; all ranks must have delivered equally many.
 
+    There is one position, so there is one iteration at a time: a new one goes on where the last one stood, and the last
+    one is refused from then on, as it is after ``set_epoch`` and ``load_state_dict``.
+
     Parameters
     ----------
     data : MapDataset or StreamDataset
@@ -62,6 +65,8 @@ class Loader:
     ) -> None:
         if refused := {"sampler", "batch_sampler", "in_order"} & set(options):
             raise UsageError(f"a Loader has its own order: leave {', '.join(sorted(refused))} out, or use a DataLoader")
+        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+            raise UsageError(f"batch_size {batch_size!r} is not a number of samples: give 1 or more")
         self._order: Order
         if isinstance(data, StreamDataset):
             given = {"shuffle": shuffle, "seed": seed, "rank": rank, "world": world, "uneven": uneven}
@@ -88,6 +93,7 @@ class Loader:
             self._order, self._world, self._progress = sampler.order, sampler.world, Progress(sampler.progress.identity)
             self._mover = sampler
         self._batch_size, self._drop_last, self._delivered = batch_size or 1, drop_last, 0
+        self._iteration = 0
         self._loader = torch.utils.data.DataLoader(data, self._batch_size, drop_last=drop_last, **options)
 
     @property
@@ -98,6 +104,7 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch."""
         self._progress.epoch, self._progress.start, self._delivered = epoch, 0, 0
+        self._iteration += 1
 
     def __len__(self) -> int:
         """Batches from where the current iteration began to the end of the epoch."""
@@ -106,18 +113,29 @@ class Loader:
         return samples // self._batch_size if self._drop_last else -(-samples // self._batch_size)
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the batches from the current position to the end of the epoch."""
+        """Yield the batches from the current position to the end of the epoch.
+
+        Raises
+        ------
+        UsageError
+            Another iteration has begun, or the position was set, since this one began.
+        """
         self.load_state_dict(self.state_dict())
         self._mover.set_epoch(self._progress.epoch, self._progress.start)
-        left = len(self._mover)
+        left, this = len(self._mover), self._iteration
         batches, problem = iter(self._loader), None
-        try:
-            for batch in batches:
-                # counted before it is handed out: a state taken while it is worked on does not hold it again
-                self._delivered += min(self._batch_size, left - self._delivered)
-                yield batch
-        except MattingDataError as error:
-            problem = _unwrapped(error)
+        while True:
+            self._require_latest(this)  # before a batch is taken: persistent processes serve the latest iteration
+            try:
+                batch = next(batches)
+            except StopIteration:
+                break
+            except MattingDataError as error:
+                problem = _unwrapped(error)
+                break
+            # counted before it is handed out: a state taken while it is worked on does not hold it again
+            self._delivered += min(self._batch_size, left - self._delivered)
+            yield batch
         if problem is not None:
             del batches  # ends the loading processes now, not when someone drops the error
             raise problem
@@ -131,6 +149,14 @@ class Loader:
         """Continue from a state with the next iteration; UsageError where it belongs to another order."""
         self._progress.load(state)
         self._delivered = 0
+        self._iteration += 1
+
+    def _require_latest(self, iteration: int) -> None:
+        if iteration != self._iteration:
+            raise UsageError(
+                "this iteration of the Loader ended when another began, or its position was set: make a Loader for "
+                "each iteration that runs at the same time"
+            )
 
 
 def _unwrapped(error: MattingDataError) -> MattingDataError:

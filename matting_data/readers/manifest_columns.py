@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
-
 from matting_data.errors import DamageError
-from matting_data.records.fields import field_names
 from matting_data.records.stored import Sample
-from matting_data.records.tables import checked_table
+from matting_data.records.table_files import Columns, TableFile
 from matting_data.storage import Storage
 
 
-def read_manifest_table(storage: Storage, entry: Mapping[str, Any], record: type) -> pl.DataFrame:
-    """Read a shard's manifest, one row a `record`; DamageError where it is not the one that was built."""
+def read_manifest(storage: Storage, entry: Mapping[str, Any]) -> TableFile:
+    """Read a shard's manifest; DamageError where it is not the one that was built."""
     content = read_checked(storage, entry["manifest"], entry["manifest_sha256"])
-    return checked_table(io.BytesIO(content), record, storage.label(entry["manifest"]), storage.repair)
+    return TableFile(content, storage.label(entry["manifest"]), storage.repair)
 
 
 def read_checked(storage: Storage, name: str, sha256: str | None) -> bytes:
@@ -43,30 +37,24 @@ class Rows(Sequence[Sample]):
     A list of records would be copied page by page into every forked loading process as its reference counts change,
     and polars must not be used there at all, its threads being lost in a fork.
 
-    Parameters
+    Attributes
     ----------
-    table : DataFrame
-        With the columns of :class:`Sample`.
+    columns : Columns
+        Those of :class:`Sample`.
     """
 
-    def __init__(self, table: pl.DataFrame) -> None:
-        self._columns = {name: _column(table[name]) for name in field_names(Sample)}
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
 
     def __len__(self) -> int:
-        return len(self._columns["key"])
+        return len(self.columns["key"])
 
     def __getitem__(self, position: int | slice) -> Any:
         if isinstance(position, slice):
             return [self[place] for place in range(*position.indices(len(self)))]
-        return Sample(**{name: column.item(position) for name, column in self._columns.items()})
+        return Sample(**{name: column.item(position) for name, column in self.columns.items()})
 
     @property
     def keys(self) -> list[str]:
         """The keys, in order."""
-        return [str(key) for key in self._columns["key"].tolist()]
-
-
-def _column(values: pl.Series) -> NDArray[Any]:
-    if values.dtype == pl.String:
-        return np.array(values.to_list(), dtype=np.dtypes.StringDType())
-    return np.asarray(values.to_numpy())
+        return [str(key) for key in self.columns["key"].tolist()]

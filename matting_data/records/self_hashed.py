@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from matting_data.forks import with_polars
 from matting_data.records.tables import PARQUET_ERRORS, parquet_bytes
 
 _FIELD = "seal"
@@ -29,6 +30,7 @@ def hashed_parquet(table: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
     return _SEAL.sub(_closed(content), content)
 
 
+@with_polars
 def checked_metadata(content: bytes) -> dict[str, str] | None:
     """Return the metadata of a sealed Parquet file, or None where any of its bytes is not as it was written."""
     found = _SEAL.findall(content)

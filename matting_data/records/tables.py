@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from matting_data.errors import DamageError, MattingDataError
+from matting_data.forks import require_polars, with_polars
 from matting_data.records import format_1
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.columns import lists_of_structs, schema, struct_columns
@@ -49,6 +50,7 @@ PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicExcepti
 @contextmanager
 def table_errors(problem: str, remedy: str, kind: type[MattingDataError] = DamageError) -> Iterator[None]:
     """Raise what reading a damaged table raises as an error of `kind`: the problem, its cause, the remedy."""
+    require_polars()
     try:
         yield
     except PARQUET_ERRORS as error:
@@ -57,6 +59,7 @@ def table_errors(problem: str, remedy: str, kind: type[MattingDataError] = Damag
 
 def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
     """Return a table with one row a record, also when there are none."""
+    require_polars()
     kept, columns = list(rows), schema(record)
     table: dict[str, Any] = {name: [getattr(row, name) for row in kept] for name in columns}
     for name, part in struct_columns(record).items():
@@ -92,6 +95,7 @@ def write_parquet(path: Path, table: pl.DataFrame, metadata: Mapping[str, str] |
 
 def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
     """Return a table as a Parquet file; the same bytes for the same table, metadata and polars."""
+    require_polars()
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))
     return buffer.getvalue()
@@ -114,6 +118,7 @@ def require_safe_names(table: pl.DataFrame, record: type, name: str) -> None:
         raise DamageError(f"{name} was not written by mattingdata: it holds negative places; do not trust this dataset")
 
 
+@with_polars
 def read_table(path: Path, record: type[Record]) -> list[Record]:
     """Read records from Parquet; DamageError as of :func:`checked_table`."""
     return from_table(checked_table(path, record, str(path)), record)
@@ -121,13 +126,22 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
 
 def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
     """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`checked_table`."""
-    return from_table(stored_table(out, name, record), record)
+    source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
+    return read_records(source, record, out.label(name))
 
 
 def stored_table(out: Storage, name: str, record: type) -> pl.DataFrame:
     """Read what :func:`read_stored` makes records of."""
     source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
     return checked_table(source, record, out.label(name))
+
+
+@with_polars
+def read_records(
+    source: Path | io.BytesIO, record: type[Record], name: str, repair: str = _BUILD_AGAIN
+) -> list[Record]:
+    """Read the records of a table; arguments and errors as of :func:`checked_table`."""
+    return from_table(checked_table(source, record, name, repair), record)
 
 
 def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: str = _BUILD_AGAIN) -> pl.DataFrame:

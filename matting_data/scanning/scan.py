@@ -16,6 +16,7 @@ import polars as pl
 from matting_data.detectors import registry
 from matting_data.detectors.detector import BatchDetector, Detector, Thresholds
 from matting_data.detectors.spec import resolved
+from matting_data.forks import require_polars
 from matting_data.planning.selection import refusals
 from matting_data.recipes.decisions import Decision, effective
 from matting_data.recipes.recipe import Foregrounds
@@ -184,6 +185,7 @@ class _Scan(Generic[Found, Input]):
         ]
 
     def _read(self) -> dict[str, tuple[str, Input]]:
+        require_polars()
         known: dict[str, tuple[str, Input]] = {}
         for path in sorted(self.folder.glob("*.parquet")):
             try:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from matting_data.errors import DamageError
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
-from matting_data.records.tables import PARQUET_ERRORS, checked_table, from_table, to_table
+from matting_data.records.tables import PARQUET_ERRORS, read_records, to_table
 from matting_data.shards.names import manifest_name, tar_name
 from matting_data.storage import MissingFileError, Storage
 
@@ -93,7 +93,7 @@ def read_commit(
     try:
         if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
-        rows = tuple(from_table(checked_table(io.BytesIO(content), record, manifest_name(shard)), record))
+        rows = tuple(read_records(io.BytesIO(content), record, manifest_name(shard)))
     except (*PARQUET_ERRORS, DamageError, TypeError):
         return None
     return replace(found, rows=rows, num_rows=len(rows), manifest_sha256=hashlib.sha256(content).hexdigest())

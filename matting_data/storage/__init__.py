@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matting_data.errors import UsageError, shown
 from matting_data.storage.base import ByteSource, FileInfo, MissingFileError, Storage
 from matting_data.storage.local import LocalStorage
 
 __all__ = ["ByteSource", "FileInfo", "LocalStorage", "Location", "MissingFileError", "Storage", "open_storage"]
 
-Location = Storage | Path | str
+Location = Storage | os.PathLike[str] | str
 """A folder, a URL, or what :func:`open_storage` made of one."""
 
 
@@ -22,7 +24,7 @@ def open_storage(
 
     Parameters
     ----------
-    location : Storage, Path or str
+    location : Storage, path or str
         A folder, or a URL of a protocol that fsspec knows (``s3://``, ``gs://``, ``https://``, ``memory://``, ...).
     options : mapping
         Passed to fsspec: credentials, endpoints.
@@ -34,12 +36,16 @@ def open_storage(
     Raises
     ------
     UsageError
-        An unknown protocol.
+        An unknown protocol, or neither a path nor a URL.
     MissingExtraError
         A known one whose package is not installed.
     """
     if isinstance(location, Storage):
         return location
+    if not isinstance(location, str | os.PathLike) or not isinstance(os.fspath(location), str) or location == "":
+        raise UsageError(f"{shown(location)} is not a place: name a folder, or a URL such as 's3://bucket/people'")
+    if not isinstance(location, str):
+        location = Path(location)
     if isinstance(location, str):
         location = location.removeprefix("file://").removeprefix("local://")
     if isinstance(location, Path) or "://" not in location:

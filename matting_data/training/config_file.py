@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,12 @@ def load_config(name: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
 def config_from(document: dict[str, Any], name: str = "the config") -> TrainConfig:
     """Turn a document into a config, or raise a UsageError about its first mistake."""
     _spread_preset(document, name)
-    network, data = document["network"], document.get("data")
-    target = network.setdefault("flaw_target", {}) if isinstance(network, dict) else None
-    if isinstance(target, dict) and isinstance(data, dict | None):
-        target.setdefault("size", (data or {}).get("crop", 512))
-    return configuration.validated(TrainConfig, document, name)
+    config: TrainConfig = configuration.validated(TrainConfig, document, name)
+    if "size" in document["network"].get("flaw_target", {}):
+        return config
+    # set once the crop is known to be sound: a mistake in it is the crop's, which somebody wrote
+    target = replace(config.network.flaw_target, size=config.data.crop)
+    return replace(config, network=replace(config.network, flaw_target=target))
 
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:

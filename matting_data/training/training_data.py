@@ -17,6 +17,8 @@ from matting_data.readers.manifest_columns import Rows
 from matting_data.readers.transforms import DimTrimap, Flip, PersonCrop, Pipeline, paper_augmentation
 from matting_data.readers.transforms.pipeline import Step
 from matting_data.records.checked import CheckedForeground
+from matting_data.records.stored import Sample
+from matting_data.records.table_files import columns_of
 from matting_data.records.tables import read_stored
 from matting_data.seeds import derive_seed, generator, spread
 from matting_data.training.config import TrainConfig
@@ -171,7 +173,8 @@ def _part(split: Split, table: pl.DataFrame, name: str) -> Split:
     shards = table["shard"].to_numpy()
     sizes = [int(size) for size in np.unique_counts(shards).counts] if len(table) else []
     digest = derive_seed("part", *table["key"].to_list())
-    return Split(split.name, f"{split.identity} {name} {digest:016x}", Rows(table), sizes, split.store)
+    rows = Rows(columns_of(table, Sample))
+    return Split(split.name, f"{split.identity} {name} {digest:016x}", rows, sizes, split.store)
 
 
 def _fixed_crop(size: int) -> PersonCrop:

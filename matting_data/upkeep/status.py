@@ -12,6 +12,7 @@ import polars as pl
 
 from matting_data.building.staging import coming_plan
 from matting_data.errors import DamageError
+from matting_data.forks import require_polars
 from matting_data.records.tables import PARQUET_ERRORS
 from matting_data.shards.commit import read_failures
 from matting_data.shards.index import INDEX, no_index
@@ -103,6 +104,7 @@ def status(out: Location) -> Status:
     UsageError
         There is no dataset, finished or begun.
     """
+    require_polars()
     out = open_storage(out)
     started = locked_since(out)
     building = started is not None

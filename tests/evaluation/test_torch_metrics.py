@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 
 import numpy as np
@@ -129,3 +131,17 @@ def test_processes_of_a_distributed_run_are_joined() -> None:
         alone.update(*batch(rank, 1 + rank))
     expected = {name: value.item() for name, value in alone.compute().items()}
     assert results[0] == results[1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_metrics_are_copied_and_pickled_with_what_they_took() -> None:
+    torch = pytest.importorskip("torch")
+    metrics = MattingMetrics(("sad", "mse"), prefix="val/")
+    metrics.update(*batch(4))
+    expected = metrics.compute()
+    module = torch.nn.Linear(1, 1)
+    module.metrics = metrics
+    averaged = torch.optim.swa_utils.AveragedModel(module).module.metrics
+    for twin in (copy.deepcopy(metrics), pickle.loads(pickle.dumps(metrics)), averaged):
+        assert twin.compute() == expected
+        twin.update(*batch(5))
+        assert twin.compute() != expected and metrics.compute() == expected

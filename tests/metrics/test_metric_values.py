@@ -242,3 +242,21 @@ def test_metrics_at_the_boundary_see_only_the_band() -> None:
         boundary(g, -1)
     with pytest.raises(UsageError, match="the radius is nan"):
         boundary(g, float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (np.float32(1.0000001), r"holds 1\.0000001\d*, outside \[0, 1\]: clip it"),
+        (np.float64(1.000000000001), r"holds 1\.000000000001, outside \[0, 1\]: clip it"),
+        (np.float64(1.3), r"holds 1\.3, .*: clip it"),
+        (np.float64(-0.25), r"holds -0\.25, .*: clip it"),
+        (np.float64(255), r"holds 255, .*: divide by 255"),
+        (np.float64(65535), r"holds 65535, .*: divide by 65535"),
+        (np.float64("inf"), r"holds inf, .*: find out where it comes from"),
+        (np.float64("nan"), r"holds NaN, .*: find out where it comes from"),
+    ],
+)
+def test_the_remedy_fits_the_value(value: np.floating, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        mad(np.full((2, 2), value), np.zeros((2, 2)))

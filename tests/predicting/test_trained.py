@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from matting_data.errors import UsageError  # noqa: E402
 from matting_data.evaluation.stop_rule import choose_refinements, held_out_errors  # noqa: E402
 from matting_data.evaluation.test_sets import open_test_set  # noqa: E402
 from matting_data.imaging.decode import decode  # noqa: E402
-from matting_data.imaging.encode import jpeg  # noqa: E402
+from matting_data.imaging.encode import jpeg, png  # noqa: E402
 from matting_data.metrics import mad, mse  # noqa: E402
 from matting_data.networks.safenet.any_size import predict, predict_batch  # noqa: E402
 from matting_data.predicting.predict_trained import Wanted, predict_images, read_background  # noqa: E402
@@ -209,3 +212,53 @@ def test_options_of_datasets_do_not_go_with_onnx(run: Path, dataset: Path, tmp_p
 def test_predict_says_what_goes_together(arguments: list[str], sentence: str) -> None:
     result = CliRunner().invoke(cli, ["predict", "--out", "o", *arguments], standalone_mode=False)
     assert isinstance(result.exception, UsageError) and str(result.exception) == sentence
+
+
+@pytest.mark.parametrize("kind", ["alpha", "cutout", "background"])
+@pytest.mark.parametrize("size", ["short_side", "native"])
+def test_images_of_any_size_are_predicted(trained: Trained, tmp_path: Path, kind: Any, size: Any) -> None:
+    sizes = [(1, 1), (1, 2), (2, 1), (1, 63), (3, 3), (63, 1)]
+    for width, height in sizes:
+        (tmp_path / f"{width}x{height}.png").write_bytes(png(np.full((height, width, 3), 90, np.uint8)))
+    wanted = Wanted(kind, np.full((5, 4, 3), 7, np.uint8) if kind == "background" else None, size)
+    results = predict_images(trained, [tmp_path], tmp_path / "out", wanted)
+    assert [result.outcome for result in results] == ["written"] * len(sizes)
+    for width, height in sizes:
+        assert decode((tmp_path / "out" / f"{width}x{height}.png").read_bytes()).size == (width, height)
+
+
+def test_a_matte_that_is_not_finite_is_neither_written_nor_scored(
+    trained: Trained, dataset: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "a.png"
+    photo.write_bytes(png(draw_photo(1, (80, 80))))
+    for value in (float("nan"), float("inf")):
+        network = copy.deepcopy(trained.network)
+        with torch.no_grad():
+            network.refined_head.conv.weight.fill_(value)
+            network.head.conv.weight.fill_(value)
+        broken = replace(trained, network=network)
+        (result,) = predict_images(broken, [photo], tmp_path / "out", Wanted())
+        assert (result.outcome, result.reason) == ("failed", "not_finite") and not (tmp_path / "out").exists()
+        with pytest.raises(UsageError, match=r"no image could be scored \(6 not_finite\)"):
+            score_refinements(broken, open_test_set(dataset), 1)
+        assert held_out_errors(network, open_test_set(dataset).items[:1], 1, 64) == [np.inf, np.inf]
+
+
+def test_an_image_that_memory_is_too_small_for_fails_alone(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, side in enumerate((64, 64, 96)):
+        (tmp_path / f"{place}.png").write_bytes(png(draw_photo(place, (side, 64))))
+    forward = type(trained.network).forward
+
+    def small(network: Any, image: Any, *args: Any) -> Any:
+        if image.numel() > 3 * 64 * 64:
+            raise MemoryError
+        return forward(network, image, *args)
+
+    monkeypatch.setattr(type(trained.network), "forward", small)
+    results = predict_images(trained, [tmp_path], tmp_path / "out", Wanted(size="native", batch=2))
+    assert [(result.key, result.outcome, result.reason) for result in results] == [
+        ("0", "written", ""), ("1", "written", ""), ("2", "failed", "memory")
+    ]  # fmt: skip

@@ -260,3 +260,28 @@ def test_unknown_words_are_refused_with_those_that_are_known(train: Split) -> No
         ToTensors(trimap="one-hot")
     with pytest.raises(UsageError, match="part 'alphas' is none: choose among image, alpha, trimap, layers"):
         train.read(0, ["alphas"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_second_iteration_goes_on_and_the_first_is_refused(train: Split, kind: str, workers: int) -> None:
+    whole = keys(make(kind, train))
+    loader = make(kind, train, workers=workers, persistent_workers=workers > 0)
+    first, second = iter(loader), iter(loader)
+    delivered = [*next(first)["key"], *next(second)["key"]]
+    with pytest.raises(UsageError, match=r"ended when another began.*make a Loader for each"):
+        next(first)
+    assert delivered + keys(second) == whole
+    moved = iter(loader)
+    next(moved)
+    loader.set_epoch(0)
+    with pytest.raises(UsageError, match="position was set"):
+        next(moved)
+    assert keys(loader) == whole
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 2.0])
+def test_a_batch_holds_at_least_one_sample(train: Split, size: Any) -> None:
+    for data in (MapDataset(train), StreamDataset(train)):
+        with pytest.raises(UsageError, match=f"batch_size {size!r} is not a number of samples: give 1 or more"):
+            Loader(data, batch_size=size)

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -172,3 +173,9 @@ def test_damaged_manifests(copy: Path) -> None:
     manifest.unlink()
     with pytest.raises(DamageError, match=r"train/000000\.parquet is missing: run 'mattingdata build' again"):
         matting_data.open(copy)["train"]
+
+
+@pytest.mark.parametrize("place", [None, "", 3, b"out/sample", ["out"], object()])
+def test_what_is_no_place_is_refused(place: Any) -> None:
+    with pytest.raises(UsageError, match=r"is not a place: name a folder, or a URL such as 's3://bucket/people'"):
+        matting_data.open(place)

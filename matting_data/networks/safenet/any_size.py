@@ -11,13 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from matting_data.errors import UsageError
+from matting_data.errors import RejectedInput, UsageError
 from matting_data.networks.cuda_memory import is_out_of_memory
 from matting_data.networks.safenet.flaw_detector import SMALLEST
 from matting_data.networks.safenet.network import SafeNet, evaluating
 from matting_data.networks.safenet.padding import MULTIPLE
 
 Size = Literal["short_side", "native"]
+
+_LONGEST = 4
+"""Times the short side: a strip of a few rows would be enlarged beyond any memory."""
+
+
+class TooLarge(UsageError):
+    """The device's memory is too small for an image, or for a batch of them."""
 
 
 class Mattes(NamedTuple):
@@ -26,13 +33,23 @@ class Mattes(NamedTuple):
     Attributes
     ----------
     mattes : list of ndarray
-        α⁰ to α^T, H×W float32 in [0, 1]; the last is the result.
+        α⁰ to α^T, H×W float32 in [0, 1]; the last is the result. One that is not finite everywhere is NaN everywhere;
+        :meth:`require_finite` refuses it.
     flaw_maps : list of ndarray
         FM of α⁰ to α^(T−1), H×W float32; empty without FEM.
     """
 
     mattes: list[NDArray[np.float32]]
     flaw_maps: list[NDArray[np.float32]]
+
+    def require_finite(self) -> list[NDArray[np.float32]]:
+        """Return the mattes; RejectedInput ``not_finite`` where the network gave NaN or infinity."""
+        broken = [number for number, matte in enumerate(self.mattes) if not np.isfinite(matte).all()]
+        if broken:
+            raise RejectedInput(
+                "not_finite", "the network gave NaN or infinity for it: its weights are damaged or training diverged"
+            )
+        return self.mattes
 
 
 def predict(
@@ -112,7 +129,7 @@ def predict_batch(
             raise
         fewer = f"lower the batch of {len(images)}, or " if len(images) > 1 else ""
         smaller = "predict at a short side instead of native size" if size == "native" else "lower the short side"
-        raise UsageError(
+        raise TooLarge(
             f"{parameter.device} ran out of memory at {target[1]}×{target[0]} pixels: {fewer}{smaller}"
         ) from None
     maps = ((output.final,), ()) if last_only else ((output.initial, *output.mattes), output.flaw_maps)
@@ -130,8 +147,8 @@ def network_size(size: tuple[int, int], how: Size, short_side: int = 512) -> tup
 def working_size(size: tuple[int, int], short_side: int = 512) -> tuple[int, int]:
     """Return the height and width an image is brought to, as MODNet's authors do.
 
-    The short side becomes `short_side` where it is longer, or where the long side is shorter; then both sides go down
-    to a multiple of 32, of at least 64.
+    The short side becomes `short_side` where it is longer, or where the long side is shorter, but no image is enlarged
+    beyond a long side of four times `short_side`; then both sides go down to a multiple of 32, of at least 64.
 
     Parameters
     ----------
@@ -143,13 +160,15 @@ def working_size(size: tuple[int, int], short_side: int = 512) -> tuple[int, int
     if short_side < SMALLEST:
         raise UsageError(f"a short side of {short_side} pixels is too little to see anything: give {SMALLEST} or more")
     scaled = min(size) > short_side or max(size) < short_side
-    scale = short_side / min(size) if scaled else 1.0
+    scale = min(short_side / min(size), max(1.0, _LONGEST * short_side / max(size))) if scaled else 1.0
     height, width = (max(SMALLEST, int(side * scale + 1e-6) // MULTIPLE * MULTIPLE) for side in size)
     return height, width
 
 
 def _plane(plane: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
     array = plane.float().cpu().numpy()
+    if not np.isfinite(array).all():  # before clipping makes 1 of infinity, and rounding 0 of NaN
+        return np.full(size, np.nan, np.float32)
     return np.asarray(np.clip(_resized(array, size), 0, 1), dtype=np.float32)
 
 
