@@ -35,6 +35,9 @@ class ForegroundSource:
     metadata : str
         CSV with a column ``file`` (path below the image folder or root) and any of ``subset``, ``split``,
         ``person``, ``license``, ``author``, ``url``.
+    unmatched_rows : {"refuse", "note"}
+        What becomes of rows of `metadata` that name no image or fit several: the build is refused, or a note of the
+        dataset counts them.
     subset : str
         Subset of files that `metadata` gives none.
     license : str
@@ -52,6 +55,7 @@ class ForegroundSource:
     alpha: str | None = None
     root: str | None = None
     metadata: str | None = None
+    unmatched_rows: Literal["refuse", "note"] = "refuse"
     subset: str = ""
     license: str = ""
     colour: Literal["auto", "estimate", "as_is"] = "auto"
