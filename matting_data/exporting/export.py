@@ -127,8 +127,8 @@ def _require_distinct_names(ids: Iterable[str]) -> None:
         other = known.setdefault(identity.lower(), identity)
         if other != identity:
             raise UsageError(
-                f"the ids {other!r} and {identity!r} differ by case only, and macOS and Windows take their files for one: "
-                "build the dataset again, which tells them apart"
+                f"the ids {other!r} and {identity!r} differ by case only, and macOS and Windows take their files for "
+                "one: build the dataset again, which tells them apart"
             )
 
 

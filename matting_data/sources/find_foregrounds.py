@@ -65,18 +65,7 @@ def find_foregrounds(
 
 def _find(name: str, opened: OpenedForegrounds, with_split: bool, notes: list[str]) -> list[ForegroundInput]:
     source, key, root, alpha_root = opened.source, opened.key, opened.images, opened.alphas
-    tree = list_images(root, f"{key}.{'image' if alpha_root else 'root'}")
-    notes += tree.notes(name)
-    files = [Match(image, None) for image in tree.images]
-    if alpha_root:
-        if _same_folder(root, alpha_root):
-            raise UsageError(
-                f"{key}: image and alpha name the same folder {root}, and no file is its own matte: keep images and mattes "
-                "in folders of their own, or use the layout 'rgba' for cut-outs"
-            )
-        mattes = list_images(alpha_root, f"{key}.alpha")
-        notes += mattes.notes(name)
-        files = match_files(_outside_of(alpha_root, root, tree.images), _outside_of(root, alpha_root, mattes.images))
+    files = _matched(name, opened, notes)
     metadata: dict[str, dict[str, str]] = {}
     if table := opened.metadata:
         images = [match.image for match in files if match.image]
@@ -113,7 +102,24 @@ def _find(name: str, opened: OpenedForegrounds, with_split: bool, notes: list[st
     return found
 
 
-def _outside_of(other: SourcePath | None, root: SourcePath, files: list[str]) -> list[str]:
+def _matched(name: str, opened: OpenedForegrounds, notes: list[str]) -> list[Match]:
+    """List a source's images, each with its matte where the source keeps mattes in a folder."""
+    key, root, alpha_root = opened.key, opened.images, opened.alphas
+    images = list_images(root, f"{key}.{'image' if alpha_root else 'root'}")
+    notes += images.notes(name)
+    if alpha_root is None:
+        return [Match(image, None) for image in images.images]
+    if _same_folder(root, alpha_root):
+        raise UsageError(
+            f"{key}: image and alpha name the same folder {root}, and no file is its own matte: keep images and mattes "
+            "in folders of their own, or use the layout 'rgba' for cut-outs"
+        )
+    mattes = list_images(alpha_root, f"{key}.alpha")
+    notes += mattes.notes(name)
+    return match_files(_outside_of(alpha_root, root, images.images), _outside_of(root, alpha_root, mattes.images))
+
+
+def _outside_of(other: SourcePath, root: SourcePath, files: list[str]) -> list[str]:
     """Leave out the files that lie in the source's other folder, where that is a folder below `root`."""
     if not isinstance(root, Path) or not isinstance(other, Path):
         below = str(other).removeprefix(f"{root}/") if str(other).startswith(f"{root}/") else ""

@@ -24,7 +24,7 @@ def save_pair(root: Path, image: str, alpha: str, seed: int) -> None:
         if name.endswith("/"):
             continue
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(encode.png(pixels.copy()))
+        (root / name).write_bytes(encode.png(pixels.copy()) if pixels.ndim == 3 else encode.matte_png(pixels.copy()))
 
 
 def table(project: Project, name: str) -> pl.DataFrame:
@@ -145,8 +145,8 @@ def test_no_file_is_its_own_matte(project: Project) -> None:
     for seed in range(3):
         person = draw_person(seed)
         (project.root / "both").mkdir(exist_ok=True)
-        (project.root / "both" / f"p{seed}_fg.png").write_bytes(encode.png(person[..., 0].copy()))
-        (project.root / "both" / f"p{seed}_alpha.png").write_bytes(encode.png(person[..., 3].copy()))
+        (project.root / "both" / f"p{seed}_fg.png").write_bytes(encode.matte_png(person[..., 0].copy()))
+        (project.root / "both" / f"p{seed}_alpha.png").write_bytes(encode.matte_png(person[..., 3].copy()))
     (project.root / "link").symlink_to(project.root / "both")
     for image, alpha in (("both", "both"), ("both", "./both/"), ("both", "link"), ("link", "people/../both")):
         use_pairs(project, image=image, alpha=alpha)
@@ -158,7 +158,7 @@ def test_a_link_to_the_image_or_a_copy_of_it_is_no_matte(project: Project) -> No
     for seed, name in enumerate(("soft", "hard", "copy", "real")):
         save_pair(project.root, f"{name}.png", f"{name}.png", seed)
         image, alpha = (project.root / folder / f"{name}.png" for folder in ("image", "alpha"))
-        image.write_bytes(encode.png(draw_person(seed)[..., 0].copy()))
+        image.write_bytes(encode.matte_png(draw_person(seed)[..., 0].copy()))
         if name != "real":
             alpha.unlink()
     root = project.root
@@ -178,7 +178,7 @@ def test_equal_names_in_different_subfolders_never_pair_and_a_missing_file_stays
         person = draw_person(int(clip) * 10 + frame)
         path = project.root / "alpha" / clip / f"{frame:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode.png(person[..., 3].copy()))
+        path.write_bytes(encode.matte_png(person[..., 3].copy()))
     use_pairs(project)
     project.build()
     rows = table(project, "foregrounds").select("image", "alpha", "state", "reason").rows()
