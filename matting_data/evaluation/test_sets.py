@@ -21,7 +21,7 @@ from matting_data.records.tables import read_table
 from matting_data.shards.index import INDEX
 from matting_data.sources.find_files import image_tree
 from matting_data.sources.inputs import read_input
-from matting_data.sources.match_files import composed, without_suffix
+from matting_data.sources.match_files import composed, same_name
 
 Member = Literal["image", "alpha", "trimap"]
 
@@ -210,7 +210,7 @@ def images_by_key(folder: Path) -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for path in image_tree(folder, str(folder)):
-        key = composed(without_suffix(path))
+        key = same_name(path)
         if key in files:
             one, other = files[key].name, PurePosixPath(path).name
             shown = f"{one!a} and {other!a}" if composed(one) == composed(other) else f"{one} and {other}"

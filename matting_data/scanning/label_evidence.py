@@ -194,8 +194,8 @@ def _read_annotations(root: Path, photographs: Sequence[str], kept: Path, name: 
     wanted = sorted(set(places.values()))
     if present and not wanted:
         raise UsageError(
-            f"none of the {len(present)} files in {root}, such as {min(present.values())}, belongs to a photograph: give "
-            "the folder above the letters a to z, SUN2012/Annotations"
+            f"none of the {len(present)} files in {root}, such as {min(present.values())}, belongs to a photograph: "
+            "give the folder above the letters a to z, SUN2012/Annotations"
         )
     result = {}
     for path in track(wanted, len(wanted), name, "annotations"):

@@ -29,9 +29,9 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def without_suffix(path: str) -> str:
-    """Return a POSIX path without its suffix."""
-    return str(PurePosixPath(path).with_suffix(""))
+def same_name(path: str) -> str:
+    """Return what the paths of an image, its matte and its prediction have in common: no suffix, and form NFC."""
+    return composed(_without_suffix(path))
 
 
 def match_files(images: Sequence[str], mattes: Sequence[str]) -> list[Match]:
@@ -53,10 +53,9 @@ def match_files(images: Sequence[str], mattes: Sequence[str]) -> list[Match]:
         Each image in order, then each matte left over. Reasons are ``no_matte`` and ``no_image`` where no file has the
         name, ``ambiguous_matte`` and ``ambiguous_image`` where several have.
     """
-    same_name = lambda path: composed(without_suffix(path))  # noqa: E731 - one of a list of keys
     of_images, of_mattes = _numbers_of_folders(images), _numbers_of_folders(mattes)
     keys: list[tuple[Callable[[str], str], Callable[[str], str]]] = [
-        *((key, key) for key in (str, composed, without_suffix, same_name)),
+        *((key, key) for key in (str, composed, _without_suffix, same_name)),
         (lambda path: of_images(same_name(path)), lambda path: of_mattes(same_name(path))),
     ]
     alpha_of: dict[str, str] = {}
@@ -101,7 +100,11 @@ def _missing(
         return unclear, f"the {kind} {free[0]} fits {len(rivals)} files: {_some(rivals)}; keep one"
     if candidates:
         return absent, f"the {kind} {candidates[0]} belongs to {partner_of[candidates[0]]}"
-    return absent, f"no {kind} is called {without_suffix(file)!r}, whatever its suffix"
+    return absent, f"no {kind} is called {_without_suffix(file)!r}, whatever its suffix"
+
+
+def _without_suffix(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
 
 
 def _some(names: Sequence[str]) -> str:

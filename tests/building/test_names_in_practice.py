@@ -130,7 +130,7 @@ def test_links_inside_a_tar_are_followed_and_lost_ones_have_a_row(project: Proje
 def test_names_that_look_the_same_and_differ_in_unicode_normalisation_pair(
     project: Project, one: str, other: str
 ) -> None:
-    spelled = [unicodedata.normalize(form, "José") for form in (one, other)]  # type: ignore[arg-type]  # forms as text
+    spelled = [unicodedata.normalize(form, "José") for form in (one, other)]
     save_pair(project.root, f"{spelled[0]}.png", f"{spelled[1]}.png", 0)
     save_pair(project.root, "b.png", "b.png", 1)
     (project.root / "people.csv").write_text(f"file,person\n{spelled[1]}.png,{spelled[0]}\nb.png,{spelled[1]}\n")

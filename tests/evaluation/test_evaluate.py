@@ -75,7 +75,7 @@ def test_predictions_are_found_whatever_the_unicode_normalisation_of_their_names
     folders: Folders, one: str, other: str
 ) -> None:
     expected = [score.values for score in folders.score().scores]
-    truth, predicted = (unicodedata.normalize(form, "bértil/José") for form in (one, other))  # type: ignore[arg-type]
+    truth, predicted = (unicodedata.normalize(form, "bértil/José") for form in (one, other))
     for folder, key in ((folders.root / "image", truth), (folders.root / "trimap", predicted)):
         (file,) = folder.glob("cleo.*")
         (folder / key).parent.mkdir()

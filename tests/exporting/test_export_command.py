@@ -113,7 +113,7 @@ def test_a_dataset_of_an_older_version_whose_ids_differ_by_case_only_is_refused(
     monkeypatch.setattr(places + "require_distinct_ids", lambda inputs: None)
     project.build()
     with pytest.raises(
-        UsageError, match="'people-P01' and 'people-p01' differ by case only, .* build the dataset again"
+        UsageError, match=r"'people-P01' and 'people-p01' differ by case only, .* build the dataset again"
     ):
         export(project.out, "coco", tmp_path / "coco")
     assert not (tmp_path / "coco").exists()

@@ -76,8 +76,8 @@ WORDS = ["José", "Zoë", "Å", "각", "한글", "ệ", "ñandú", "Ĳ", "plain"
 @pytest.mark.parametrize("word", WORDS)
 @pytest.mark.parametrize(("one", "other"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC"), ("NFD", "NFD")])
 def test_spellings_of_one_name_pair_in_folders_too(word: str, one: str, other: str) -> None:
-    image = unicodedata.normalize(one, f"{word}/{word} 1.jpg")  # type: ignore[arg-type]  # forms as text
-    matte = unicodedata.normalize(other, f"{word}/{word} 1.png")  # type: ignore[arg-type]  # forms as text
+    image = unicodedata.normalize(one, f"{word}/{word} 1.jpg")
+    matte = unicodedata.normalize(other, f"{word}/{word} 1.png")
     assert pairs([image, "b.jpg"], ["b.png", matte]) == [(image, matte, None), ("b.jpg", "b.png", None)]
 
 
