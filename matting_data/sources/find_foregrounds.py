@@ -12,7 +12,7 @@ from matting_data.records.codes import Split
 from matting_data.records.found import FoundForeground
 from matting_data.sources.find_files import list_images, require_distinct_ids, unique_ids
 from matting_data.sources.match_files import Match, match_files
-from matting_data.sources.metadata_rows import read_metadata, rows_by_image
+from matting_data.sources.metadata_rows import MetadataTable, read_metadata
 from matting_data.sources.opened import OpenedForegrounds
 from matting_data.sources.source_paths import SourcePath
 
@@ -55,22 +55,36 @@ def find_foregrounds(
     """
     found: list[ForegroundInput] = []
     said: list[str] = []
+    tables = {
+        path: MetadataTable(path, read_metadata(path)) for opened in sources.values() if (path := opened.metadata)
+    }
     for name, opened in sources.items():
-        found += _find(name, opened, with_split, said)
+        found += _find(name, opened, with_split, tables, said)
+    for table in tables.values():
+        said += table.settle()
     if notes is not None:
         notes += said
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 
-def _find(name: str, opened: OpenedForegrounds, with_split: bool, notes: list[str]) -> list[ForegroundInput]:
+def _find(
+    name: str,
+    opened: OpenedForegrounds,
+    with_split: bool,
+    tables: Mapping[Path, MetadataTable],
+    notes: list[str],
+) -> list[ForegroundInput]:
     source, key, root, alpha_root = opened.source, opened.key, opened.images, opened.alphas
     files = _matched(name, opened, notes)
     metadata: dict[str, dict[str, str]] = {}
-    if table := opened.metadata:
+    if opened.metadata:
         images = [match.image for match in files if match.image]
-        metadata, said = rows_by_image(read_metadata(table), images, table, source.unmatched_rows)
-        notes += said
+        metadata = tables[opened.metadata].match(images, source.unmatched_rows)
+        if silent := [image for image in images if image not in metadata]:
+            notes.append(
+                f"{name}: {len(silent)} of {len(images)} images have no row in the metadata, such as {silent[0]}"
+            )
     if with_split and not any(row["split"] for row in metadata.values()):
         raise UsageError(f"{key}: split.from_metadata asks for a split, its metadata gives none: add a column 'split'")
     # mattes without an image are named apart, or they could take the id of an image that has another matte

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from matting_data.errors import UsageError, nearest
 from matting_data.sources.match_files import composed
@@ -15,6 +16,8 @@ METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
 
 _SHOWN = 8
 """Rows that a message lists."""
+
+_REMEDY = "write paths below the source's folder"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class MetadataRow:
     values: dict[str, str]
 
 
+_Unused = tuple[MetadataRow, list[str]]
+"""A row that is about no image, or the images that it fits."""
+
+
 def read_metadata(path: Path) -> list[MetadataRow]:
     """Read a source's metadata CSV.
 
@@ -49,7 +56,8 @@ def read_metadata(path: Path) -> list[MetadataRow]:
     Raises
     ------
     UsageError
-        Missing file, no ``file`` column, or a split that is neither ``train`` nor ``test``.
+        Missing file, no ``file`` column, a row of more values than columns, or a split that is neither ``train`` nor
+        ``test``.
     """
     rows = []
     try:
@@ -61,6 +69,10 @@ def read_metadata(path: Path) -> list[MetadataRow]:
                 if column not in ("file", *METADATA_COLUMNS) and (hint := nearest(column, METADATA_COLUMNS)):
                     raise UsageError(f"{path}: the column {column!r} has no meaning{hint}")
             for row in reader:
+                if any(row.get(None, ())):  # type: ignore[call-overload]  # where csv puts values beyond the header
+                    raise UsageError(
+                        f"{path} line {reader.line_num} has more values than columns: quote values that hold a comma"
+                    )
                 values = {name: composed((row.get(name) or "").strip()) for name in METADATA_COLUMNS}
                 file = (row["file"] or "").strip()
                 if file or any(values.values()):
@@ -73,59 +85,82 @@ def read_metadata(path: Path) -> list[MetadataRow]:
     return rows
 
 
-def rows_by_image(
-    rows: Sequence[MetadataRow], images: Sequence[str], table: Path, unmatched: str = "refuse"
-) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Give each image the values of its row.
+class MetadataTable:
+    """A table, and which of its rows are about an image of the sources that name it.
 
     A row names an image by its path below the source's folder, or by its bare name where only one image is called so.
     Backslashes, a leading ``./`` and the Unicode normalisation make no difference.
 
     Parameters
     ----------
+    path : Path
+        The file, for messages.
     rows : sequence of MetadataRow
-        Of `table`.
-    images : sequence of str
-        POSIX paths below the source's folder.
-    table : Path
-        For messages.
-    unmatched : {"refuse", "note"}
-        What becomes of rows that name no image, or fit several.
-
-    Returns
-    -------
-    (dict, list of str)
-        Image → values of its row, and what a user should know of the table.
-
-    Raises
-    ------
-    UsageError
-        Two rows are about one image, or, with ``refuse``, some are about none.
+        Of :func:`read_metadata`.
     """
-    find = _Finder(images)
-    by_image: dict[str, MetadataRow] = {}
-    unused: list[tuple[MetadataRow, list[str]]] = []
-    for row in rows:
-        found = find(row.file)
-        if len(found) != 1:
-            unused.append((row, found))
-        elif found[0] in by_image:
-            first = by_image[found[0]]
-            raise UsageError(f"{table} line {row.line}: {row.file!r} is described by line {first.line} too; remove one")
-        else:
-            by_image[found[0]] = row
-    notes = []
-    if unused:
-        said = f"{table}: {_said(unused, images)}"
-        if unmatched == "refuse":
-            raise UsageError(
-                f"{said}; write paths below the source's folder, remove these rows, or set 'unmatched_rows: note'"
-            )
-        notes.append(said)
-    if len(by_image) < len(images):
-        silent = next(image for image in images if image not in by_image)
-        notes.append(f"{table}: {len(images) - len(by_image)} of {len(images)} images have no row, such as {silent}")
-    return {image: row.values for image, row in by_image.items()}, notes
+
+    def __init__(self, path: Path, rows: Sequence[MetadataRow]) -> None:
+        self._path, self._rows = path, rows
+        self._unused: dict[int, _Unused] = {row.line: (row, []) for row in rows}
+        self._images: list[str] = []
+        self._may_be_unused = True
+
+    def match(self, images: Sequence[str], unmatched: Literal["refuse", "note"]) -> dict[str, dict[str, str]]:
+        """Give each image of a source that has a row its values.
+
+        Parameters
+        ----------
+        images : sequence of str
+            POSIX paths below the source's folder.
+        unmatched : {"refuse", "note"}
+            What the source says of rows that name no image, or fit several.
+
+        Raises
+        ------
+        UsageError
+            No row is about any of these images, or two are about one.
+        """
+        find = _Finder(images)
+        by_image: dict[str, MetadataRow] = {}
+        for row in self._rows:
+            found = find(row.file)
+            if len(found) == 1:
+                other = by_image.setdefault(found[0], row)
+                if other is not row:
+                    raise UsageError(
+                        f"{self._path} line {row.line}: {row.file!r} is described by line {other.line} too; remove one"
+                    )
+                self._unused.pop(row.line, None)
+            elif row.line in self._unused and found:
+                self._unused[row.line] = row, found
+        self._images += images
+        self._may_be_unused &= unmatched == "note"
+        if self._rows and not by_image:
+            raise UsageError(f"{self._unused_rows()}; {_REMEDY}")
+        return {image: row.values for image, row in by_image.items()}
+
+    def settle(self) -> list[str]:
+        """Say which rows no source used; UsageError where a source refuses that."""
+        if not self._unused:
+            return []
+        if not self._may_be_unused:
+            raise UsageError(f"{self._unused_rows()}; {_REMEDY}, remove these rows, or set 'unmatched_rows: note'")
+        return [self._unused_rows()]
+
+    def _unused_rows(self) -> str:
+        entries = list(self._unused.values())
+        kinds = {
+            "name no image": [entry for entry in entries if not entry[1]],
+            "fit several images": [entry for entry in entries if entry[1]],
+        }
+        said = [f"{len(found)} rows {what} ({self._lines(found)})" for what, found in kinds.items() if found]
+        return f"{self._path}: {' and '.join(said)}"
+
+    def _lines(self, entries: Sequence[_Unused]) -> str:
+        row, found = entries[0]
+        lines = ", ".join(str(each.line) for each, _ in entries[:_SHOWN]) + (", ..." if entries[_SHOWN:] else "")
+        hint = f", which may be {' or '.join(found[:2])}" if found else nearest(row.file, self._images).rstrip("?")
+        return f"lines {lines}; the first is {row.file!r}{hint}"
 
 
 class _Finder:
@@ -145,19 +180,3 @@ class _Finder:
         if path not in self._by_path:  # on POSIX a name may hold a backslash
             path = str(PurePosixPath(path.replace("\\", "/")))
         return self._by_path.get(path) or self._by_name.get(path, [])
-
-
-def _said(unused: Sequence[tuple[MetadataRow, list[str]]], images: Sequence[str]) -> str:
-    """Say which rows are about no image, or fit several."""
-    kinds: Mapping[str, list[tuple[MetadataRow, list[str]]]] = {
-        "name no image": [entry for entry in unused if not entry[1]],
-        "fit several images": [entry for entry in unused if entry[1]],
-    }
-    parts = []
-    for what, entries in kinds.items():
-        if entries:
-            row, found = entries[0]
-            lines = ", ".join(str(each.line) for each, _ in entries[:_SHOWN]) + (", ..." if entries[_SHOWN:] else "")
-            hint = f", which may be {' or '.join(found[:2])}" if found else nearest(row.file, images).rstrip("?")
-            parts.append(f"{len(entries)} rows {what} (lines {lines}; the first is {row.file!r}{hint})")
-    return " and ".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from matting_data.errors import UsageError
@@ -88,6 +89,18 @@ def test_a_folder_of_mattes_inside_that_of_images_or_the_other_way_round_is_not_
     assert matched(found_in(loaded(tmp_path, nested))) == [("a.jpg", "a.png", None)]
 
 
+def test_folders_of_an_object_store_are_told_apart_as_those_of_a_disk(tmp_path: Path) -> None:
+    store = fsspec.filesystem("memory")
+    for name in ("set/a.jpg", "set/alpha/a.png", "set/José.jpg", "set/alpha/Jose\u0301.png"):
+        store.pipe_file(f"/{tmp_path.name}/{name}", b"")
+    url = f"memory://{tmp_path.name}/set"
+    found = found_in(loaded(tmp_path, {"layout": "pairs", "image": url, "alpha": f"{url}/alpha"}))
+    assert matched(found) == [("José.jpg", "Jose\u0301.png", None), ("a.jpg", "a.png", None)]
+    for alpha in (url, f"{url}/"):
+        with pytest.raises(UsageError, match="name the same folder memory://"):
+            found_in(loaded(tmp_path, {"layout": "pairs", "image": url, "alpha": alpha}))
+
+
 def test_a_source_says_which_of_its_files_and_rows_it_did_not_use(tmp_path: Path) -> None:
     touch(tmp_path / "people", "a.png", "b.png")
     write(tmp_path / "people" / "c", encoded(photo(4, 4), "PNG"))
@@ -97,8 +110,8 @@ def test_a_source_says_which_of_its_files_and_rows_it_did_not_use(tmp_path: Path
     find_foregrounds(open_foregrounds(loaded(tmp_path, source)), notes=notes)
     assert [note.partition(": ")[2][:30] for note in notes] == [
         "1 files are images by content ",
+        "1 of 2 images have no row in t",
         "1 rows name no image (lines 3;",
-        "1 of 2 images have no row, suc",
     ]
 
 

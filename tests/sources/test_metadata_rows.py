@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matting_data.errors import UsageError
-from matting_data.sources.metadata_rows import MetadataRow, read_metadata, rows_by_image
+from matting_data.sources.metadata_rows import MetadataRow, MetadataTable, read_metadata
 from tests.support.synthetic import write
 
 TABLE = Path("people.csv")
@@ -54,6 +54,10 @@ def test_short_rows_and_missing_columns_are_empty_values(tmp_path: Path) -> None
     [
         (b"name,split\nx,test\n", "{path} has no column 'file': add one with paths below the source's folder"),
         (b"", "{path} has no column 'file': add one with paths below the source's folder"),
+        (
+            b"file,person\na.png,Smith, John\n",
+            "{path} line 2 has more values than columns: quote values that hold a comma",
+        ),
         (b"file,split\na,test\nb,Test\n", "{path} line 3: split 'Test' is neither 'train' nor 'test'"),
     ],
 )
@@ -100,7 +104,7 @@ def test_one_person_has_one_name_however_it_is_composed(tmp_path: Path) -> None:
 )
 def test_a_row_names_its_image(written: str, image: str) -> None:
     images = ["x/a.png", "y/b.png", "z/b.png", "odd\\name.png", "Jos\u00e9.png", "y/Jose\u0301 2.png"]
-    found, _ = rows_by_image(rows_of(written), images, TABLE)
+    found = MetadataTable(TABLE, rows_of(written)).match(images, "refuse")
     assert found == {image: {"person": written}}
 
 
@@ -123,21 +127,42 @@ def test_a_row_names_its_image(written: str, image: str) -> None:
 def test_a_row_that_names_none_or_fits_two_is_refused_with_its_number_or_noted(written: str) -> None:
     images = ["x/a.png", "y/b.png", "z/b.png"]
     rows = rows_of("y/b.png", written, "z/b.png")
-    message = sentence(rows_by_image, rows, images, TABLE)
+    table = MetadataTable(TABLE, rows)
+    table.match(images, "refuse")
+    message = sentence(table.settle)
     assert "(lines 3; " in message and f"the first is {written!r}" in message
     assert message.endswith("set 'unmatched_rows: note'")
-    found, notes = rows_by_image(rows, images, TABLE, "note")
+    table = MetadataTable(TABLE, rows)
+    found = table.match(images, "note")
     assert found == {"y/b.png": {"person": "y/b.png"}, "z/b.png": {"person": "z/b.png"}}
-    assert len(notes) == 2 and "(lines 3; " in notes[0]
-    assert notes[1] == "people.csv: 1 of 3 images have no row, such as x/a.png"
+    (note,) = table.settle()
+    assert "(lines 3; " in note
+
+
+def test_a_table_of_several_sources_is_used_when_each_row_is_of_one_of_them() -> None:
+    table = MetadataTable(TABLE, rows_of("a.png", "b.png", "c.png"))
+    assert table.match(["a.png"], "note").keys() == {"a.png"}
+    assert table.match(["b.png", "d.png"], "refuse").keys() == {"b.png"}
+    assert "1 rows name no image (lines 4; " in sentence(table.settle)
+    assert table.match(["x/c.png"], "note").keys() == {"x/c.png"}
+    assert table.settle() == []
+
+
+def test_a_table_without_a_row_for_a_source_is_refused_whatever_the_switch_says() -> None:
+    assert sentence(MetadataTable(TABLE, rows_of("a.png")).match, ["x.png"], "note") == (
+        "people.csv: 1 rows name no image (lines 2; the first is 'a.png'; did you mean 'x.png'); "
+        "write paths below the source's folder"
+    )
 
 
 def test_the_message_counts_rows_by_what_is_wrong_with_them() -> None:
     images = ["x/a.png", "y/a.png", "y/anna.png"]
     files = ["a.png", "ana.png", *(f"{n}.png" for n in range(9))]
-    assert sentence(rows_by_image, rows_of(*files), images, TABLE) == (
-        "people.csv: 10 rows name no image (lines 3, 4, 5, 6, 7, 8, 9, 10, ...; the first is 'ana.png'; did you mean "
-        "'y/anna.png') and 1 rows fit several images (lines 2; the first is 'a.png', which may be x/a.png or y/a.png); "
+    table = MetadataTable(TABLE, rows_of("y/a.png", *files))
+    table.match(images, "refuse")
+    assert sentence(table.settle) == (
+        "people.csv: 10 rows name no image (lines 4, 5, 6, 7, 8, 9, 10, 11, ...; the first is 'ana.png'; did you mean "
+        "'y/anna.png') and 1 rows fit several images (lines 3; the first is 'a.png', which may be x/a.png or y/a.png); "
         "write paths below the source's folder, remove these rows, or set 'unmatched_rows: note'"
     )
 
@@ -146,7 +171,7 @@ def test_the_message_counts_rows_by_what_is_wrong_with_them() -> None:
 def test_two_rows_about_one_image_are_refused_always(second: str) -> None:
     rows = rows_of("a.png", "b.png", second)
     for unmatched in ("refuse", "note"):
-        message = sentence(rows_by_image, rows, ["x/a.png", "b.png"], TABLE, unmatched)
+        message = sentence(MetadataTable(TABLE, rows).match, ["x/a.png", "b.png"], unmatched)
         assert message == f"people.csv line 4: {second!r} is described by line 2 too; remove one"
 
 
@@ -156,8 +181,10 @@ names = st.text(st.sampled_from("abé/.\\ e\u0301"), min_size=1, max_size=8)
 @given(st.lists(names, unique=True, max_size=6), st.lists(names, max_size=6))
 def test_no_row_is_lost(images: list[str], files: list[str]) -> None:
     rows = rows_of(*files)
+    table = MetadataTable(TABLE, rows)
     try:
-        found, _ = rows_by_image(rows, images, TABLE)
+        found = table.match(images, "refuse")
+        assert table.settle() == []
     except UsageError as refused:
         assert "line" in str(refused)
         return
