@@ -24,8 +24,8 @@ class ForegroundSource:
     Attributes
     ----------
     layout : {"pairs", "rgba", "bundled"}
-        ``pairs``: a folder of images and one of mattes, matched by path without suffix; ``rgba``: a tree of cut-outs with straight
-        alpha; ``bundled``: the rendered people that come with mattingdata.
+        ``pairs``: a folder of images and one of mattes, matched by path without suffix; ``rgba``: a tree of cut-outs
+        with straight alpha; ``bundled``: the rendered people that come with mattingdata.
     name : str
         Prefix of the ids; default is the layout's folder name.
     image, alpha : str

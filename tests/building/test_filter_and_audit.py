@@ -98,7 +98,7 @@ def test_mistakes_in_labels_are_one_sentence(project: Project, tmp_path: Path) -
         read_labels(table)
     with pytest.raises(UsageError, match="none of the 1 labels is of a background"):
         rates(project.out, {"elsewhere": True})
-    with pytest.raises(UsageError, match="2 labels are of no background of .*, such as 'Photos-b01': use its audit"):
+    with pytest.raises(UsageError, match=r"2 labels are of no background of .*, such as 'Photos-b01': use its audit"):
         rates(project.out, {"photos-b00": False, "elsewhere": True, "Photos-b01": True})
     with pytest.raises(UsageError, match="holds no filtered backgrounds"):
         rates(tmp_path, {"x": True})
