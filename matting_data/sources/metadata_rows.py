@@ -69,7 +69,7 @@ def read_metadata(path: Path) -> list[MetadataRow]:
                 if column not in ("file", *METADATA_COLUMNS) and (hint := nearest(column, METADATA_COLUMNS)):
                     raise UsageError(f"{path}: the column {column!r} has no meaning{hint}")
             for row in reader:
-                if any(row.get(None, ())):  # type: ignore[call-overload]  # where csv puts values beyond the header
+                if any(row.get(None, ())):  # where csv puts values beyond the header
                     raise UsageError(
                         f"{path} line {reader.line_num} has more values than columns: quote values that hold a comma"
                     )
