@@ -34,11 +34,11 @@ def scan_and_plan(
     load_detector(recipe)
     photos = len(find_backgrounds(sources.backgrounds, cache))
     colours = workspace.colour_store(out)
-    foregrounds = scan_foregrounds(rules.foregrounds, sources.foregrounds, cache, workers, colours)
+    people = scan_foregrounds(rules.foregrounds, sources.foregrounds, cache, workers, colours)
     if fixed is None:
-        require_enough_found(choose_foregrounds(foregrounds, rules), photos, rules)
+        require_enough_found(choose_foregrounds(people.records, rules), photos, rules)
     decisions = load_decisions(recipe)
     scanned = scan_backgrounds(recipe, sources.backgrounds, cache, workers, decisions)
-    inputs = foregrounds, scanned.records, rules, scanned.thresholds, decisions
+    inputs = people.records, scanned.records, rules, scanned.thresholds, decisions
     plan = make_plan(*inputs) if fixed is None else extend_plan(fixed, *inputs)
-    return replace(plan, notes=(*scanned.notes, *plan.notes))
+    return replace(plan, notes=(*people.notes, *scanned.notes, *plan.notes))

@@ -21,6 +21,7 @@ from matting_data.records.tables import read_table
 from matting_data.shards.index import INDEX
 from matting_data.sources.find_files import image_tree
 from matting_data.sources.inputs import read_input
+from matting_data.sources.match_files import composed, same_name
 
 Member = Literal["image", "alpha", "trimap"]
 
@@ -203,12 +204,17 @@ def _folders(root: Path, names: tuple[str, str, str]) -> EvaluationSet:
 
 
 def images_by_key(folder: Path) -> dict[str, Path]:
-    """List an image tree as path without suffix → file; UsageError where two files would have one key."""
+    """List an image tree as path without suffix → file; UsageError where two files would have one key.
+
+    Keys are in Unicode's form NFC, so that a prediction is found whichever system wrote its name.
+    """
     files: dict[str, Path] = {}
     for path in image_tree(folder, str(folder)):
-        key = str(PurePosixPath(path).with_suffix(""))
+        key = same_name(path)
         if key in files:
-            raise UsageError(f"{folder} holds both {files[key].name} and {PurePosixPath(path).name}: remove one")
+            one, other = files[key].name, PurePosixPath(path).name
+            shown = f"{one!a} and {other!a}" if composed(one) == composed(other) else f"{one} and {other}"
+            raise UsageError(f"{folder} holds both {shown}: remove one")
         files[key] = folder / path
     return files
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -93,7 +93,8 @@ def export(
     StorageError
         `out` is taken, or there is too little space.
     UsageError
-        No such format or split, `out` lies inside the dataset, or sources that are needed are not at hand.
+        No such format or split, `out` lies inside the dataset, ids differ by case only, or sources that are needed are
+        not at hand.
     """
     if form not in FORMATS:
         raise UsageError(f"format {form!r} is not one of {', '.join(FORMATS)}{nearest(form, FORMATS)}")
@@ -103,7 +104,9 @@ def export(
         raise UsageError(
             f"{out} lies inside the dataset {dataset}, which holds nothing but its own files: name another"
         )
-    samples = len(source.rows())
+    rows = source.rows()
+    samples = len(rows)
+    _require_distinct_names({row.foreground for row in rows})
     with atomic_folder(out) as folder:
         _require_space(folder, exporter.estimate(source, options), out)
         staging = Staging(folder, options.link)
@@ -115,6 +118,18 @@ def export(
         with storage_errors(dataset / ATTRIBUTION):
             staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
     return ExportResult(out, form, source.splits, samples, staging.files, staging.bytes, staging.linked)
+
+
+def _require_distinct_names(ids: Iterable[str]) -> None:
+    """Refuse ids of a dataset of an older version that would be one file on macOS and Windows."""
+    known: dict[str, str] = {}
+    for identity in sorted(ids):
+        other = known.setdefault(identity.lower(), identity)
+        if other != identity:
+            raise UsageError(
+                f"the ids {other!r} and {identity!r} differ by case only, and macOS and Windows take their files for "
+                "one: build the dataset again, which tells them apart"
+            )
 
 
 def _require_space(folder: Path, needed: int, out: Path) -> None:

@@ -16,9 +16,10 @@ class SunPolicy:
 
     Parameters
     ----------
-    body_part, possible, lookalikes, without_human, weak : {'keep', 'reject', 'review'}
+    body_part, possible, lookalikes, without_human, weak, unreadable : {'keep', 'reject', 'review'}
         Hands and torsos; ears, heads and hair, which may be an animal's, and names in no list that hold a person's
-        word; statues; images whose polygons hold no human; images without any polygon.
+        word; statues; images whose polygons hold no human; images without any polygon; images whose annotation cannot
+        be read in full.
 
     Raises
     ------
@@ -31,6 +32,7 @@ class SunPolicy:
     lookalikes: Outcome = "review"
     without_human: Outcome = "keep"
     weak: Outcome = "keep"
+    unreadable: Outcome = "review"
 
     def __post_init__(self) -> None:
         check_outcomes({entry.name: getattr(self, entry.name) for entry in fields(SunPolicy)})
@@ -46,7 +48,7 @@ class SunJudgement:
     decided_by: str
 
 
-def judge_polygons(names: Iterable[str] | None, policy: SunPolicy | None = None) -> SunJudgement:
+def judge_polygons(names: Iterable[str] | None, policy: SunPolicy | None = None, problem: str = "") -> SunJudgement:
     """Judge one image of SUN by what was outlined in it.
 
     Parameters
@@ -55,6 +57,8 @@ def judge_polygons(names: Iterable[str] | None, policy: SunPolicy | None = None)
         Names of its polygons, without those taken back; None where the image has no annotation, as all but 16,873 of
         SUN's.
     policy : SunPolicy, optional
+    problem : str
+        Why the annotation cannot be read in full; `names` are those that can be made out.
 
     Returns
     -------
@@ -79,7 +83,9 @@ def judge_polygons(names: Iterable[str] | None, policy: SunPolicy | None = None)
         if role in by_role
     ]
     if not any(judgement.reason in ("person_polygon", "body_part_polygon") for judgement in found):
-        if given:
+        if problem:
+            found.append(SunJudgement("polygons_unreadable", policy.unreadable, "polygons_unreadable", problem))
+        elif given:
             said = f"{len(given)} polygons, none human"
             found.append(SunJudgement("polygons_without_human", policy.without_human, "polygons_without_human", said))
         else:

@@ -26,8 +26,8 @@ class ForegroundSource:
     Attributes
     ----------
     layout : {"pairs", "rgba", "bundled"}
-        ``pairs``: a folder of images and one of mattes, matched by stem; ``rgba``: a tree of cut-outs with straight
-        alpha; ``bundled``: the rendered people that come with mattingdata.
+        ``pairs``: a folder of images and one of mattes, matched by path without suffix; ``rgba``: a tree of cut-outs
+        with straight alpha; ``bundled``: the rendered people that come with mattingdata.
     name : str
         Prefix of the ids; default is the layout's folder name.
     image, alpha : str
@@ -37,6 +37,9 @@ class ForegroundSource:
     metadata : str
         CSV with a column ``file`` (path below the image folder or root) and any of ``subset``, ``split``,
         ``person``, ``license``, ``author``, ``url``.
+    unmatched_rows : {"refuse", "note"}
+        What becomes of rows of `metadata` that name no image or fit several: the build is refused, or a note of the
+        dataset counts them.
     subset : str
         Subset of files that `metadata` gives none.
     license : str
@@ -57,6 +60,7 @@ class ForegroundSource:
     alpha: str | None = None
     root: str | None = None
     metadata: str | None = None
+    unmatched_rows: Literal["refuse", "note"] = "refuse"
     subset: str = ""
     license: str = ""
     colour: Literal["auto", "estimate", "as_is"] = "auto"

@@ -25,8 +25,9 @@ TrimapKind = Literal["dim", "fixed", "adaptive"]
 Warned = Literal["alpha_binary", "alpha_noise", "premultiplied"]
 
 FoundReason = Literal[
-    "no_matte", "no_image", "known_damaged", "not_in_classes", "not_in_partition", "outside", "license"
-]
+    "no_matte", "no_image", "ambiguous_matte", "ambiguous_image", "known_damaged", "not_in_classes",
+    "not_in_partition", "outside", "license",
+]  # fmt: skip
 """Known before an input is opened."""
 
 CheckReason = Literal[
@@ -39,7 +40,7 @@ LabelReason = Literal[
     "body_part_box", "body_part_verified", "body_part_machine", "depiction_box", "lookalike_box",
     "lookalike_verified", "lookalike_machine", "person_verified_absent", "boxes_without_human", "no_human_label",
     "person_polygon", "body_part_polygon", "possible_person_polygon", "ambiguous_part_polygon", "lookalike_polygon",
-    "polygons_without_human", "no_polygons",
+    "polygons_without_human", "no_polygons", "polygons_unreadable",
 ]  # fmt: skip
 """What labels of OpenImages and polygons of SUN lead to."""
 

@@ -26,13 +26,14 @@ from matting_data.workspace.work_folder import saved_recipe
 
 COLUMNS = ("id", "stratum", "path", "score", "person")
 RESULT = "audit.json"
+_TABLE = "backgrounds.parquet"
 _PAGE = 40
 _YES, _NO = {"1", "yes", "y", "true"}, {"0", "no", "n", "false"}
 
 
 def kept_backgrounds(out: Path) -> list[JudgedBackground]:
     """Return what a filter or a build in `out` kept; UsageError where there is neither."""
-    path = out / "backgrounds.parquet"
+    path = out / _TABLE
     if not path.is_file():
         raise UsageError(f"{out} holds no filtered backgrounds: run 'mattingdata filter' or 'build' with --out {out}")
     return [record for record in read_table(path, JudgedBackground) if record.state == "ok"]
@@ -76,7 +77,7 @@ def read_labels(table: Path) -> dict[str, bool]:
     Raises
     ------
     UsageError
-        The file is missing, lacks a column, or holds a label that is neither yes nor no.
+        The file is missing, lacks a column, holds a label that is neither yes nor no, or labels one twice.
     """
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
@@ -90,17 +91,28 @@ def read_labels(table: Path) -> dict[str, bool]:
             raise UsageError(f"{table} line {number} has no id: keep the columns that 'mattingdata audit' wrote")
         if word not in _YES | _NO | {""}:
             raise UsageError(f"{table} line {number}: person is {word!r}; write 1 where somebody is to be seen, else 0")
+        if identity in labels:
+            raise UsageError(f"{table} line {number}: {identity!r} is labelled twice; remove one row")
         if word:
             labels[identity] = word in _YES
     return labels
 
 
 def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
-    """Estimate the residual share of persons in what `out` kept, and keep the result beside it as ``audit.json``."""
+    """Estimate the residual share of persons in what `out` kept, and keep the result beside it as ``audit.json``.
+
+    Labels of backgrounds that have been rejected since do not count; UsageError where labels are of none that `out`
+    has, or no label counts.
+    """
     kept = kept_backgrounds(out)
     known = {record.id for record in kept}
     if not labels.keys() & known:
         raise UsageError(f"none of the {len(labels)} labels is of a background that {out} kept: use its audit.csv")
+    strange = sorted(labels.keys() - {record.id for record in read_table(out / _TABLE, JudgedBackground)})
+    if strange:
+        raise UsageError(
+            f"{len(strange)} labels are of no background of {out}, such as {strange[0]!r}: use its audit.csv"
+        )
     result = estimate(kept, labels)
     document = [asdict(rate) | {"share": None if rate.labelled == 0 else rate.share} for rate in result]
     write_bytes(out / RESULT, (json.dumps(document, indent=1) + "\n").encode())
@@ -109,7 +121,7 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
 
 def removed_by_hand(out: Path) -> list[JudgedBackground]:
     """Return what the filter had kept and a person called ``human`` in the overrides: its known misses."""
-    path = out / "backgrounds.parquet"
+    path = out / _TABLE
     records = read_table(path, JudgedBackground) if path.is_file() else []
     return [record for record in records if record.reason == REASONS["human"]]
 

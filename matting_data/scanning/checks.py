@@ -34,8 +34,8 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
     Returns
     -------
     CheckedForeground
-        Complete; ``state`` is ``rejected`` with the reason of :func:`decode_foreground`, or ``too_small``,
-        ``alpha_empty``, ``alpha_full``.
+        Complete; ``state`` is ``rejected`` with the reason of :func:`decode_foreground`, or ``no_matte`` where the
+        matte is the image itself, ``too_small``, ``alpha_empty``, ``alpha_full``.
     """
     record = widened(found.record, CheckedForeground)
     if record.state != "ok":
@@ -43,6 +43,8 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
     try:
         image_bytes = read_input(found.image_path)
         alpha_bytes = read_input(found.alpha_path) if found.alpha_path else None
+        if alpha_bytes == image_bytes:  # a link or a copy: its own silhouette would be taken for a person's
+            raise RejectedInput("no_matte", f"the matte {record.alpha} is the image itself, byte for byte")
         record = replace(
             record,
             image_sha256=hashlib.sha256(image_bytes).hexdigest(),

@@ -18,9 +18,10 @@ from matting_data.workspace import work_folder as workspace
 
 @dataclass(frozen=True)
 class ForegroundReport:
-    """All foregrounds of a recipe, checked, duplicates marked."""
+    """All foregrounds of a recipe, checked, duplicates marked; `notes` say what a user should know of their files."""
 
     records: list[CheckedForeground]
+    notes: list[str]
 
     @property
     def rejected(self) -> list[CheckedForeground]:
@@ -39,6 +40,7 @@ class ForegroundReport:
             "usable": len(self.records) - len(self.rejected),
             "rejected": [_row(record) for record in self.rejected],
             "warned": [_row(record) for record in self.warned],
+            "notes": self.notes,
         }
 
     def lines(self) -> list[str]:
@@ -49,7 +51,7 @@ class ForegroundReport:
         lines += [f"  {r.image}: warning: {', '.join(r.warnings)}" for r in self.warned]
         for subset, count in sorted(Counter(record.subset or "" for record in usable).items()):
             lines.append(f"  {count} of subset {subset}" if subset else f"  {count} without a subset")
-        return lines
+        return lines + [f"note: {note}" for note in self.notes]
 
 
 def _row(r: CheckedForeground) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def check_foregrounds(recipe: LoadedRecipe, out: Location, workers: int) -> Fore
     rules = recipe.recipe.foregrounds
     with workspace.locked(out):
         colours = workspace.colour_store(out)
-        records = scan_foregrounds(rules, open_foregrounds(recipe), workspace.work_folder(out), workers, colours)
-    if not records:
-        require_usable(records)
-    return ForegroundReport(reject_duplicates(records, rules.duplicate_distance))
+        scanned = scan_foregrounds(rules, open_foregrounds(recipe), workspace.work_folder(out), workers, colours)
+    if not scanned.records:
+        require_usable(scanned.records)
+    return ForegroundReport(reject_duplicates(scanned.records, rules.duplicate_distance), scanned.notes)

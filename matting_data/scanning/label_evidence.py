@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -29,8 +29,8 @@ from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages.findings import MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
 from matting_data.sources.openimages.verdicts import REPORT, judge_metadata, read_report, read_verdicts
-from matting_data.sources.sun.annotations import parse_annotation, standing_names
-from matting_data.sources.sun.trees import parse_path
+from matting_data.sources.sun.annotations import legible_names, parse_annotation, standing_names
+from matting_data.sources.walk import files_below
 from matting_data.version import __version__
 
 
@@ -148,7 +148,7 @@ def _with(entry: BackgroundInput, row: dict[str, Any]) -> BackgroundInput:
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    """What was read of one LabelMe file: the names that count; `problem` where it could not be read."""
+    """What was read of one LabelMe file: the names that count, and those legible where a `problem` hid others."""
 
     path: str
     stamp: str
@@ -160,58 +160,66 @@ def _sun(
     policy: SunRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], kept: Path, notes: list[str]
 ) -> list[BackgroundInput]:
     name = source_name(opened.source)
-    images = [parse_path(entry.record.path) for entry in entries]
-    places = [image.annotation if image else "" for image in images]
+    photographs = [entry.record.path for entry in entries]
     annotations: dict[str, _Annotation] = {}
     if opened.annotations is None:
         notes.append(f"{name}: no 'annotations' are given: the detector alone decides")
     else:
-        annotations = _read_annotations(opened.annotations, places, kept, name)
+        annotations = _read_annotations(opened.annotations, photographs, kept, name)
         notes.append(f"{name}: {len(annotations)} of {len(entries)} photographs have an annotation")
     bad = [annotation for annotation in annotations.values() if annotation.problem]
     if bad:
         notes.append(
             f"{name}: {len(bad)} annotations cannot be read, such as {bad[0].path} "
-            f"({bad[0].problem}): those photographs count as having none"
+            f"({bad[0].problem}): the policy's 'unreadable' says what becomes of those photographs"
         )
     result = []
-    for entry, place in zip(entries, places, strict=True):
-        annotation = annotations.get(place)
-        names = None if annotation is None or annotation.problem else annotation.names
-        row = asdict(judge_polygons(names, policy))
-        if annotation and annotation.problem:
-            row["decided_by"] = f"no polygons ({annotation.problem})"
-        result.append(_with(entry, row))
+    for entry in entries:
+        annotation = annotations.get(entry.record.path)
+        names, problem = (annotation.names, annotation.problem) if annotation else (None, "")
+        result.append(_with(entry, asdict(judge_polygons(names, policy, problem))))
     return result
 
 
-def _read_annotations(root: Path, places: Sequence[str], kept: Path, name: str) -> dict[str, _Annotation]:
-    """Read the annotations below `root`, those unchanged since they were kept from there."""
+def _read_annotations(root: Path, photographs: Sequence[str], kept: Path, name: str) -> dict[str, _Annotation]:
+    """Read the annotations of photographs below `root`, by photograph; unchanged ones as they were kept."""
     if not root.is_dir():
         raise UsageError(f"there is no folder {root}{nearest_sibling(root) or '; give SUN2012/Annotations'}")
     known: dict[str, _Annotation] = {}
     with suppress(DamageError, TypeError):  # none are kept, or another version's: all are read
         known = {row.path: row for row in read_table(kept, _Annotation)}
-    present = {path.relative_to(root).as_posix(): path for path in root.rglob("*.xml")}
-    wanted = sorted(present.keys() & set(places))
+    found = files_below(root, f"the annotations of {name}")
+    present = {path.lower(): path for path in found if path.lower().endswith(".xml")}
+    places = {photograph: place for photograph in photographs if (place := _annotation_of(photograph, present))}
+    wanted = sorted(set(places.values()))
     if present and not wanted:
         raise UsageError(
-            f"none of the {len(present)} files in {root}, such as {min(present)}, belongs to a photograph: give the "
-            "folder above the letters a to z, SUN2012/Annotations"
+            f"none of the {len(present)} files in {root}, such as {min(present.values())}, belongs to a photograph: "
+            "give the folder above the letters a to z, SUN2012/Annotations"
         )
     result = {}
     for path in track(wanted, len(wanted), name, "annotations"):
-        status = present[path].stat()
+        status = (root / path).stat()
         stamp = f"{root} {status.st_size}:{status.st_mtime_ns} {__version__}"
         before = known.get(path)
-        result[path] = before if before and before.stamp == stamp else _read_annotation(path, present[path], stamp)
+        result[path] = before if before and before.stamp == stamp else _read_annotation(path, root / path, stamp)
     if any(annotation is not known.get(path) for path, annotation in result.items()):
         write_table(kept, result.values(), _Annotation)
-    return result
+    return {photograph: result[place] for photograph, place in places.items()}
+
+
+def _annotation_of(photograph: str, present: Mapping[str, str]) -> str | None:
+    """Find the annotation that has a photograph's path from the letter on, whatever its name and folders before it."""
+    parts = str(PurePosixPath(photograph).with_suffix(".xml")).lower().split("/")
+    tails = ("/".join(parts[start:]) for start in range(len(parts) - 1))
+    return next((present[tail] for tail in tails if tail in present), None)
 
 
 def _read_annotation(path: str, file: Path, stamp: str) -> _Annotation:
+    data = b""
     try:
-        return _Annotation(path, stamp, standing_names(parse_annotation(read_input(file))), "")
+        data = read_input(file)
+        return _Annotation(path, stamp, standing_names(parse_annotation(data)), "")
     except RejectedInput as problem:
-        return _Annotation(path, stamp, [], f"{problem.reason}: {problem.detail}")
+        names = legible_names(data) if problem.reason == "annotation_unreadable" else []
+        return _Annotation(path, stamp, names, f"{problem.reason}: {problem.detail}")

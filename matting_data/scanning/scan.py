@@ -58,11 +58,20 @@ class ScannedBackgrounds:
     thresholds : Thresholds or None
         Those that the detector recommends.
     notes : list of str
-        What a user should know of the evidence: tables that are missing, malformed rows, and the like.
+        What a user should know of the files and the evidence: those left out, tables that are missing, malformed rows,
+        and the like.
     """
 
     records: list[CheckedBackground]
     thresholds: Thresholds | None
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class ScannedForegrounds:
+    """All foregrounds of a recipe, in the order they were found, and what a user should know of files and tables."""
+
+    records: list[CheckedForeground]
     notes: list[str]
 
 
@@ -93,7 +102,9 @@ def scan_backgrounds(
     max_pixels = round(options.max_megapixels * 1e6)
     check = CheckBackgrounds(options.min_side, max_pixels, detector)
     identity = f"{detector.name} {detector.version}" if detector else "none"
-    labelled, notes = add_label_evidence(options.humans, sources, find_backgrounds(sources, cache), cache)
+    notes: list[str] = []
+    listed = find_backgrounds(sources, cache, notes)
+    labelled, said = add_label_evidence(options.humans, sources, listed, cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
     refused = refusals([found.record for found in labelled], options)
     clean = {row.id for row in effective(decisions) if row.kind == "background" and row.tag == "clean"}
@@ -108,7 +119,7 @@ def scan_backgrounds(
     size = detector.batch_size if isinstance(detector, BatchDetector) else 1
     scan = _Scan(CheckedBackground, cache / "backgrounds", check, "checking backgrounds", workers, size)
     records = scan.checked(items)
-    return ScannedBackgrounds(records, detector.thresholds if detector else None, notes)
+    return ScannedBackgrounds(records, detector.thresholds if detector else None, [*notes, *said])
 
 
 def scan_foregrounds(
@@ -117,7 +128,7 @@ def scan_foregrounds(
     cache: Path,
     workers: Workers,
     colours: Storage | None = None,
-) -> list[CheckedForeground]:
+) -> ScannedForegrounds:
     """Find and check foregrounds; estimate clean colours where their source asks for that.
 
     Parameters
@@ -131,14 +142,16 @@ def scan_foregrounds(
     colours : Storage, optional
         Where to keep the estimates, by default in `cache`.
     """
-    found = find_foregrounds(sources, rules.split.from_metadata)
+    notes: list[str] = []
+    found = find_foregrounds(sources, rules.split.from_metadata, notes)
     if any(opened.source.estimates_colour for opened in sources.values()):
         import_module("pymatting")  # its first import compiles for a minute: before several workers do
     items = [
         Item(f, _stamp(f, f"{rules.min_side} {f.record.colour} {f.record.opaque_from} {f.to_srgb}")) for f in found
     ]
     check = CheckForegrounds(rules.min_side, ColourCache(colours or cache / "colours"))
-    return _Scan(CheckedForeground, cache / "foregrounds", check, "checking foregrounds", workers).checked(items)
+    scan = _Scan(CheckedForeground, cache / "foregrounds", check, "checking foregrounds", workers)
+    return ScannedForegrounds(scan.checked(items), notes)
 
 
 def load_detector(recipe: LoadedRecipe) -> Detector | None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from matting_data.records.codes import Reason, Split
 from matting_data.records.found import FoundBackground
-from matting_data.sources.find_files import image_tree, leads_out, require_distinct_ids, unique_ids
+from matting_data.sources.find_files import leads_out, list_images, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import InputFile
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.sun.archive import TarMember, find_tar_images
@@ -46,7 +46,9 @@ class BackgroundInput:
         return [self.file]
 
 
-def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None) -> list[BackgroundInput]:
+def find_backgrounds(
+    sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None, notes: list[str] | None = None
+) -> list[BackgroundInput]:
     """List the backgrounds of all sources, in the order of the recipe, then by path.
 
     Parameters
@@ -55,6 +57,8 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
         Of :func:`matting_data.sources.opened.open_backgrounds`.
     cache : Path, optional
         Folder that keeps where the images of a tar lie.
+    notes : list of str, optional
+        Gets what a user should know of files that are left out.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
     found: list[BackgroundInput] = []
     for name, opened in sources.items():
         source = opened.source
-        members = _members(name, opened, cache)
+        members = _members(name, opened, cache, notes)
         called = [member.path for member in members]
         if source.layout == "openimages":
             count = Counter(map(openimages_id, called))
@@ -79,11 +83,17 @@ def find_backgrounds(sources: Mapping[str, OpenedBackgrounds], cache: Path | Non
         for identity, member in zip(unique_ids(name, called), members, strict=True):
             stated = BUNDLED_PHOTOS[member.path] if source.layout == "bundled" else source.license or None
             records.append(FoundBackground(identity, name, member.path, stated, member.offset, member.size))
+        lost = {member.path: member.lost_link for member in members if member.lost_link is not None}
         if source.layout == "sun":
             records = list(_listed(opened, records))
         for record in records:
-            if leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
-                outside = _rejected(record, "outside", f"the path {record.path!a} leads out of its source")
+            detail = None
+            if record.path in lost:
+                detail = f"it is a link to {lost[record.path]!a}, which its tar does not hold"
+            elif leads_out(record.path):  # nothing is unpacked, but what is called so was made to do harm
+                detail = f"the path {record.path!a} leads out of its source"
+            if detail:
+                outside = _rejected(record, "outside", detail)
                 found.append(BackgroundInput(outside, InputFile(opened.images)))
             else:
                 found.append(BackgroundInput(record, opened.file(record), source.converts_profiles))
@@ -97,16 +107,20 @@ def openimages_id(path: str) -> str:
     return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
 
 
-def _members(name: str, opened: OpenedBackgrounds, cache: Path | None) -> list[TarMember]:
+def _members(name: str, opened: OpenedBackgrounds, cache: Path | None, notes: list[str] | None) -> list[TarMember]:
     """List the images of a source, with their places where it is a tar."""
     source, key, root = opened.source, opened.key, opened.images
     if source.layout == "sun" and isinstance(root, Path) and root.is_file():
         return find_tar_images(root, cache / f"tar-{name}.parquet" if cache else None)
-    tree = f"{key}.{'images' if source.layout == 'openimages' else 'root'}"
-    paths = find_images(root) if source.layout == "sun" else image_tree(root, tree)
+    if source.layout == "sun":
+        tree = find_images(root)
+    else:
+        tree = list_images(root, f"{key}.{'images' if source.layout == 'openimages' else 'root'}")
     if source.layout == "bundled":
-        paths = [path for path in paths if path in BUNDLED_PHOTOS]
-    return [TarMember(path) for path in paths]
+        return [TarMember(path) for path in tree.images if path in BUNDLED_PHOTOS]
+    if notes is not None:
+        notes += tree.notes(name)
+    return [TarMember(path) for path in tree.images]
 
 
 def _listed(opened: OpenedBackgrounds, records: list[FoundBackground]) -> Iterator[FoundBackground]:

@@ -1,17 +1,19 @@
-"""Finding files: image trees, ids made of paths, and the metadata that comes beside them."""
+"""Finding files: image trees, and ids made of paths."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from matting_data.errors import RejectedInput, UsageError, nearest
 from matting_data.imaging.codecs.formats import SUFFIXES
+from matting_data.imaging.codecs.image_format import image_format
 from matting_data.sources.source_paths import RemotePath, SourcePath
+from matting_data.sources.walk import files_below
 
 _ID_LENGTH = 76
 """A tar header holds names of 100 bytes: room for the id, an index and the longest member suffix."""
@@ -19,13 +21,65 @@ _ID_LENGTH = 76
 _SOURCE_LENGTH = 40
 """A folder's name, which a source without a name is called by, may be longer."""
 
-METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
+
+@dataclass(frozen=True)
+class ImageTree:
+    """The files of a source's folder.
+
+    Attributes
+    ----------
+    root : Path or RemotePath
+        The folder.
+    images : list of str
+        Sorted POSIX paths, relative to `root`, of the files whose suffix promises an image.
+    others : list of str
+        The remaining files, likewise.
+    """
+
+    root: SourcePath
+    images: list[str]
+    others: list[str]
+
+    def notes(self, name: str) -> list[str]:
+        """Say of the other files what a user should know: images by content, and links that lead nowhere.
+
+        Parameters
+        ----------
+        name : str
+            What the source is called.
+        """
+        if isinstance(self.root, RemotePath):
+            return []  # their content would have to be fetched
+        formats: dict[str, str] = {}
+        lost = []
+        for path in self.others:
+            try:
+                if stat.S_ISREG((self.root / path).stat().st_mode) and (known := image_format(self.root / path)):
+                    formats[path] = known
+            except OSError:
+                if (self.root / path).is_symlink():
+                    lost.append(path)
+        notes = []
+        if formats:
+            first, known = next(iter(formats.items()))
+            notes.append(
+                f"{name}: {len(formats)} files are images by content but not by suffix and are left out, such as "
+                f"{_printable(first)} ({known}): give them the suffix of their format"
+            )
+        if lost:
+            notes.append(f"{name}: {len(lost)} links lead nowhere, such as {_printable(lost[0])}")
+        return notes
 
 
 def image_tree(root: SourcePath, key: str) -> list[str]:
-    """List the image files below `root` as sorted POSIX paths relative to it.
+    """List the image files below `root` as :func:`list_images` does."""
+    return list_images(root, key).images
 
-    Hidden files and folders are skipped, links to folders are not followed.
+
+def list_images(root: SourcePath, key: str) -> ImageTree:
+    """List the files below `root`.
+
+    Hidden files and folders are left out, links to folders are followed.
 
     Parameters
     ----------
@@ -37,40 +91,36 @@ def image_tree(root: SourcePath, key: str) -> list[str]:
     Raises
     ------
     UsageError
-        When `root` is missing, no folder, or not readable, or a name in it is not UTF-8, so that no table can hold it.
+        When `root` is missing, not a folder, or not readable, a link in it leads back to a folder that holds it, or a
+        name in it is not UTF-8, so that no table can hold it.
     StorageError
         When a URL cannot be listed.
     """
     if isinstance(root, RemotePath):
-        return _remote_tree(root, key)
-    if not root.exists():
+        found = _remote_files(root, key)
+    elif not root.exists():
         hint = nearest_sibling(root) or "; correct the path in the recipe"
         raise UsageError(f"{key}: there is no folder {root}{hint}")
-    if not root.is_dir():
+    elif not root.is_dir():
         raise UsageError(f"{key}: {root} is a file, not a folder; name the folder that holds the images")
-    found: list[str] = []
-
-    def refuse(error: OSError) -> None:
-        raise UsageError(f"{key}: cannot list {error.filename}: {error.strerror}; change its permissions") from None
-
-    for folder, folders, files in os.walk(root, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(folder).relative_to(root)
-        found += [(relative / name).as_posix() for name in files if is_image_name(name)]
-    require_utf8(found, key, root)
-    return sorted(found)
+    else:
+        found = sorted(files_below(root, key))
+    images = [path for path in found if is_image_name(path)]
+    if isinstance(root, Path):
+        require_utf8(images, key, root)
+    return ImageTree(root, images, [path for path in found if not is_image_name(path)])
 
 
-def _remote_tree(root: RemotePath, key: str) -> list[str]:
+def _remote_files(root: RemotePath, key: str) -> list[str]:
     names = root.tree()
     if not names:
         raise UsageError(f"{key}: there is nothing below {root}; correct the URL in the recipe")
     found = []
     for name in names:
         parts = name.split("/")
-        if not is_image_name(name) or any(part.startswith(".") and part != ".." for part in parts[:-1]):
+        if any(part.startswith(".") and part != ".." for part in parts):
             continue
-        if ".." in parts or "" in parts:  # a key of an object store need not be a path
+        if is_image_name(name) and (".." in parts or "" in parts):  # a key of an object store need not be a path
             raise UsageError(f"{key}: the name {name!a} below {root} is no path of a file: rename it")
         found.append(name)
     return sorted(found)
@@ -127,7 +177,10 @@ def make_id(source: str, path: str) -> str:
 
 
 def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
-    """Return :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id."""
+    """Return :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id.
+
+    No two differ by case only: ids become file names, also on systems for which that is no difference.
+    """
     paths = list(paths)
     ids = [make_id(source, path) for path in paths]
     longer_names: tuple[Callable[[str, str], str], ...] = (
@@ -135,62 +188,30 @@ def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
         lambda name, path: f"{name[: _ID_LENGTH - 9]}-{_short_hash(path)}",  # a.jpg and a.png beside a-png.jpg
     )
     for longer in longer_names:
-        count = Counter(ids)
-        ids = [longer(name, path) if count[name] > 1 else name for name, path in zip(ids, paths, strict=True)]
+        count = Counter(name.lower() for name in ids)
+        ids = [longer(name, path) if count[name.lower()] > 1 else name for name, path in zip(ids, paths, strict=True)]
     return ids
 
 
 def require_distinct_ids(inputs: Iterable[tuple[str, str]]) -> None:
-    """Raise UsageError when two of the (source, id) have one id: ``a`` with b-c.png, and ``a-b`` with c.png."""
-    source_of: dict[str, str] = {}
+    """Raise UsageError when two of the (source, id) have one id, or ids that differ by case only.
+
+    Such as ``a`` with b-c.png, and ``a-b`` with c.png; or ``a`` with b.png, and ``A`` with b.png.
+    """
+    known: dict[str, tuple[str, str]] = {}
     for source, identity in inputs:
-        if identity in source_of:
+        other = known.get(identity.lower())
+        if other is not None:
+            alike = "" if other[1] == identity else f" or {identity!r}, which some file systems do not tell apart"
             raise UsageError(
-                f"two inputs, of the sources {source_of[identity]!r} and {source!r}, would both be {identity!r}: "
+                f"two inputs, of the sources {other[0]!r} and {source!r}, would both be {other[1]!r}{alike}: "
                 "give one source another 'name' in the recipe, or rename a file"
             )
-        source_of[identity] = source
+        known[identity.lower()] = source, identity
 
 
-def read_metadata(path: Path) -> dict[str, dict[str, str]]:
-    """Read a source's metadata CSV.
-
-    Parameters
-    ----------
-    path : Path
-        UTF-8 CSV with a header; column ``file`` and any of ``METADATA_COLUMNS``; further columns are ignored.
-
-    Returns
-    -------
-    dict
-        Path of the file as written → its values.
-
-    Raises
-    ------
-    UsageError
-        Missing file, no ``file`` column, or a split that is neither ``train`` nor ``test``.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if "file" not in (reader.fieldnames or ()):
-                raise UsageError(f"{path} has no column 'file': add one with paths below the source's folder")
-            for column in reader.fieldnames or ():
-                if column not in ("file", *METADATA_COLUMNS) and (hint := nearest(column, METADATA_COLUMNS)):
-                    raise UsageError(f"{path}: the column {column!r} has no meaning{hint}")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"cannot read the metadata {path}: {error}; correct 'metadata' in the recipe") from None
-    table: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(rows, start=2):
-        values = {name: (row.get(name) or "").strip() for name in METADATA_COLUMNS}
-        if values["split"] not in ("", "train", "test"):
-            raise UsageError(f"{path} line {number}: split {values['split']!r} is neither 'train' nor 'test'")
-        file = (row["file"] or "").strip()
-        if file in table:
-            raise UsageError(f"{path} line {number}: {file!r} is described twice; remove one row")
-        table[file] = values
-    return table
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _short_hash(text: str) -> str:

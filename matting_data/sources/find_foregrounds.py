@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
 from matting_data.errors import UsageError
-from matting_data.records.codes import FoundReason, Split
+from matting_data.records.codes import Split
 from matting_data.records.found import FoundForeground
-from matting_data.sources.find_files import image_tree, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.find_files import list_images, require_distinct_ids, unique_ids
+from matting_data.sources.match_files import Match, match_files
+from matting_data.sources.metadata_rows import MetadataTable, read_metadata
 from matting_data.sources.opened import OpenedForegrounds
 from matting_data.sources.source_paths import SourcePath
 
@@ -34,7 +35,9 @@ class ForegroundInput:
         return [path for path in (self.image_path, self.alpha_path) if path]
 
 
-def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool = False) -> list[ForegroundInput]:
+def find_foregrounds(
+    sources: Mapping[str, OpenedForegrounds], with_split: bool = False, notes: list[str] | None = None
+) -> list[ForegroundInput]:
     """List the foregrounds of all sources, in the order of the recipe, then by path.
 
     Images without a matte and mattes without an image are listed too, already rejected.
@@ -45,33 +48,54 @@ def find_foregrounds(sources: Mapping[str, OpenedForegrounds], with_split: bool 
         Of :func:`matting_data.sources.opened.open_foregrounds`.
     with_split : bool
         Take the split from the sources' metadata.
+    notes : list of str, optional
+        Gets what a user should know of the files and tables: what was not used, and why.
 
     Raises
     ------
     UsageError
-        A folder or metadata file is missing, or inputs of two sources get the same id.
+        A folder or metadata file is missing, images and mattes are one folder, rows of the metadata name no image, or
+        inputs of two sources get the same id.
     """
     found: list[ForegroundInput] = []
+    said: list[str] = []
+    tables = {
+        path: MetadataTable(path, read_metadata(path)) for opened in sources.values() if (path := opened.metadata)
+    }
     for name, opened in sources.items():
-        found += _find(name, opened, with_split)
+        found += _find(name, opened, with_split, tables, said)
+    for table in tables.values():
+        said += table.settle()
+    if notes is not None:
+        notes += said
     require_distinct_ids((entry.record.source, entry.record.id) for entry in found)
     return found
 
 
-def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[ForegroundInput]:
+def _find(
+    name: str,
+    opened: OpenedForegrounds,
+    with_split: bool,
+    tables: Mapping[Path, MetadataTable],
+    notes: list[str],
+) -> list[ForegroundInput]:
     source, key, root, alpha_root = opened.source, opened.key, opened.images, opened.alphas
-    images = image_tree(root, f"{key}.{'image' if alpha_root else 'root'}")
-    mattes = image_tree(alpha_root, f"{key}.alpha") if alpha_root else []
-    files = _pair(images, mattes)
-    table = opened.metadata
-    metadata = _by_path(read_metadata(table), images, table) if table else {}
+    files = _matched(name, opened, notes)
+    metadata: dict[str, dict[str, str]] = {}
+    if opened.metadata:
+        images = [match.image for match in files if match.image]
+        metadata = tables[opened.metadata].match(images, source.unmatched_rows)
+        if silent := [image for image in images if image not in metadata]:
+            notes.append(
+                f"{name}: {len(silent)} of {len(images)} images have no row in the metadata, such as {silent[0]}"
+            )
     if with_split and not any(row["split"] for row in metadata.values()):
         raise UsageError(f"{key}: split.from_metadata asks for a split, its metadata gives none: add a column 'split'")
     # mattes without an image are named apart, or they could take the id of an image that has another matte
-    ids = unique_ids(name, [image or f"unpaired-{alpha}" for image, alpha in files])
+    ids = unique_ids(name, [match.image or f"unpaired-{match.alpha}" for match in files])
     found = []
-    for identity, (image, alpha) in zip(ids, files, strict=True):
-        reason, detail = _missing(image, alpha) if alpha_root else (None, None)
+    for identity, match in zip(ids, files, strict=True):
+        image, alpha = match.image, match.alpha
         values = metadata.get(image or "", {})
         split = values.get("split") if with_split else None
         record = FoundForeground(
@@ -87,63 +111,43 @@ def _find(name: str, opened: OpenedForegrounds, with_split: bool) -> list[Foregr
             url=values.get("url") or None,
             colour="estimated" if source.estimates_colour else "as_is",
             opaque_from=source.opaque_from,
-            state="rejected" if reason else "ok",
-            reason=reason,
-            detail=detail,
+            state="rejected" if match.reason else "ok",
+            reason=match.reason,
+            detail=match.detail,
         )
         matte = alpha_root / alpha if alpha_root and alpha else None
         found.append(ForegroundInput(record, root / (image or ""), matte, source.converts_profiles))
     return found
 
 
-def _by_path(rows: dict[str, dict[str, str]], images: list[str], table: Path) -> dict[str, dict[str, str]]:
-    """Give each image its metadata row: that of its path, else that of its bare name where only it is called so."""
-    named = _by_name(images, lambda path: PurePosixPath(path).name)
-    known = set(images)
-    found = {file if file in known else named[file][0]: row for file, row in rows.items()
-             if file in known or len(named[file]) == 1}  # fmt: skip
-    if rows and not found:
-        raise UsageError(f"no row of {table} names an image of its source: write paths below the source's folder")
-    return found
+def _matched(name: str, opened: OpenedForegrounds, notes: list[str]) -> list[Match]:
+    """List a source's images, each with its matte where the source keeps mattes in a folder."""
+    key, root, alpha_root = opened.key, opened.images, opened.alphas
+    images = list_images(root, f"{key}.{'image' if alpha_root else 'root'}")
+    notes += images.notes(name)
+    if alpha_root is None:
+        return [Match(image, None) for image in images.images]
+    if _same_folder(root, alpha_root):
+        raise UsageError(
+            f"{key}: image and alpha name the same folder {root}, and no file is its own matte: keep images and mattes "
+            "in folders of their own, or use the layout 'rgba' for cut-outs"
+        )
+    mattes = list_images(alpha_root, f"{key}.alpha")
+    notes += mattes.notes(name)
+    return match_files(_outside_of(alpha_root, root, images.images), _outside_of(root, alpha_root, mattes.images))
 
 
-def _pair(images: list[str], alphas: list[str]) -> list[tuple[str | None, str | None]]:
-    """Match images and mattes: by equal path, else by path without suffix, else by stem, where that is unambiguous.
-
-    Gives each image in order, then each matte left over.
-    """
-    known = set(alphas)
-    pairs = {image: image for image in images if image in known}
-    for name in (_without_suffix, _stem):
-        left_images = _by_name((image for image in images if image not in pairs), name)
-        taken = set(pairs.values())
-        left_alphas = _by_name((alpha for alpha in alphas if alpha not in taken), name)
-        for key, candidates in left_images.items():
-            if len(candidates) == len(left_alphas[key]) == 1:
-                pairs[candidates[0]] = left_alphas[key][0]
-    used = set(pairs.values())
-    return [*((image, pairs.get(image)) for image in images), *((None, alpha) for alpha in alphas if alpha not in used)]
+def _outside_of(other: SourcePath, root: SourcePath, files: list[str]) -> list[str]:
+    """Leave out the files that lie in the source's other folder, where that is a folder below `root`."""
+    if not isinstance(root, Path) or not isinstance(other, Path):
+        below = str(other).removeprefix(f"{root}/") if str(other).startswith(f"{root}/") else ""
+    else:
+        place, start = other.resolve(), root.resolve()
+        below = place.relative_to(start).as_posix() if place != start and place.is_relative_to(start) else ""
+    return [file for file in files if not file.startswith(f"{below}/")] if below else files
 
 
-def _missing(image: str | None, alpha: str | None) -> tuple[FoundReason | None, str | None]:
-    """Say why a pair cannot be used, where one of the two is missing."""
-    if image and alpha:
-        return None, None
-    if image:
-        return "no_matte", f"no matte, or more than one, is called {_stem(image)!r}"
-    return "no_image", f"no image, or more than one, is called {_stem(alpha or '')!r}"
-
-
-def _without_suffix(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(""))
-
-
-def _stem(path: str) -> str:
-    return PurePosixPath(path).stem
-
-
-def _by_name(paths: Iterable[str], name: Callable[[str], str]) -> defaultdict[str, list[str]]:
-    groups = defaultdict(list)
-    for path in paths:
-        groups[name(path)].append(path)
-    return groups
+def _same_folder(one: SourcePath, other: SourcePath) -> bool:
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.resolve() == other.resolve()
+    return str(one) == str(other)

@@ -93,8 +93,13 @@ def test_mistakes_in_labels_are_one_sentence(project: Project, tmp_path: Path) -
     table.write_text("id,person\nphotos-b00,maybe\n")
     with pytest.raises(UsageError, match="line 2: person is 'maybe'; write 1"):
         read_labels(table)
+    table.write_text("id,person\nphotos-b00,1\nphotos-b00,0\n")
+    with pytest.raises(UsageError, match="line 3: 'photos-b00' is labelled twice"):
+        read_labels(table)
     with pytest.raises(UsageError, match="none of the 1 labels is of a background"):
         rates(project.out, {"elsewhere": True})
+    with pytest.raises(UsageError, match=r"2 labels are of no background of .*, such as 'Photos-b01': use its audit"):
+        rates(project.out, {"photos-b00": False, "elsewhere": True, "Photos-b01": True})
     with pytest.raises(UsageError, match="holds no filtered backgrounds"):
         rates(tmp_path, {"x": True})
 

@@ -185,15 +185,16 @@ def test_nothing_leaves_a_tar_of_backgrounds(project: Project, tmp_path: Path) -
     assert after == {**before, str(project.root / "recipe.yaml"): after[str(project.root / "recipe.yaml")]}
     found = reasons(project.out, "backgrounds")
     odd = {"../../outside.jpg", "SUN397/../../../outside.jpg", f"{tmp_path}/absolute.jpg"}
+    odd |= {"SUN397/a/abbey/link.jpg", "SUN397/a/abbey/hard.jpg"}
     assert {path for path, reason in found.items() if reason == "outside"} == odd
-    assert len(found) == 15  # what is no file is no image
+    assert len(found) == 17  # what is no file is no image
 
 
 def test_metadata_cannot_name_files_outside_its_source(project: Project, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes((project.root / "people" / "p00.png").read_bytes())
     rows = ["file,person", "../../secret.png,x", f"{tmp_path}/secret.png,y", "p00.png,../../z"]
     (project.root / "people.csv").write_text("\n".join(rows))
-    project.recipe["foregrounds"]["sources"][0]["metadata"] = "people.csv"
+    project.recipe["foregrounds"]["sources"][0] |= {"metadata": "people.csv", "unmatched_rows": "note"}
     project.build()
     assert not any("secret" in path for path in reasons(project.out, "foregrounds"))
     assert all(path.parent != tmp_path or path.name in ("secret.png", "project") for path in tmp_path.iterdir())

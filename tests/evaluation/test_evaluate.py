@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import cv2
@@ -67,6 +68,28 @@ def test_scores_of_folders_are_those_of_the_functions(folders: Folders) -> None:
         assert (score.width, score.height, score.pixels) == (96, 128, 96 * 128)
     means = result.table.groups[0].cells[0]
     assert means[2].mean == pytest.approx(np.mean([score.values["sad"] for score in result.scores]) / 1000, rel=1e-12)
+
+
+@pytest.mark.parametrize(("one", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_predictions_are_found_whatever_the_unicode_normalisation_of_their_names(
+    folders: Folders, one: str, other: str
+) -> None:
+    expected = [score.values for score in folders.score().scores]
+    truth, predicted = (unicodedata.normalize(form, "bértil/José") for form in (one, other))
+    for folder, key in ((folders.root / "image", truth), (folders.root / "trimap", predicted)):
+        (file,) = folder.glob("cleo.*")
+        (folder / key).parent.mkdir()
+        file.rename(folder / f"{key}{file.suffix}")
+    for folder, key in ((folders.root / "alpha", truth), (folders.predictions, predicted)):
+        (folder / key).parent.mkdir()
+        (folder / "cleo.png").rename(folder / f"{key}.png")
+    result = folders.score(region="unknown")
+    assert result.failed == 0 and result.extra == []
+    assert [score.values for score in folders.score().scores] == expected
+    (folders.predictions / f"{truth}.png").parent.mkdir(exist_ok=True)
+    shutil.copy(folders.predictions / f"{predicted}.png", folders.predictions / f"{truth}.png")
+    with pytest.raises(UsageError, match=r"holds both 'Jos.*' and 'Jos.*': remove one"):
+        folders.score()
 
 
 def test_the_unknown_region_and_pasting(folders: Folders) -> None:

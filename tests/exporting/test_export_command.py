@@ -11,7 +11,9 @@ from matting_data.cli.main import cli
 
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.exporting.export import FORMATS, Options, export
+from matting_data.sources.find_files import make_id
 from matting_data.storage.atomic import TEMPORARY
+from tests.support.projects import Project
 
 
 def test_the_command_knows_every_format() -> None:
@@ -99,3 +101,19 @@ def test_mistakes_are_named_with_their_remedy(built: Path, tmp_path: Path) -> No
     with pytest.raises(DamageError, match="unfinished"):
         export(built, "coco", tmp_path / "out", options=Options())
     assert list(tmp_path.glob("out*")) == []
+
+
+def test_a_dataset_of_an_older_version_whose_ids_differ_by_case_only_is_refused(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(project.root / "people" / "p00.png", project.root / "people" / "P01.png")
+    (project.root / "people" / "p00.png").unlink()
+    places = "matting_data.sources.find_foregrounds."
+    monkeypatch.setattr(places + "unique_ids", lambda source, paths: [make_id(source, path) for path in paths])
+    monkeypatch.setattr(places + "require_distinct_ids", lambda inputs: None)
+    project.build()
+    with pytest.raises(
+        UsageError, match=r"'people-P01' and 'people-p01' differ by case only, .* build the dataset again"
+    ):
+        export(project.out, "coco", tmp_path / "coco")
+    assert not (tmp_path / "coco").exists()

@@ -245,15 +245,53 @@ def test_a_sun_tree_is_filtered_end_to_end(sun: Project) -> None:
     assert outcome["c"] == ("no_polygons", "ok", "no_polygons")
     assert outcome["d"] == ("no_polygons", "ok", "no_polygons")
     assert outcome["e"] == ("polygon_lookalike", "rejected", "lookalike_polygon")
-    assert outcome["g"][:2] == ("no_polygons", "ok") and "annotation_refused" in str(
-        found["sun_" + "g" * 16].label_rows
-    )
+    assert outcome["g"] == ("polygons_unreadable", "rejected", "polygons_unreadable")
+    assert "annotation_refused" in str(found["sun_" + "g" * 16].label_rows)
     assert outcome["h"] == ("no_polygons", "rejected", "unreadable")
     assert outcome["church"] == (None, "rejected", "known_damaged")
     assert (found["labelme_x"].tier, found["labelme_x"].state) == ("no_polygons", "ok")
     assert len(found) == 12
     notes = json.loads((sun.out / "filter.json").read_text())["notes"]
     assert any("1 annotations cannot be read, such as b/beach" in note for note in notes)
+
+
+BROKEN = {
+    "cut": ("<annotation><object><name>wall</name></object><object><na", "polygons_unreadable"),
+    "empty": ("", "polygons_unreadable"),
+    "another root": ("<html/>", "polygons_unreadable"),
+    "an ampersand": ("<annotation><object><name>wall & door</name></object></annotation>", "polygons_unreadable"),
+    "an ampersand, and a person": (
+        "<annotation><object><name>wall & door</name></object><object><name>man</name></object></annotation>",
+        "person_polygon",
+    ),
+    "a corner without a number": (
+        "<annotation><object><name>person</name><polygon><pt><x/><y>n</y></pt></polygon></object></annotation>",
+        "person_polygon",
+    ),
+    "a control character": ("<annotation><object><name>tree\x01</name></object></annotation>", "polygons_unreadable"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_an_annotation_that_cannot_be_read_in_full_never_counts_as_none(sun: Project, fault: str) -> None:
+    content, reason = BROKEN[fault]
+    path = sun.root / "Annotations" / "c" / "cabin" / "outdoor" / f"sun_{'f' * 16}.xml"
+    path.write_text(content)
+    photo = judged(sun)["sun_" + "f" * 16]
+    assert (photo.state, photo.reason) == ("rejected", reason)
+    sun.recipe["backgrounds"]["humans"] |= {"review": "keep"}
+    photo = judged(sun)["sun_" + "f" * 16]
+    assert photo.state == ("rejected" if reason == "person_polygon" else "ok")
+
+
+def test_photographs_of_sun_with_other_names_and_suffixes_keep_their_polygons(sun: Project) -> None:
+    said = "<annotation><object><name>person</name></object></annotation>"
+    (sun.root / "Annotations" / "a" / "abbey" / "labelme_x.xml").write_text(said)
+    folder = sun.root / "Annotations" / "z" / "zen_garden"
+    folder.mkdir(parents=True)
+    (folder / f"sun_{'i' * 16}.XML").write_text(said)
+    found = judged(sun)
+    assert found["labelme_x"].reason == found["sun_" + "i" * 16].reason == "person_polygon"
 
 
 def test_annotations_are_read_again_only_when_they_change(sun: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +316,7 @@ def test_classes_and_official_partitions_choose_and_divide(sun: Project) -> None
     sun.build()
     table = pl.read_parquet(sun.out / "backgrounds.parquet")
     kept = {path[-5]: split for path, split in table.filter(state="ok").select("path", "split").iter_rows()}
-    assert kept == {"a": "train", "d": "train", "g": "train", "c": "train", "f": "test", "i": "test"}
+    assert kept == {"a": "train", "d": "train", "c": "train", "f": "test", "i": "test"}
     assert set(table.filter(reason="not_in_partition")["path"].str.slice(-5, 1)) == {"e", "h", "j"}
     assert table.filter(reason="not_in_classes")["path"].to_list() == ["a/abbey/labelme_x.jpg"]
     (sun.root / "ClassName.txt").write_text("/a/abbey\n")

@@ -36,7 +36,7 @@ def scan(loaded: LoadedRecipe, cache: Path, workers: int) -> ScanResult:
 
 
 def people_of(loaded: LoadedRecipe, cache: Path, workers: int) -> list[CheckedForeground]:
-    return scan_foregrounds(loaded.recipe.foregrounds, open_foregrounds(loaded), cache, workers)
+    return scan_foregrounds(loaded.recipe.foregrounds, open_foregrounds(loaded), cache, workers).records
 
 
 def recipe(base: Path, **changes: Any) -> LoadedRecipe:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matting_data.errors import RejectedInput, UsageError
-from matting_data.sources.find_files import image_tree, make_id, read_metadata, require_distinct_ids, unique_ids
+from matting_data.sources.find_files import image_tree, list_images, make_id, require_distinct_ids, unique_ids
 from matting_data.sources.inputs import read_input
-from tests.support.synthetic import write
+from tests.support.synthetic import encoded, photo, write
 
 
 def sentence(call: object, *arguments: object) -> str:
@@ -38,13 +38,59 @@ def test_a_tree_lists_images_by_suffix_sorted_without_hidden_ones(tmp_path: Path
     assert image_tree(tmp_path, "k") == ["Z.gif", "a.b/x.tiff", "a/b/d.webp", "a/c.png", "b.JPG"]
 
 
-def test_links_to_folders_are_not_followed_but_links_to_files_are(tmp_path: Path) -> None:
-    write(tmp_path / "real" / "x.png", b"")
+def test_links_to_folders_and_to_files_are_followed(tmp_path: Path) -> None:
+    write(tmp_path / "real" / "deep" / "x.png", b"")
+    write(tmp_path / "elsewhere" / "y.png", b"")
+    (tmp_path / "real" / "deep" / "on").symlink_to(tmp_path / "elsewhere")
     root = tmp_path / "root"
     root.mkdir()
-    (root / "loop").symlink_to(root)
-    (root / "link.png").symlink_to(tmp_path / "real" / "x.png")
-    assert image_tree(root, "k") == ["link.png"]
+    (root / "train").symlink_to(tmp_path / "real")
+    (root / "again").symlink_to(tmp_path / "real")
+    (root / ".hidden").symlink_to(tmp_path / "real")
+    (root / "link.png").symlink_to(tmp_path / "real" / "deep" / "x.png")
+    below = ["deep/on/y.png", "deep/x.png"]
+    assert image_tree(root, "k") == [
+        *(f"again/{name}" for name in below),
+        "link.png",
+        *(f"train/{name}" for name in below),
+    ]
+    (tmp_path / "root link").symlink_to(root)
+    assert image_tree(tmp_path / "root link", "k") == image_tree(root, "k")
+
+
+@pytest.mark.parametrize("links", [{"a/up": ".."}, {"a/self": "../a"}, {"a/b": "../c", "c/d": "../a"}, {"a/root": "/"}])
+def test_links_in_circles_are_refused(tmp_path: Path, links: dict[str, str]) -> None:
+    root = tmp_path / "root"
+    for folder in ("a", "c"):
+        write(root / folder / "x.png", b"")
+    for link, target in links.items():
+        (root / link).symlink_to(root if target == "/" else target)
+    message = sentence(image_tree, root, "k")
+    assert message.startswith(f"k: the link {root}/") and message.endswith(", which holds it: remove the link")
+
+
+def test_images_without_their_suffix_and_links_to_nowhere_are_counted_and_named(tmp_path: Path) -> None:
+    picture = photo(8, 8)
+    for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000"):
+        write(tmp_path / "plain" / form.lower(), encoded(picture, form))
+    write(tmp_path / "a.jpg_large", encoded(picture, "JPEG"))
+    write(tmp_path / "phone.HEICX", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    write(tmp_path / "used.png", encoded(picture, "PNG"))
+    write(tmp_path / ".DS_Store", encoded(picture, "PNG"))
+    texts = {"BMW.txt": b"BMW is a make of cars", "P5.txt": b"P5 notes", "empty": b"", "x.json": b"{}",
+             "half": b"\x89PNG\r\n\x1a\n", "notes.md": b"MM\0* no tiff", "gif.txt": b"GIF89a"}  # fmt: skip
+    for name, data in texts.items():
+        write(tmp_path / name, data)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "lost").symlink_to(tmp_path / "no such folder")
+    (tmp_path / "ring").symlink_to("ring")
+    tree = list_images(tmp_path, "k")
+    assert tree.images == ["used.png"]
+    assert tree.notes("people") == [
+        "people: 10 files are images by content but not by suffix and are left out, such as a.jpg_large (JPEG): "
+        "give them the suffix of their format",
+        "people: 2 links lead nowhere, such as lost",
+    ]
 
 
 def test_an_empty_folder_holds_nothing(tmp_path: Path) -> None:
@@ -91,7 +137,7 @@ def test_what_a_slug_would_merge_a_hash_keeps_apart() -> None:
 
 
 paths = st.lists(
-    st.text(st.sampled_from("ab/. -_éж人"), min_size=1, max_size=120)
+    st.text(st.sampled_from("abAB/. -_éж人"), min_size=1, max_size=120)
     .map(lambda text: "/".join(part.strip(". ") or "x" for part in text.split("/")))
     .flatmap(lambda stem: st.sampled_from([".jpg", ".png", ".JPG", ".jpeg", "-jpg.png", "-png.jpg"]).map(stem.__add__)),
     unique=True,
@@ -103,7 +149,7 @@ paths = st.lists(
 @settings(max_examples=300)
 def test_ids_are_distinct_short_and_made_of_plain_characters(source: str, found: list[str]) -> None:
     ids = unique_ids(source, found)
-    assert len(set(ids)) == len(found) == len(ids)
+    assert len({name.lower() for name in ids}) == len(found) == len(ids)
     for name in ids:
         assert name.isascii()
         assert all(c.isalnum() or c in "-_" for c in name)
@@ -113,6 +159,18 @@ def test_ids_are_distinct_short_and_made_of_plain_characters(source: str, found:
 
 def test_files_that_differ_in_their_suffix_only_carry_it_in_their_id() -> None:
     assert unique_ids("s", ["a.jpg", "a.png", "b.png"]) == ["s-a-jpg", "s-a-png", "s-b"]
+
+
+def test_files_that_differ_in_case_only_get_ids_that_differ_in_more() -> None:
+    for paths in (
+        ["a.png", "A.png"],
+        ["x/a.png", "X/a.png"],
+        ["a.png", "a.PNG", "A.png"],
+        ["a.jpg", "A.png", "a-jpg.png"],
+    ):
+        ids = unique_ids("s", paths)
+        assert len({name.lower() for name in ids}) == len(paths)
+    assert unique_ids("s", ["a.jpg", "A.png", "b.png"]) == ["s-a-jpg", "s-A-png", "s-b"]
 
 
 def test_a_suffix_that_joins_an_id_does_not_meet_another_file() -> None:
@@ -136,47 +194,11 @@ def test_an_id_of_two_sources_is_refused_with_the_remedy() -> None:
     )
 
 
-def test_metadata_is_read_with_all_its_columns_stripped_and_the_unknown_ignored(tmp_path: Path) -> None:
-    text = "\ufefffile,subset,split,person,license,author,url,height\na.png, solo ,test,ann,CC0,me,http://x,3\nd/b.png,,,,,,,\n"
-    path = write(tmp_path / "people.csv", text.encode())
-    assert read_metadata(path) == {
-        "a.png": {
-            "subset": "solo",
-            "split": "test",
-            "person": "ann",
-            "license": "CC0",
-            "author": "me",
-            "url": "http://x",
-        },
-        "d/b.png": dict.fromkeys(("subset", "split", "person", "license", "author", "url"), ""),
-    }
-
-
-def test_short_rows_and_missing_columns_are_empty_values(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.csv", b'split,file,subset\r\ntest,"a, b.png"\r\n')
-    assert read_metadata(path)["a, b.png"]["split"] == "test"
-    assert read_metadata(path)["a, b.png"]["subset"] == ""
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"name,split\nx,test\n", "{path} has no column 'file': add one with paths below the source's folder"),
-        (b"", "{path} has no column 'file': add one with paths below the source's folder"),
-        (b"file,split\na,test\nb,Test\n", "{path} line 3: split 'Test' is neither 'train' nor 'test'"),
-    ],
-)
-def test_unusable_metadata_is_one_sentence(tmp_path: Path, content: bytes, expected: str) -> None:
-    path = write(tmp_path / "m.csv", content)
-    assert sentence(read_metadata, path) == expected.format(path=path)
-
-
-def test_metadata_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    missing, binary = tmp_path / "none.csv", write(tmp_path / "b.csv", b"file\n\xff\xfe\n")
-    for path in (missing, binary, tmp_path):
-        message = sentence(read_metadata, path)
-        assert message.startswith(f"cannot read the metadata {path}: ")
-        assert message.endswith("; correct 'metadata' in the recipe")
+def test_ids_of_two_sources_that_differ_by_case_only_are_refused() -> None:
+    assert sentence(require_distinct_ids, [("people", "people-a"), ("People", "People-a")]) == (
+        "two inputs, of the sources 'people' and 'People', would both be 'people-a' or 'People-a', which some file "
+        "systems do not tell apart: give one source another 'name' in the recipe, or rename a file"
+    )
 
 
 def test_an_input_that_cannot_be_opened_is_a_rejection(tmp_path: Path) -> None:

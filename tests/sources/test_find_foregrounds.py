@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from matting_data.errors import UsageError
 from matting_data.recipes.recipe_file import LoadedRecipe, validate
 from matting_data.sources.find_foregrounds import ForegroundInput, find_foregrounds
 from matting_data.sources.opened import BUNDLED_PEOPLE, open_foregrounds, open_sources
-from tests.support.synthetic import save_cutouts, write
+from tests.support.synthetic import encoded, photo, save_cutouts, write
 
 
 def loaded(base: Path, *sources: dict[str, Any], split: dict[str, Any] | None = None) -> LoadedRecipe:
@@ -49,11 +50,19 @@ def test_pairs_are_matched_by_path_whatever_their_suffix(tmp_path: Path) -> None
     assert found[0].record.id == "p-a"
 
 
-def test_pairs_in_other_folders_are_matched_by_a_stem_that_is_unique_on_both_sides(tmp_path: Path) -> None:
-    touch(tmp_path / "image", "clip_01/a.jpg", "one/same.jpg", "two/same.jpg")
-    touch(tmp_path / "alpha", "matting_01/a.png", "three/same.png")
+def test_names_in_other_folders_do_not_pair_unless_the_folders_are_numbered_alike(tmp_path: Path) -> None:
+    touch(tmp_path / "clip_img", "1803/clip_01/a.jpg", "1803/clip_02/a.jpg", "1803/clip_03/a.jpg")
+    touch(tmp_path / "matting", "1803/matting_01/a.png", "1803/matting_02/a.png", "1803/matting_04/a.png")
+    aisegment = {"layout": "pairs", "image": "clip_img", "alpha": "matting"}
+    assert matched(found_in(loaded(tmp_path, aisegment))) == [
+        ("1803/clip_01/a.jpg", "1803/matting_01/a.png", None),
+        ("1803/clip_02/a.jpg", "1803/matting_02/a.png", None),
+        ("1803/clip_03/a.jpg", None, "no_matte"),
+        (None, "1803/matting_04/a.png", "no_image"),
+    ]
+    touch(tmp_path / "image", "one/same.jpg", "two/same.jpg")
+    touch(tmp_path / "alpha", "three/same.png")
     assert matched(found_in(loaded(tmp_path, PAIRS))) == [
-        ("clip_01/a.jpg", "matting_01/a.png", None),
         ("one/same.jpg", None, "no_matte"),
         ("two/same.jpg", None, "no_matte"),
         (None, "three/same.png", "no_image"),
@@ -65,9 +74,44 @@ def test_what_has_no_partner_is_rejected_with_the_name_that_is_missing(tmp_path:
     touch(tmp_path / "alpha", "b.png", "c.png")
     found = [f.record for f in found_in(loaded(tmp_path, PAIRS))]
     assert [(r.id, r.state, r.reason, r.detail) for r in found] == [
-        ("p-a", "rejected", "no_matte", "no matte, or more than one, is called 'a'"),
+        ("p-a", "rejected", "no_matte", "no matte is called 'a', whatever its suffix"),
         ("p-b", "ok", None, None),
-        ("p-unpaired-c", "rejected", "no_image", "no image, or more than one, is called 'c'"),
+        ("p-unpaired-c", "rejected", "no_image", "no image is called 'c', whatever its suffix"),
+    ]
+
+
+def test_a_folder_of_mattes_inside_that_of_images_or_the_other_way_round_is_not_listed_twice(tmp_path: Path) -> None:
+    touch(tmp_path / "set", "a.jpg", "alpha/a.png")
+    nested = {"layout": "pairs", "image": "set", "alpha": "set/alpha"}
+    assert matched(found_in(loaded(tmp_path, nested))) == [("a.jpg", "a.png", None)]
+    touch(tmp_path / "other", "a.png", "image/a.jpg")
+    nested = {"layout": "pairs", "image": "other/image", "alpha": "other"}
+    assert matched(found_in(loaded(tmp_path, nested))) == [("a.jpg", "a.png", None)]
+
+
+def test_folders_of_an_object_store_are_told_apart_as_those_of_a_disk(tmp_path: Path) -> None:
+    store = fsspec.filesystem("memory")
+    for name in ("set/a.jpg", "set/alpha/a.png", "set/José.jpg", "set/alpha/Jose\u0301.png"):
+        store.pipe_file(f"/{tmp_path.name}/{name}", b"")
+    url = f"memory://{tmp_path.name}/set"
+    found = found_in(loaded(tmp_path, {"layout": "pairs", "image": url, "alpha": f"{url}/alpha"}))
+    assert matched(found) == [("José.jpg", "Jose\u0301.png", None), ("a.jpg", "a.png", None)]
+    for alpha in (url, f"{url}/"):
+        with pytest.raises(UsageError, match="name the same folder memory://"):
+            found_in(loaded(tmp_path, {"layout": "pairs", "image": url, "alpha": alpha}))
+
+
+def test_a_source_says_which_of_its_files_and_rows_it_did_not_use(tmp_path: Path) -> None:
+    touch(tmp_path / "people", "a.png", "b.png")
+    write(tmp_path / "people" / "c", encoded(photo(4, 4), "PNG"))
+    write(tmp_path / "m.csv", b"file,person\na.png,ann\nc.png,carl\n")
+    source = {"layout": "rgba", "root": "people", "metadata": "m.csv", "unmatched_rows": "note"}
+    notes: list[str] = []
+    find_foregrounds(open_foregrounds(loaded(tmp_path, source)), notes=notes)
+    assert [note.partition(": ")[2][:30] for note in notes] == [
+        "1 files are images by content ",
+        "1 of 2 images have no row in t",
+        "1 rows name no image (lines 3;",
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.polygon_evidence import SunPolicy, judge_polygons
-from matting_data.sources.sun.annotations import Polygon, parse_annotation, standing_names
+from matting_data.sources.sun.annotations import Polygon, legible_names, parse_annotation, standing_names
 
 REAL_SHAPE = b"""<annotation><filename>sun_aaa.jpg</filename><folder>static_sun_database/a/abbey</folder>
 <source><submittedBy>x</submittedBy></source><imagesize><nrows>600</nrows><ncols>800</ncols></imagesize>
@@ -24,7 +24,7 @@ person walking occluded
 
 def test_objects_are_read() -> None:
     person, wall, man = parse_annotation(REAL_SHAPE)
-    assert person == Polygon("person walking occluded", False, True, ((1, 2), (3.5, 4), (5, 6)))
+    assert person == Polygon("person walking occluded", False, True)
     assert wall == Polygon("wall & door", False, True)
     assert man == Polygon("man", deleted=True)
 
@@ -98,8 +98,6 @@ def test_bombs_and_entities_are_refused(data: bytes) -> None:
         b"<annotation><object><name>a</name>",
         b"<annotation><object><name>&undefined;</name></object></annotation>",
         b"<html/>",
-        b"<annotation><object><polygon><pt><x>a</x><y>1</y></pt></polygon></object></annotation>",
-        b"<annotation><object><polygon><pt><x>1</x></pt></polygon></object></annotation>",
         b'<?xml version="1.0" encoding="nonsense"?><annotation/>',
     ],
 )
@@ -107,6 +105,53 @@ def test_what_is_no_annotation_is_said_so(data: bytes) -> None:
     with pytest.raises(RejectedInput) as problem:
         parse_annotation(data)
     assert problem.value.reason == "annotation_unreadable"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "<polygon><pt><x>a</x><y>1</y></pt></polygon>",
+        "<polygon><pt><x>1</x></pt></polygon>",
+        "<polygon><pt><x/><y>1e999</y></pt></polygon>",
+        "<polygon/>",
+        "<id>?</id>",
+        "<date>31-Feb-2010</date>",
+        "<verified>maybe</verified>",
+        "<occluded>perhaps</occluded>",
+        "<deleted/>",
+        "<viewpoint><azimuth>x</azimuth></viewpoint>",
+    ],
+)
+def test_fields_that_no_verdict_uses_cost_no_evidence(field: str) -> None:
+    data = (
+        f"<annotation><imagesize><nrows>x</nrows></imagesize><object>{field}<name>person</name></object></annotation>"
+    )
+    assert standing_names(parse_annotation(data.encode())) == ["person"]
+
+
+def test_names_of_a_file_that_is_no_xml_are_read_where_they_stand() -> None:
+    data = b"<annotation><object><name>\nwall & door\n</name></object><object><NAME>Person &amp; dog</NAME><name>cut"
+    with pytest.raises(RejectedInput, match="well-formed"):
+        parse_annotation(data)
+    assert legible_names(data) == ["wall & door", "Person & dog"]
+    assert legible_names(b"<name>" * 200_000) == []  # in no time
+
+
+@pytest.mark.parametrize(
+    ("names", "reason", "verdict"),
+    [
+        ([], "polygons_unreadable", "review"),
+        (["wall"], "polygons_unreadable", "review"),
+        (["wall", "person"], "person_polygon", "reject"),
+        (["hand"], "body_part_polygon", "reject"),
+    ],
+)
+def test_an_annotation_that_cannot_be_read_goes_to_review_unless_its_names_say_more(
+    names: list[str], reason: str, verdict: str
+) -> None:
+    judged = judge_polygons(names, problem="annotation_unreadable: no well-formed XML")
+    assert (judged.reason, judged.verdict) == (reason, verdict)
+    assert judge_polygons([], SunPolicy(unreadable="keep"), "broken").verdict == "keep"
 
 
 @given(st.binary(max_size=300) | st.integers(0, len(REAL_SHAPE)).map(lambda n: REAL_SHAPE[:n] + REAL_SHAPE[n + 1 :]))

@@ -18,13 +18,16 @@ PATHS = [
 ]
 
 
+LINK = "SUN397/a/abbey/sun_" + "l" * 16 + ".jpg"
+
+
 def make_tar(path: Path, members: list[tuple[str, bytes]], mode: Literal["w", "w:gz"] = "w") -> Path:
     with tarfile.open(path, mode) as tar:
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-        link = tarfile.TarInfo("SUN397/a/abbey/sun_" + "l" * 16 + ".jpg")
+        link = tarfile.TarInfo(LINK)
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
     return path
@@ -39,7 +42,8 @@ def test_images_are_read_by_place(tmp_path: Path) -> None:
     members = [("SUN397/README.txt", b"x"), *((path, path.encode() * 99) for path in PATHS), (PATHS[0], b"again")]
     path = make_tar(tmp_path / "sun.tar", members)
     found = find_tar_images(path)
-    assert [member.path for member in found] == PATHS
+    assert [member.path for member in found if member.lost_link is None] == PATHS
+    assert [(member.path, member.lost_link) for member in found if member.lost_link] == [(LINK, "/etc/passwd")]
     assert read(path, PATHS[1]) == PATHS[1].encode() * 99
     assert read(path, PATHS[0]) == b"again"  # the last of a name counts, as when unpacking
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from matting_data.errors import UsageError
 from matting_data.sources.find_files import nearest_sibling
+from matting_data.sources.walk import files_below
 
 FileKind = Literal["images", "boxes", "verified", "machine", "classes", "hierarchy"]
 Split = Literal["train", "validation", "test", "all"]
@@ -136,11 +137,9 @@ def recognise(root: Path) -> Metadata:
         raise UsageError(f"there is no metadata folder {root}{hint}")
     files: dict[str, MetadataFile] = {}
     ignored = []
-    for path in sorted(root.rglob("*")):
+    for path in sorted(root / name for name in files_below(root, "the metadata of OpenImages")):
         relative = path.relative_to(root)
-        if not path.is_file() or any(part.startswith(".") for part in relative.parts):
-            continue
-        file = _recognised(path)
+        file = _recognised(path) if path.is_file() else None
         if file is None:
             ignored.append(relative.as_posix())
             continue

@@ -6,6 +6,8 @@ expanded, in whatever encoding it is written.
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -14,6 +16,7 @@ from matting_data.errors import RejectedInput
 
 _LARGEST = 16 << 20
 _DEEPEST = 64
+_NAME = re.compile(rb"<name>([^<]*)</name>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,11 @@ class Polygon:
     deleted, occluded : bool
         Whether the annotator took it back, and whether something stands before it: in the field of its own or as the
         last word of the name.
-    points : tuple of (float, float)
-        Corners in pixels.
     """
 
     name: str
     deleted: bool = False
     occluded: bool = False
-    points: tuple[tuple[float, float], ...] = ()
 
 
 def parse_annotation(data: bytes) -> list[Polygon]:
@@ -43,7 +43,8 @@ def parse_annotation(data: bytes) -> list[Polygon]:
     Parameters
     ----------
     data : bytes
-        XML with ``object`` elements of ``name``, ``deleted``, ``occluded`` and ``polygon``.
+        XML with ``object`` elements of ``name``, ``deleted`` and ``occluded``; nothing else is looked at, so that a
+        corner that is no number costs no evidence.
 
     Returns
     -------
@@ -67,10 +68,12 @@ def parse_annotation(data: bytes) -> list[Polygon]:
             raise RejectedInput("annotation_unreadable", f"no well-formed XML: {first}") from None
     if root.tag != "annotation":
         raise RejectedInput("annotation_unreadable", f"the root is {root.tag!r}, not 'annotation'")
-    try:
-        return [_polygon(each) for each in root.iter("object")]
-    except ValueError as error:
-        raise RejectedInput("annotation_unreadable", f"a value cannot be read: {error}") from None
+    return [_polygon(each) for each in root.iter("object")]
+
+
+def legible_names(data: bytes) -> list[str]:
+    """List the names that stand in a file which is not well-formed XML, also of polygons that were taken back."""
+    return [html.unescape(name.decode("utf-8", "replace")).strip() for name in _NAME.findall(data[:_LARGEST])]
 
 
 def standing_names(polygons: list[Polygon]) -> list[str]:
@@ -107,5 +110,4 @@ def _read(data: bytes, encoding: str | None) -> ElementTree.Element:
 def _polygon(entry: ElementTree.Element) -> Polygon:
     name, deleted, occluded = ((entry.findtext(key) or "").strip() for key in ("name", "deleted", "occluded"))
     yes = ("1", "yes", "true")
-    points = tuple((float(point.findtext("x", "")), float(point.findtext("y", ""))) for point in entry.iter("pt"))
-    return Polygon(name, deleted.lower() in yes, occluded.lower() in yes or name.lower().endswith(" occluded"), points)
+    return Polygon(name, deleted.lower() in yes, occluded.lower() in yes or name.lower().endswith(" occluded"))

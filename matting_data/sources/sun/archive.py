@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import tarfile
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.records.tables import read_table, write_table
 from matting_data.sources.find_files import is_image_name, require_utf8
+from matting_data.sources.sun.links import CircleError, follow_links
 from matting_data.sources.sun.trees import parse_path
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -24,15 +26,20 @@ class TarMember:
         Name in the tar, such as ``SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg``.
     offset, size : int or None
         Where its content starts in the tar, and its length, in bytes; None for a file of its own.
+    lost_link : str or None
+        What it links to, where the tar does not hold that.
     """
 
     path: str
     offset: int | None = None
     size: int | None = None
+    lost_link: str | None = None
 
 
 def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     """List the images of a tar, also those not named as SUN does, sorted by path; of one path twice, the last.
+
+    Links are followed within the tar, hard and symbolic ones, to files and to folders.
 
     Parameters
     ----------
@@ -46,7 +53,7 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     ------
     UsageError
         If the file is missing, not a tar, compressed (then nothing can be read without what precedes it), or holds
-        no image of SUN.
+        no image of SUN, or if links in it lead in a circle.
     """
     try:
         status = path.stat()
@@ -62,7 +69,7 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
         members = _walk(path)
         if index is not None:
             write_table(index, [TarMember(stamp), *members.values()], TarMember)
-    if not any(parse_path(name) for name in members):
+    if not any(parse_path(name) and member.lost_link is None for name, member in members.items()):
         raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
     return [members[name] for name in sorted(members)]
 
@@ -70,10 +77,17 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
 def _walk(path: Path) -> dict[str, TarMember]:
     """Find every image."""
     members: dict[str, TarMember] = {}
+    links: dict[str, str] = {}
     try:
         with tarfile.open(path, "r:") as tar:
             while (entry := tar.next()) is not None:
-                if entry.isreg() and not entry.issparse() and is_image_name(entry.name):
+                members.pop(entry.name, None)
+                links.pop(entry.name, None)
+                if entry.issym():
+                    links[entry.name] = posixpath.join(posixpath.dirname(entry.name), entry.linkname)
+                elif entry.islnk():
+                    links[entry.name] = entry.linkname
+                elif entry.isreg() and not entry.issparse():
                     members[entry.name] = TarMember(entry.name, entry.offset_data, entry.size)
                 tar.members = []  # type: ignore[attr-defined]  # else every header stays in memory
     except tarfile.ReadError as error:
@@ -82,8 +96,21 @@ def _walk(path: Path) -> dict[str, TarMember]:
         # cut short: what lies before the end is usable, and what does not is rejected when it is read
     except tarfile.TarError as error:
         raise UsageError(f"{path} is damaged ({error}): download it again") from None
+    try:
+        linked, lost = follow_links(members, links)
+    except CircleError as error:
+        raise UsageError(f"{path}: the link {error} leads in a circle, or links multiply: remove it") from None
+    for name, target in linked.items():
+        members.setdefault(name, replace(members[target], path=name))
+    members |= {name: TarMember(name, lost_link=target) for name, target in lost.items()}
+    members = {name: member for name, member in members.items() if _counts(member)}
     require_utf8(members, "the tar of SUN", path)
     return members
+
+
+def _counts(member: TarMember) -> bool:
+    """Tell whether a member is listed: as an image, or as a link that may have been one or a folder of them."""
+    return is_image_name(member.path) or (member.lost_link is not None and not PurePosixPath(member.path).suffix)
 
 
 def _read_index(index: Path, stamp: str) -> dict[str, TarMember] | None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from matting_data.errors import UsageError
 from matting_data.records.codes import Split
-from matting_data.sources.find_files import image_tree
+from matting_data.sources.find_files import ImageTree, list_images
 from matting_data.sources.source_paths import SourcePath
 
 UNDECODABLE = frozenset(
@@ -47,11 +47,6 @@ class SunImage:
         return f"{self.category[1:]}/{self.name}"
 
     @property
-    def annotation(self) -> str:
-        """Path of its polygons below SUN2012's folder ``Annotations``."""
-        return self.path.rpartition(".")[0] + ".xml"
-
-    @property
     def undecodable(self) -> bool:
         """Whether it is one of the files known to be damaged."""
         return self.path in UNDECODABLE
@@ -81,8 +76,8 @@ def parse_path(path: str) -> SunImage | None:
     return None
 
 
-def find_images(root: SourcePath) -> list[str]:
-    """List the images of a tree, of SUN397, the full database, or SUN2012's ``Images``.
+def find_images(root: SourcePath) -> ImageTree:
+    """List the files of a tree, of SUN397, the full database, or SUN2012's ``Images``.
 
     Parameters
     ----------
@@ -91,20 +86,20 @@ def find_images(root: SourcePath) -> list[str]:
 
     Returns
     -------
-    list of str
-        Paths below `root`, sorted; also of images that are not named as SUN does (``p/park/labelme_….jpg``).
+    ImageTree
+        Also with images that are not named as SUN does (``p/park/labelme_….jpg``).
 
     Raises
     ------
     UsageError
         If `root` is not a folder or holds no image of SUN.
     """
-    paths = image_tree(root, "the folder of SUN")
-    if not any(parse_path(path) for path in paths):
+    tree = list_images(root, "the folder of SUN")
+    if not any(parse_path(path) for path in tree.images):
         raise UsageError(
             f"{root} holds no file such as a/abbey/sun_aaalbzqrimafwbiv.jpg: give the folder above the letters a to z"
         )
-    return paths
+    return tree
 
 
 def read_class_names(path: Path) -> list[str]:
