@@ -67,12 +67,14 @@ def answer() -> None:
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints must not get between
     function, args, kwargs = pickle.load(sys.stdin.buffer)
+    result: Any = None
+    problem: Exception | None = None
     try:
-        result = function(*args, **kwargs), None
+        result = function(*args, **kwargs)
     except Exception as error:
-        result = None, error
+        problem = error
     with channel:
-        pickle.dump(result, channel)
+        pickle.dump((result, problem), channel)
 
 
 def _from_fresh_process(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -114,13 +114,13 @@ def _decoded(data: bytes, max_pixels: int, srgb: bool, profile: bytes | None = N
             raise RejectedInput("wrong_mode", f"pixels of mode {image.mode} (32 bits) have no agreed range")
         profile = profile or image.info.get("icc_profile")
         way = to_srgb(profile) if srgb and profile else None
-        pixels, name = _stored_pixels(data, image), None
-        if pixels is None and way is not None and way.mode == image.mode == "CMYK":
+        stored = _stored_pixels(data, image)
+        if stored is None and way is not None and way.mode == image.mode == "CMYK":
             with damage_is_unreadable():
                 image.load()
             pixels, name = way.convert(image), way.name
         else:
-            pixels, name = _in_srgb(_pillow_pixels(image) if pixels is None else pixels, way)
+            pixels, name = _in_srgb(_pillow_pixels(image) if stored is None else stored, way)
         orientation = _orientation(data, image)
         return Raster(_oriented(pixels, orientation), image.format or "unknown", image.mode, orientation, name)
 

@@ -154,7 +154,7 @@ def padded_inside(model: bytes) -> bytes:
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     for each, channels in ((graph.input[0], 3), *((output, 1) for output in graph.output)):
-        shape = ["batch", channels, "height", "width"]
+        shape: list[str | int | None] = ["batch", channels, "height", "width"]
         each.CopyFrom(helper.make_tensor_value_info(each.name, TensorProto.FLOAT, shape))
     onnx.checker.check_model(proto)
     return bytes(proto.SerializeToString())

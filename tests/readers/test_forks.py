@@ -52,7 +52,8 @@ class OpensInTheWorker:
     """What users write: a dataset that each loading process opens when it is first asked."""
 
     def __init__(self, root: Path) -> None:
-        self._root, self._split = root, None
+        self._root = root
+        self._split: Split | None = None
 
     def __len__(self) -> int:
         return 8

@@ -140,8 +140,8 @@ def test_a_profile_is_named_where_it_was_converted(tmp_path: Path) -> None:
     kept, pixels = check_background(BackgroundInput(FoundBackground("s-b", "s", "b.png"), file, False), 40, 10**6)
     assert kept.profile is None
     np.testing.assert_array_equal(pixels, image)
-    record = checked(tmp_path, encoded(np.dstack([IMAGE, ALPHA]), "PNG", icc_profile=icc))
-    assert (record.state, record.profile) == ("ok", "Display P3")
+    person = checked(tmp_path, encoded(np.dstack([IMAGE, ALPHA]), "PNG", icc_profile=icc))
+    assert (person.state, person.profile) == ("ok", "Display P3")
 
 
 def test_limits_are_inclusive() -> None:
