@@ -72,7 +72,7 @@ class RejectedInput(Exception):
 
 
 class OutOfMemoryError(MattingDataError):
-    """A worker asked for more memory than there is; what was finished before stays valid."""
+    """There is not enough memory, or a worker was killed, as for want of it; what was finished before stays valid."""
 
     exit_code = 1
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from matting_data.building.append_staging import settle, unstage
 from matting_data.building.finish import finish, used_backgrounds
 from matting_data.building.scan_and_plan import scan_and_plan
-from matting_data.building.staging import settle, unstage
 from matting_data.building.strategies import choose_strategy
 from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
@@ -64,7 +64,7 @@ def build(
         What to do about composites that cannot be made.
     append : bool
         Let the recipe ask for more than `out` holds, and add it without altering what is there
-        (:mod:`matting_data.building.staging`).
+        (:mod:`matting_data.building.append_staging`).
 
     Raises
     ------

@@ -12,8 +12,8 @@ from typing import Any
 
 from matting_data.errors import UsageError
 from matting_data.evaluation import table_formats
-from matting_data.evaluation.columns import VIEWS, view_of
 from matting_data.evaluation.conventions import convention
+from matting_data.evaluation.score_columns import VIEWS, view_of
 from matting_data.evaluation.scoring import ImageScore, ScoringOptions, score_image
 from matting_data.evaluation.table import Table, tabulate
 from matting_data.evaluation.test_sets import EvaluationSet, prediction_files

@@ -111,7 +111,7 @@ def export(
             exporter.write(source, staging, options, progress)
         # split → pattern, only in a layout that the hub's loader finds its files by
         data_files = exporter.data_files(source) if hasattr(exporter, "data_files") else {}
-        staging.add(CARD, export_card(source.facts, exporter.layout(source, options), data_files))
+        staging.add(CARD, export_card(source.card_inputs, exporter.layout(source, options), data_files))
         with storage_errors(dataset / ATTRIBUTION):
             staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
     return ExportResult(out, form, source.splits, samples, staging.files, staging.bytes, staging.linked)

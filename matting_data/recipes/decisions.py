@@ -128,13 +128,13 @@ def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decisi
 
 
 def read(path: Path) -> list[Decision]:
-    """Read a file of overrides; none where there is no file yet. UsageError where it cannot be read."""
+    """Read a file of decisions; none where there is no file yet. UsageError where it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the overrides {path}: {error}") from None
+        raise UsageError(f"cannot read the decisions in {path}: {error}") from None
     return parse(text, str(path))
 
 
@@ -154,7 +154,7 @@ def decisions_path(recipe: LoadedRecipe) -> Path | None:
 
 
 def load_decisions(recipe: LoadedRecipe) -> list[Decision]:
-    """Return the rows that a recipe's overrides hold now; none where it names no file, or one that is not there yet."""
+    """Read the rows of a recipe's file of decisions; none where it names no file, or one that is not there yet."""
     path = decisions_path(recipe)
     return read(path) if path else []
 

@@ -2,7 +2,7 @@
 
 What is sound stays untouched: shards are made again below ``.work`` and take their places only when they are what they
 were. How that is known: the index lists every file's hash; where the index itself is damaged, the plan's metadata
-seals the tables and the recipe, and each manifest its shard.
+holds the hashes of the tables and the recipe, and each manifest that of its shard.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class _Repairer:
     base: Path | None
     workers: int
     index: Mapping[str, Any] | None
-    seal: Mapping[str, str]
+    metadata: Mapping[str, str]
     held: Held
     done: Repair
 
@@ -127,11 +127,11 @@ class _Repairer:
         """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
         if self.index is not None:
             return dict(self.index["files"])
-        if not self.seal:
+        if not self.metadata:
             return {}
-        known = {name: self.seal[name] for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS)}
+        known = {name: self.metadata[name] for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS)}
         known[plan_tables.PLAN] = self.out.sha256(plan_tables.PLAN)
-        return {**known, RECIPE: _sha256(self.seal[RECIPE].encode())}
+        return {**known, RECIPE: _sha256(self.metadata[RECIPE].encode())}
 
     def _damaged(self, name: str, known: Mapping[str, str]) -> bool:
         return name not in known or bool(check_hash(self.out, name, known[name]))
@@ -143,7 +143,7 @@ class _Repairer:
                 why = "cannot be restored, since the plan, which holds a copy, is damaged too: put the recipe back"
                 self.done.cannot(why, RECIPE)
                 return None
-            self._write(RECIPE, self.seal[RECIPE].encode())
+            self._write(RECIPE, self.metadata[RECIPE].encode())
         try:
             return workspace.saved_recipe(self.out, self.base)
         except MattingDataError as error:
@@ -156,7 +156,7 @@ class _Repairer:
         if not damaged:
             return plan_tables.saved_plan(self.out), {}
         try:
-            appended = plan_tables.APPENDED in {**(self.index or {}), **self.seal}
+            appended = plan_tables.APPENDED in {**(self.index or {}), **self.metadata}
             fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
             plan = scan_and_plan(recipe, open_sources(recipe), self.out, self.workers, fixed)
         except MattingDataError as error:
