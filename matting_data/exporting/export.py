@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from matting_data.publishing.card import FILE_NAME as CARD
 from matting_data.publishing.card import export_card
 from matting_data.running.progress import bar
 from matting_data.storage.atomic import atomic_folder, storage_errors
+
+_LOG = logging.getLogger(__package__)
 
 FORMATS = MappingProxyType({"hf-webdataset": "hub_webdataset", "hf-imagefolder": "hub_imagefolder",
                             "composition-1k": "composition_1k", "coco": "coco", "mds": "mds"})  # fmt: skip
@@ -104,6 +107,7 @@ def export(
             f"{out} lies inside the dataset {dataset}, which holds nothing but its own files: name another"
         )
     samples = len(source.rows())
+    _LOG.info("exporting %d samples of %s as %s", samples, dataset, form)
     with atomic_folder(out) as folder:
         _require_space(folder, exporter.estimate(source, options), out)
         staging = Staging(folder, options.link)
@@ -114,6 +118,7 @@ def export(
         staging.add(CARD, export_card(source.card_inputs, exporter.layout(source, options), data_files))
         with storage_errors(dataset / ATTRIBUTION):
             staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
+    _LOG.info("exported to %s: %d files, %d bytes", out, staging.files, staging.bytes)
     return ExportResult(out, form, source.splits, samples, staging.files, staging.bytes, staging.linked)
 
 

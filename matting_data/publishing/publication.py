@@ -6,6 +6,7 @@ None of them names the hash of ``dataset.json``, which lists theirs.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -18,6 +19,9 @@ from matting_data.storage import Location, MissingFileError, open_storage
 from matting_data.workspace import work_folder as workspace
 
 INFO = "_info.json"
+
+
+_LOG = logging.getLogger(__package__)
 
 
 def publication_files(
@@ -95,6 +99,7 @@ def rewrite(out: Location, publication: Publication | None = None) -> dict[str, 
         held()
         written = {name: out.write(name, data) for name, data in content.items()}
         write_index(out, {**index, "files": {**index["files"], **written}})
+    _LOG.info("wrote %s of %s anew", ", ".join(sorted(written)), out)
     return written
 
 

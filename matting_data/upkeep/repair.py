@@ -8,6 +8,7 @@ holds the hashes of the tables and the recipe, and each manifest that of its sha
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ from matting_data.workspace import plan_tables
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.locks import Held
+
+_LOG = logging.getLogger(__package__)
 
 _STAGING = f"{workspace.WORK}/repair"
 
@@ -78,11 +81,13 @@ def repair(out: Location, base: Path | None, workers: int) -> Repair:
         except (DamageError, UsageError):
             index = None
         done = Repair()
+        _LOG.info("repairing %s %s its index", out, "with" if index else "without")
         _Repairer(out, base, workers, index, plan_tables.read_plan_metadata(out), held, done).run()
         if index is not None or not done.problems:
             index = read_index(out)
             known = {problem.file for problem in done.problems}
             done.problems += [p for p in check_tables(out, index) if p.file not in known]
+    _LOG.info("repaired %s: %d files restored, %d cannot be", out, len(done.repaired), len(done.problems))
     return done
 
 
