@@ -67,7 +67,7 @@ def openimages(
     From the public bucket (longest side 1,024 pixels; boxable images only) or, with --originals, from where the
     photographs came; those are limited to 10 requests a second unless told otherwise.
     """
-    from matting_data.fetching.image_lists import bucket_request, original_request
+    from matting_data.fetching.image_requests import bucket_request, original_request
 
     if recipe is not None or count is not None:
         images = _chosen(recipe, count, images, out, as_json)

@@ -11,11 +11,22 @@ import click
 from matting_data.errors import nearest
 from matting_data.running.memory_at_start import require_memory
 
-from .logs import with_log_options
+from .logs import OPTIONS, with_log_options
 
 
 class SuggestingGroup(click.Group):
     """A group that answers a wrong command with the name that was probably meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what comes before a verb; an option that only verbs take is answered with where it goes."""
+        verb = next((word for word in args if word in self.list_commands(ctx)), "VERB")
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in OPTIONS:
+                raise
+            name = error.option_name
+            ctx.fail(f"{name} goes after the verb: {ctx.command_path} {verb} {name}")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

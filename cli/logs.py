@@ -17,6 +17,9 @@ LOG.addHandler(logging.NullHandler())
 ENDS = logging.getLogger("matting_data.cli")
 """How commands end; the terminal is told otherwise."""
 
+OPTIONS = ("-v", "--verbose", "--log-file")
+"""Of every verb."""
+
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
@@ -28,9 +31,9 @@ def with_log_options(command: click.Command) -> click.Command:
         return command
     if not any(parameter.name == "log_file" for parameter in command.params):
         command.params += [
-            click.Option(["-v", "--verbose"], count=True, expose_value=False, callback=_to_terminal,
+            click.Option([*OPTIONS[:2]], count=True, expose_value=False, callback=_to_terminal,
                          help="Say what is being done; -vv says more."),
-            click.Option(["--log-file"], type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
+            click.Option([*OPTIONS[2:]], type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
                          callback=_to_file, help="Append a log with times to this file."),
         ]  # fmt: skip
     return command

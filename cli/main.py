@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from matting_data.errors import MattingDataError, wants_memory
+from matting_data.errors import MattingDataError, nearest, wants_memory
 from matting_data.version import __version__
 
 from .groups import VerbGroup
@@ -59,7 +59,10 @@ _CONTINUING = (["build"], ["plan"], ["filter"], ["fetch"], ["predict"], ["materi
 )
 @click.version_option(__version__, prog_name="mattingdata")
 def cli() -> None:
-    """Build human-matting datasets: people on photographs that contain nobody."""
+    """Build human-matting datasets: people on photographs that contain nobody.
+
+    Every verb takes -v, -vv and --log-file FILE.
+    """
 
 
 def main() -> None:
@@ -70,6 +73,9 @@ def main() -> None:
         error.show()
         sys.exit(0)
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption):  # click compares the dashes too
+            word = error.option_name.strip("-")
+            error.possibilities = [name for name in error.possibilities or () if nearest(word, [name.strip("-")])]
         error.show()
         sys.exit(2)
     except MattingDataError as error:

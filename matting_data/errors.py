@@ -73,7 +73,7 @@ class RejectedInput(Exception):
 
 
 class OutOfMemoryError(MattingDataError):
-    """A worker asked for more memory than there is; what was finished before stays valid."""
+    """There is not enough memory, or a worker was killed, as for want of it; what was finished before stays valid."""
 
     exit_code = 1
 
@@ -122,5 +122,5 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, _LONGEST, _LONGEST
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to `word`, or an empty string."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {matches[0]!r}?" if matches else ""

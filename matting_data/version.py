@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import metadata
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _DECIDE_BYTES = ("numpy", "scipy", "numba", "pillow", "polars", "pymatting", "simplejpeg", "ImageHash", "onnxruntime")
 

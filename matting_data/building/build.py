@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from matting_data.building.append_staging import unstage
 from matting_data.building.finish import finish, used_backgrounds
-from matting_data.building.staging import unstage
 from matting_data.building.strategies import planned
 from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
@@ -61,7 +61,7 @@ def build(
         What to do about composites that cannot be made.
     append : bool
         Let the recipe ask for more than `out` holds, and add it without altering what is there
-        (:mod:`matting_data.building.staging`).
+        (:mod:`matting_data.building.append_staging`).
 
     Raises
     ------

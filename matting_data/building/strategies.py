@@ -1,7 +1,8 @@
 """The two ways of building into a folder: from nothing, or adding to what is there.
 
 A fresh build removes the index before anything else, since until the end nothing tells which files belong together.
-One that adds leaves the old dataset readable until all new shards are there (:mod:`matting_data.building.staging`).
+One that adds leaves the old dataset readable until all new shards are there
+(:mod:`matting_data.building.append_staging`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from matting_data.building import refusals
+from matting_data.building.append_staging import settle, stage, unstage
 from matting_data.building.scan_and_plan import scan_and_plan
-from matting_data.building.staging import settle, stage, unstage
 from matting_data.planning.extension import Fixed
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
 from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,11 @@ def read_weights(name: str) -> bytes:
         ) from error
     if hashlib.sha256(payload).hexdigest() != weights_index()[name]["sha256"]:
         raise MattingDataError(f"weights {name} of the human detector are damaged: install mattingdata again")
+    _LOG.debug("read the weights %s: %d bytes", name, len(payload))
     return gzip.decompress(payload) if name.endswith(".gz") else payload
+
+
+_LOG = logging.getLogger(__package__)
 
 
 class Network:

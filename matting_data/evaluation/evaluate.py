@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +13,16 @@ from typing import Any
 
 from matting_data.errors import UsageError
 from matting_data.evaluation import table_formats
-from matting_data.evaluation.columns import VIEWS, view_of
 from matting_data.evaluation.conventions import convention
+from matting_data.evaluation.score_columns import VIEWS, view_of
 from matting_data.evaluation.scoring import ImageScore, ScoringOptions, score_image
 from matting_data.evaluation.table import Table, first_reasons, tabulate
 from matting_data.evaluation.test_sets import EvaluationSet, prediction_files
 from matting_data.running.executor import run
 from matting_data.running.progress import track
 from matting_data.storage.atomic import write_bytes
+
+_LOG = logging.getLogger(__package__)
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,10 @@ def evaluate(
     views = (view_of(convention(options.like)),) if options.like else VIEWS
     files = prediction_files(predictions)
     jobs = [(item, files.get(item.key)) for item in data.items]
+    _LOG.info("scoring %d predictions in %s against %s", len(files), predictions, data.name)
     results = run(partial(score_image, options=options), jobs, min(workers, len(jobs)))
     done = track(results, len(jobs), "scoring", "images")
     scores = sorted(done, key=attrgetter("key"))
     extra = sorted(set(files) - {item.key for item in data.items})
+    _LOG.info("scored %d images of %s; %d predictions are of none of them", len(scores), data.name, len(extra))
     return Evaluation(data.name, scores, tabulate(scores, views, seed, resamples), extra)

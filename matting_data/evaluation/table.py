@@ -15,7 +15,7 @@ import numpy as np
 
 from matting_data.errors import UsageError
 from matting_data.evaluation.bootstrap import intervals
-from matting_data.evaluation.columns import VIEWS, View
+from matting_data.evaluation.score_columns import VIEWS, View
 from matting_data.evaluation.scoring import ImageScore
 
 

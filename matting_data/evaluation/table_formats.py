@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from matting_data.evaluation.columns import View
+from matting_data.evaluation.score_columns import View
 from matting_data.evaluation.scoring import ImageScore
 from matting_data.evaluation.table import Cell, Table
 from matting_data.publishing.markdown import plain

@@ -40,10 +40,11 @@ def write(source: Source, staging: Staging, options: Options, progress: tqdm) ->
             images.append({"id": number, "file_name": file, **size, "key": row.key, "background": row.background})
             annotations.append(_annotation(number, row, members["alpha"]))
             progress.update(1)
+        index = source.card_inputs.index
         document = {
             "info": {
-                "description": f"{source.facts.index['name']} {split}, alpha >= {THRESHOLD}; README.md has the terms",
-                "version": source.facts.index["version"],
+                "description": f"{index['name']} {split}, alpha >= {THRESHOLD}; README.md has the terms",
+                "version": index["version"],
             },
             "licenses": [],
             "categories": [{"id": 1, "name": "person", "supercategory": "person"}],

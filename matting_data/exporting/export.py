@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from matting_data.publishing.card import FILE_NAME as CARD
 from matting_data.publishing.card import export_card
 from matting_data.running.progress import bar
 from matting_data.storage.atomic import atomic_folder, storage_errors
+
+_LOG = logging.getLogger(__package__)
 
 FORMATS = MappingProxyType({"hf-webdataset": "hub_webdataset", "hf-imagefolder": "hub_imagefolder",
                             "composition-1k": "composition_1k", "coco": "coco", "mds": "mds"})  # fmt: skip
@@ -107,6 +110,7 @@ def export(
     rows = source.rows()
     samples = len(rows)
     _require_distinct_names({row.foreground for row in rows})
+    _LOG.info("exporting %d samples of %s as %s", samples, dataset, form)
     with atomic_folder(out) as folder:
         _require_space(folder, exporter.estimate(source, options), out)
         staging = Staging(folder, options.link)
@@ -114,9 +118,10 @@ def export(
             exporter.write(source, staging, options, progress)
         # split → pattern, only in a layout that the hub's loader finds its files by
         data_files = exporter.data_files(source) if hasattr(exporter, "data_files") else {}
-        staging.add(CARD, export_card(source.facts, exporter.layout(source, options), data_files))
+        staging.add(CARD, export_card(source.card_inputs, exporter.layout(source, options), data_files))
         with storage_errors(dataset / ATTRIBUTION):
             staging.add(ATTRIBUTION, (dataset / ATTRIBUTION).read_bytes())
+    _LOG.info("exported to %s: %d files, %d bytes", out, staging.files, staging.bytes)
     return ExportResult(out, form, source.splits, samples, staging.files, staging.bytes, staging.linked)
 
 

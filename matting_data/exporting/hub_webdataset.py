@@ -12,7 +12,7 @@ from matting_data.exporting.staging import Staging
 
 def estimate(source: Source, options: Options) -> int:
     """Return the bytes of the shards; UsageError for a store of layers, whose shards hold no composites."""
-    if source.facts.layers:
+    if source.card_inputs.layers:
         raise UsageError(
             f"{source.root} is a store of layers, whose shards hold no composites: "
             "run 'mattingdata materialize' and export its result"
@@ -29,7 +29,7 @@ def write(source: Source, staging: Staging, options: Options, progress: tqdm) ->
 
 def layout(source: Source, options: Options) -> str:
     """Describe the export."""
-    split, suffix = source.splits[0], source.facts.image_suffix
+    split, suffix = source.splits[0], source.card_inputs.image_suffix
     return (
         f"WebDataset shards: {', '.join(f'`{split}/*.tar`' for split in source.splits)}. Each sample has the fields "
         f"`image.{suffix}`, `alpha.png`, `trimap.png` and `json`.\n\n"

@@ -32,7 +32,7 @@ def write(source: Source, staging: Staging, options: Options, progress: tqdm) ->
     """Write the members as they are, a folder of shards a split."""
     columns = {
         "alpha": "png",
-        "image": "png" if source.facts.image_suffix == "png" else "jpeg",
+        "image": "png" if source.card_inputs.image_suffix == "png" else "jpeg",
         "json": "json",
         "key": "str",
         "trimap": "png",

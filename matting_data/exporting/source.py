@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matting_data.errors import DamageError, RejectedInput, UsageError
 from matting_data.imaging.decode import Raster, decode
 from matting_data.imaging.geometry import cut
-from matting_data.publishing.card_inputs import Facts, read_facts
+from matting_data.publishing.card_inputs import CardInputs, read_card_inputs
 from matting_data.publishing.publication import said_before
 from matting_data.records.fields import values
 from matting_data.records.planned import PlannedBackground, PlannedComposite, PlannedForeground
@@ -38,7 +38,7 @@ class Source:
     ----------
     root : Path
         The dataset.
-    facts : Facts
+    card_inputs : CardInputs
         Of the whole dataset.
     splits : tuple of str
         Those to export, in the dataset's order.
@@ -47,7 +47,7 @@ class Source:
     """
 
     root: Path
-    facts: Facts
+    card_inputs: CardInputs
     splits: tuple[str, ...]
     base: Path | None = None
     _renderer: tuple[str, ForegroundRenderer] | None = None
@@ -68,18 +68,18 @@ class Source:
             if split not in index["splits"]:
                 raise UsageError(f"{root} has no split {split!r}: it has {' and '.join(index['splits'])}")
         chosen = tuple(split for split in index["splits"] if split in splits or not splits)
-        return cls(root, read_facts(root, index, said_before(root)), chosen, base)
+        return cls(root, read_card_inputs(root, index, said_before(root)), chosen, base)
 
     def shards(self) -> list[dict[str, Any]]:
         """List the index entries of the shards that are exported."""
-        return [entry for _, entry in shard_entries(self.facts.index, self.splits)]
+        return [entry for _, entry in shard_entries(self.card_inputs.index, self.splits)]
 
     def rows(self) -> list[Sample]:
         """List the manifest rows that are exported, in order, with the member names of a store of composites."""
-        rows = [row for row in self.facts.samples if row.split in self.splits]
-        if not self.facts.layers:
+        rows = [row for row in self.card_inputs.samples if row.split in self.splits]
+        if not self.card_inputs.layers:
             return rows
-        image = f"image.{self.facts.image_suffix}"
+        image = f"image.{self.card_inputs.image_suffix}"
         return [
             replace(r, image=f"{r.key}.{image}", alpha=f"{r.key}.alpha.png", trimap=f"{r.key}.trimap.png") for r in rows
         ]
@@ -93,7 +93,7 @@ class Source:
 
         Those of a store of layers are made as a store of composites would hold them.
         """
-        if self.facts.layers:
+        if self.card_inputs.layers:
             return self._composed(row)
         return read_members(self.root / self._tars[row.split, row.shard], row)
 
@@ -114,11 +114,14 @@ class Source:
     @cached_property
     def _tars(self) -> dict[tuple[str, int], str]:
         # a manifest says which shard it is; the index says where that lies
-        return {(split, int(Path(entry["tar"]).stem)): entry["tar"] for split, entry in shard_entries(self.facts.index)}
+        return {
+            (split, int(Path(entry["tar"]).stem)): entry["tar"]
+            for split, entry in shard_entries(self.card_inputs.index)
+        }
 
     @cached_property
     def _inputs(self) -> Inputs:
-        if self.facts.layers:
+        if self.card_inputs.layers:
             return LayerInputs(self.root)
         recipe = saved_recipe(self.root, self.base)
         return SourceInputs(open_sources(recipe), ColourCache(colour_store(self.root), keep=False))
@@ -126,7 +129,7 @@ class Source:
     def _composed(self, row: Sample) -> dict[str, bytes]:
         if self._renderer is None or self._renderer[0] != row.foreground:
             record = self._foregrounds[row.foreground]
-            renderer = ForegroundRenderer(record, *self._inputs.foreground(record), self.facts.recipe)
+            renderer = ForegroundRenderer(record, *self._inputs.foreground(record), self.card_inputs.recipe)
             self._renderer = row.foreground, renderer  # of the last foreground: its samples follow each other
         planned = PlannedComposite(*values(row, PlannedComposite))
         rendered = self._renderer[1].render(planned, self._inputs.background(self._backgrounds[row.background]))
@@ -134,11 +137,11 @@ class Source:
 
     @cached_property
     def _foregrounds(self) -> dict[str, PlannedForeground]:
-        return {record.id: PlannedForeground.of(record) for record in self.facts.used_foregrounds}
+        return {record.id: PlannedForeground.of(record) for record in self.card_inputs.used_foregrounds}
 
     @cached_property
     def _backgrounds(self) -> dict[str, PlannedBackground]:
-        return {record.id: PlannedBackground.of(record) for record in self.facts.used_backgrounds}
+        return {record.id: PlannedBackground.of(record) for record in self.card_inputs.used_backgrounds}
 
     def _from_sources(self, read: Any, identity: str) -> NDArray[np.uint8]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import queue
 import threading
 import time
@@ -22,6 +23,8 @@ from matting_data.fetching.wanted import Wanted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_LOG = logging.getLogger(__package__)
 
 _HOPELESS = 20
 _TICK = 0.5
@@ -142,13 +145,17 @@ def fetch(
         result.bytes = throttle.received
         progress(result)
 
+    _LOG.info("fetching into %s: %d at a time", folder, options.jobs)
     with open_ledger(folder) as ledger:
         run = _Run(folder, ledger, options, result)
         for row in in_threads(run.to_fetch(asked), work, options.jobs, throttle.stop, tick):
             run.failed_in_a_row = run.failed_in_a_row + 1 if row.outcome == "failed" else 0
             run.record(row)
+            _LOG.debug("%s: %s %s", row.id, row.outcome, row.reason or "")
         tick()
         ledger.close()
+    counts = result.written, result.rejected.total(), result.failed.total()
+    _LOG.info("fetched into %s: %d written, %d rejected, %d failed", folder, *counts)
     return result
 
 

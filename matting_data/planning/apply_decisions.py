@@ -73,7 +73,7 @@ def apply_decisions(
         elif decision.kind == "background" and decision.id in after:
             made.decide(after[decision.id])
     if composites and not made.rows:
-        raise UsageError("the overrides reject every foreground: take some of them back with the tag 'clean'")
+        raise UsageError("the decisions reject every foreground: take some of them back with the tag 'clean'")
     return people, photos, made.rows, _notes(people, photos, decisions)
 
 
@@ -152,8 +152,8 @@ class _Composites:
         free = [name for name, split in self._choices.items() if split == row.split and name not in taken]
         if not free:
             raise UsageError(
-                f"the overrides leave no other background for {row.key} in {row.split}: add backgrounds, or take some "
-                "overrides back with the tag 'clean'"
+                f"the decisions leave no other background for {row.key} in {row.split}: add backgrounds, or take some "
+                "decisions back with the tag 'clean'"
             )
         fewest = min(self._uses[name] for name in free)
         pool = [name for name in free if self._uses[name] == fewest]
@@ -199,7 +199,7 @@ def _notes(
     notes = []
     if unknown:
         shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
-        notes.append(f"{len(unknown)} overrides are of inputs that the sources do not hold: {shown}")
+        notes.append(f"{len(unknown)} decisions are of inputs that the sources do not hold: {shown}")
     for decision in decisions:
         record = photos.get(decision.id) if decision.kind == "background" else None
         if decision.tag == "clean" and record is not None and record.state != "ok":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _FUNCTIONS = {"closed-form": "estimate_alpha_cf", "knn": "estimate_alpha_knn", "
 
 METHODS = tuple(_FUNCTIONS)
 """Closed-form (Levin et al., 2008), KNN (Chen et al., 2013), learning-based (Zheng and Kambhamettu, 2009) matting."""
+
+
+_LOG = logging.getLogger(__package__)
 
 
 @dataclass(frozen=True)
@@ -138,8 +142,11 @@ def predict(method: str, data: EvaluationSet, out: Path, workers: int = 1) -> li
         {"method": method, "data": data.name, "identity": data.identity, "pymatting": metadata.version("pymatting")},
     )
     count = len(data.items)
+    _LOG.info("predicting %d images into %s with %s", count, out, method)
     results = run(partial(predict_image, method=method, out=out), data.items, min(workers, count))
-    return sorted(track(results, count, "predicting", "images"), key=attrgetter("key"))
+    predictions = sorted(track(results, count, "predicting", "images"), key=attrgetter("key"))
+    _LOG.info("predicted %d images into %s", count, out)
+    return predictions
 
 
 def claim(out: Path, record: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -25,6 +26,9 @@ from matting_data.storage.atomic import write_bytes
 Kind = Literal["alpha", "cutout", "background"]
 
 Pixels = NDArray[np.uint8]
+
+
+_LOG = logging.getLogger(__package__)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def read_background(path: Path) -> Pixels:
 
 def _predicted(trained: Trained, items: Sequence[Item], out: Path, wanted: Wanted) -> list[Prediction]:
     results: list[Prediction] = []
+    _LOG.info("predicting %d images into %s", len(items), out)
     with bar(len(items), "predicting", "images") as progress:
         for batch in _batches(items, wanted, trained, results):
             for (item, image), each in zip(batch, _mattes(trained, [image for _, image in batch], wanted), strict=True):
@@ -131,6 +136,7 @@ def _predicted(trained: Trained, items: Sequence[Item], out: Path, wanted: Wante
                     write_bytes(out / f"{item.key}.png", _encoded(image, alpha, wanted))
                 results.append(Prediction(item.key, "written"))
             progress.update(len(results) - progress.n)
+    _LOG.info("predicted %d images into %s", len(results), out)
     return results
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput
 from matting_data.evaluation import table_formats
-from matting_data.evaluation.columns import FIELD, VIEWS
+from matting_data.evaluation.score_columns import FIELD, VIEWS
 from matting_data.evaluation.scoring import ImageScore, raw_values
 from matting_data.evaluation.stop_rule import image_and_truth
 from matting_data.evaluation.table import Table, tabulate

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
-from matting_data.publishing.card_inputs import AUDIT, Facts
+from matting_data.publishing.card_inputs import AUDIT, CardInputs
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.front_matter import front_matter
 from matting_data.publishing.markdown import plain, table
@@ -20,68 +20,68 @@ from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, 
 FILE_NAME = "README.md"
 
 
-def card(facts: Facts) -> bytes:
-    """Return the card; the same bytes for the same facts."""
-    if facts.layers:
-        return _render(facts, None, [], [_LAYERS], [_LOADING_LAYERS, _files(facts)])
-    files = {split: f"{split}/*.tar" for split in facts.index["splits"]}
-    return _render(facts, files, [], [_sample(facts)], [_loading(facts), _files(facts)])
+def card(inputs: CardInputs) -> bytes:
+    """Return the card; the same bytes for the same inputs."""
+    if inputs.layers:
+        return _render(inputs, None, [], [_LAYERS], [_LOADING_LAYERS, _files(inputs)])
+    files = {split: f"{split}/*.tar" for split in inputs.index["splits"]}
+    return _render(inputs, files, [], [_sample(inputs)], [_loading(inputs), _files(inputs)])
 
 
-def export_card(facts: Facts, layout: str, data_files: Mapping[str, str] | None = None) -> bytes:
+def export_card(inputs: CardInputs, layout: str, data_files: Mapping[str, str] | None = None) -> bytes:
     """Return the card of an export: that of the dataset with another layout.
 
     Parameters
     ----------
-    facts : Facts
+    inputs : CardInputs
         Of the dataset.
     layout : str
         What lies in the export and how to read it, in Markdown, below the heading "This copy".
     data_files : mapping, optional
         Split → pattern for the hub's loader.
     """
-    whole = ", ".join(facts.index["splits"])
-    note = f"The numbers below are those of the whole dataset ({whole}; content `{facts.index['content_sha256']}`)."
-    return _render(facts, data_files, [f"## This copy\n\n{layout}\n\n{note}"], [], [])
+    whole = ", ".join(inputs.index["splits"])
+    note = f"The numbers below are those of the whole dataset ({whole}; content `{inputs.index['content_sha256']}`)."
+    return _render(inputs, data_files, [f"## This copy\n\n{layout}\n\n{note}"], [], [])
 
 
 def _render(
-    facts: Facts, data_files: Mapping[str, str] | None, start: list[str], middle: list[str], end: list[str]
+    inputs: CardInputs, data_files: Mapping[str, str] | None, start: list[str], middle: list[str], end: list[str]
 ) -> bytes:
-    sections = [_introduction(facts), *start, splits_section(facts), _making(facts), *middle, left_out_section(facts),
-                _people(facts), terms_section(facts), *end]  # fmt: skip
-    return (front_matter(facts, data_files) + "\n" + "\n\n".join(sections) + "\n").encode()
+    sections = [_introduction(inputs), *start, splits_section(inputs), _making(inputs), *middle,
+                left_out_section(inputs), _people(inputs), terms_section(inputs), *end]  # fmt: skip
+    return (front_matter(inputs, data_files) + "\n" + "\n\n".join(sections) + "\n").encode()
 
 
-def _introduction(facts: Facts) -> str:
-    total = facts.statistics.as_mapping()["total"]
-    said = facts.publication
+def _introduction(inputs: CardInputs) -> str:
+    total = inputs.statistics.as_mapping()["total"]
+    said = inputs.publication
     published = " ".join(f"{word} {plain(text)}" for word, text in (("by", said.creator), ("on", said.date),
                                                                  ("at", said.url)) if text)  # fmt: skip
     return (
-        f"# {facts.index['name']}\n\n"
+        f"# {inputs.index['name']}\n\n"
         f"{total['composites']:,} composites for training and testing human matting: {total['foregrounds']:,} "
         f"foregrounds (people with an alpha matte) on {total['backgrounds']:,} photographs, each with image, alpha and "
-        f"trimap. Version {facts.index['version']}, built by "
-        f"mattingdata {facts.index['tools']['mattingdata']} from `recipe.yaml`."
+        f"trimap. Version {inputs.index['version']}, built by "
+        f"mattingdata {inputs.index['tools']['mattingdata']} from `recipe.yaml`."
         + (f" Published {published}." if published else "")
     )
 
 
-def splits_section(facts: Facts) -> str:
+def splits_section(inputs: CardInputs) -> str:
     """Write counts and sizes by split and subset, and what several splits share."""
     header = ["split", "subset", "composites", "foregrounds", "backgrounds", "megapixels", "mean alpha", "soft pixels"]
-    rows = [[split, plain(subset), *numbers] for split, subset, *numbers in facts.statistics.table()]
+    rows = [[split, plain(subset), *numbers] for split, subset, *numbers in inputs.statistics.table()]
     return (
-        f"## Splits\n\n{table(header, rows, right=2)}\n\n{_shared(facts)} Soft pixels are those with 0 < alpha < 255."
+        f"## Splits\n\n{table(header, rows, right=2)}\n\n{_shared(inputs)} Soft pixels are those with 0 < alpha < 255."
     )
 
 
-def _shared(facts: Facts) -> str:
+def _shared(inputs: CardInputs) -> str:
     """Say what serves several splits, counted from the samples themselves."""
-    person = {record.id: record.person for record in facts.used_foregrounds if record.person}
+    person = {record.id: record.person for record in inputs.used_foregrounds if record.person}
     where: dict[str, dict[str, set[str]]] = {"foregrounds": {}, "backgrounds": {}, "named persons": {}}
-    for row in facts.samples:
+    for row in inputs.samples:
         where["foregrounds"].setdefault(row.foreground, set()).add(row.split)
         where["backgrounds"].setdefault(row.background, set()).add(row.split)
         if row.foreground in person:
@@ -90,12 +90,12 @@ def _shared(facts: Facts) -> str:
     return f"In more than one split: {', '.join(f'{count} {kind}' for kind, count in counts.items()) or 'nothing'}."
 
 
-def _making(facts: Facts) -> str:
-    recipe, index = facts.recipe, facts.index
+def _making(inputs: CardInputs) -> str:
+    recipe, index = inputs.recipe, inputs.index
     rows: list[list[str]] = []
     for kind, sources, found, used in (
-        ("foregrounds", recipe.foregrounds.sources, facts.foregrounds, facts.used_foregrounds),
-        ("backgrounds", recipe.backgrounds.sources, facts.backgrounds, facts.used_backgrounds),
+        ("foregrounds", recipe.foregrounds.sources, inputs.foregrounds, inputs.used_foregrounds),
+        ("backgrounds", recipe.backgrounds.sources, inputs.backgrounds, inputs.used_backgrounds),
     ):
         seen, taken = Counter(record.source for record in found), Counter(record.source for record in used)
         for source in sources:
@@ -135,8 +135,8 @@ def _trimap(rule: DimTrimap | FixedTrimap | AdaptiveTrimap) -> str:
     return f"discs with radii of {rule.rate[0]:g} to {rule.rate[1]:g} of the person's size"
 
 
-def _sample(facts: Facts) -> str:
-    store, suffix = facts.recipe.store, facts.image_suffix
+def _sample(inputs: CardInputs) -> str:
+    store, suffix = inputs.recipe.store, inputs.image_suffix
     codec = "lossless" if suffix == "png" else f"JPEG, quality {store.quality}, {store.subsampling}"
     rows = [
         [f"`KEY.image.{suffix}`", f"RGB, 8 bits, {codec}", "0 to 255"],
@@ -179,9 +179,9 @@ _LOADING_LAYERS = f"""{_OPENING}
 checks every file against `dataset.json`; `mattingdata export` writes other layouts."""
 
 
-def left_out_section(facts: Facts) -> str:
+def left_out_section(inputs: CardInputs) -> str:
     """Write what the ledger says of inputs and composites that were not used, with its sums."""
-    ledger: Mapping[str, Mapping[str, Any]] = facts.index["ledger"]
+    ledger: Mapping[str, Mapping[str, Any]] = inputs.index["ledger"]
     rows = [
         [name, outcome, f"`{reason}`", f"{count:,}"]
         for name, counts in ledger.items()
@@ -196,9 +196,9 @@ def left_out_section(facts: Facts) -> str:
     return f"## What was left out\n\n{found}\n\n{sums}. `ledger/*.parquet` names every one of them."
 
 
-def _people(facts: Facts) -> str:
-    humans = facts.recipe.backgrounds.humans
-    judged = [record for record in facts.backgrounds if record.verdict]
+def _people(inputs: CardInputs) -> str:
+    humans = inputs.recipe.backgrounds.humans
+    judged = [record for record in inputs.backgrounds if record.verdict]
     rows = [
         [verdict, f"`{reason}`" if reason else "–", f"{count:,}"]
         for (verdict, reason), count in sorted(Counter((str(r.verdict), r.reason or "") for r in judged).items())
@@ -212,11 +212,11 @@ def _people(facts: Facts) -> str:
     parts = [f"## People in the backgrounds\n\n{rule}"]
     if rows:
         parts.append(table(["verdict", "reason", "photographs"], rows, right=2))
-    tiers = Counter(record.tier for record in facts.used_backgrounds if record.tier)
+    tiers = Counter(record.tier for record in inputs.used_backgrounds if record.tier)
     if tiers:
         listed = ", ".join(f"{count:,} {plain(tier)}" for tier, count in sorted(tiers.items()))
         parts.append(f"Evidence of the labels for the photographs used: {listed}.")
-    return "\n\n".join([*parts, *audit_paragraphs(facts.audit)])
+    return "\n\n".join([*parts, *audit_paragraphs(inputs.audit)])
 
 
 def audit_paragraphs(audit: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -240,9 +240,9 @@ def audit_paragraphs(audit: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     )  # fmt: skip
 
 
-def _loading(facts: Facts) -> str:
-    split = next(iter(facts.index["splits"]), "train")
-    suffix = facts.image_suffix
+def _loading(inputs: CardInputs) -> str:
+    split = next(iter(inputs.index["splits"]), "train")
+    suffix = inputs.image_suffix
     return f"""{_OPENING}
 ```python
 import glob
@@ -275,12 +275,12 @@ records = mlcroissant.Dataset(f"{{DIR}}/croissant.json").records("samples")  # a
 `mattingdata verify DIR` checks every file against `dataset.json`; `mattingdata export` writes other layouts."""
 
 
-def _files(facts: Facts) -> str:
-    tars, manifests = (", ".join(f"`{split}/*.{x}`" for split in facts.index["splits"]) for x in ("tar", "parquet"))
-    held = "foregrounds and their alpha" if facts.layers else "the samples"
+def _files(inputs: CardInputs) -> str:
+    tars, manifests = (", ".join(f"`{split}/*.{x}`" for split in inputs.index["splits"]) for x in ("tar", "parquet"))
+    held = "foregrounds and their alpha" if inputs.layers else "the samples"
     rows = [
         [tars, held],
-        *([["`backgrounds/*.tar`", "the photographs"]] if facts.layers else []),
+        *([["`backgrounds/*.tar`", "the photographs"]] if inputs.layers else []),
         [manifests, "the manifests: a row a sample, with its place in the tar"],
         ["`foregrounds.parquet`, `backgrounds.parquet`", "every input found, with its checks and licence"],
         ["`plan.parquet`, `recipe.yaml`", "what was planned, and from which recipe"],
@@ -288,7 +288,7 @@ def _files(facts: Facts) -> str:
         ["`dataset.json`", "the index: every file's SHA-256"],
         ["`croissant.json`, `_info.json`", "the same for Croissant 1.1 and for timm's WebDataset reader"],
     ]
-    rows.append([f"`{ATTRIBUTION}`", f"whose the photographs are; {facts.attributed:,} authors are named"])
-    if facts.audit:
+    rows.append([f"`{ATTRIBUTION}`", f"whose the photographs are; {inputs.attributed:,} authors are named"])
+    if inputs.audit:
         rows.append([f"`{AUDIT}`", "the rates of the audit"])
     return f"## Files\n\n{table(['file', 'what'], rows)}"

@@ -48,7 +48,7 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardInputs:
     """A dataset as its tables show it.
 
     Attributes
@@ -114,7 +114,7 @@ class Facts:
         return "png" if self.recipe.store.image == "png" else "jpg"
 
 
-def read_facts(out: Location, index: Mapping[str, Any], publication: Publication) -> Facts:
+def read_card_inputs(out: Location, index: Mapping[str, Any], publication: Publication) -> CardInputs:
     """Read what a finished run left in `out`.
 
     Parameters
@@ -131,7 +131,7 @@ def read_facts(out: Location, index: Mapping[str, Any], publication: Publication
     """
     out = open_storage(out)
     samples = [row for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
-    facts = Facts(
+    inputs = CardInputs(
         index,
         stored_recipe(out),
         read_stored(out, "foregrounds.parquet", CheckedForeground),
@@ -142,14 +142,14 @@ def read_facts(out: Location, index: Mapping[str, Any], publication: Publication
         publication,
     )
     for kind, shown, known in (
-        ("foregrounds", {row.foreground for row in samples}, facts.used_foregrounds),
-        ("backgrounds", {row.background for row in samples}, facts.used_backgrounds),
+        ("foregrounds", {row.foreground for row in samples}, inputs.used_foregrounds),
+        ("backgrounds", {row.background for row in samples}, inputs.used_backgrounds),
     ):
         if len(shown) != len(known):
             raise DamageError(
                 f"{out.label(kind)}.parquet lacks records that samples name: run 'mattingdata build' again"
             )
-    return facts
+    return inputs
 
 
 def _audit(out: Storage) -> list[Mapping[str, Any]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
-from matting_data.publishing.card_inputs import Facts
+from matting_data.publishing.card_inputs import CardInputs
 from matting_data.publishing.license_terms import BARRIERS, LicenseTerms
 from matting_data.publishing.markdown import plain, table
 from matting_data.recipes.licenses import License, recognise
 
 
-def terms_section(facts: Facts) -> str:
+def terms_section(inputs: CardInputs) -> str:
     """Return the section; only licences of the table in ``manifests/licenses.csv`` are said to allow anything."""
-    terms = facts.terms
+    terms = inputs.terms
     rows = _rows("foregrounds", terms.foregrounds) + _rows("backgrounds", terms.backgrounds)
     header = ["of", "licence as stated", "inputs", "passing on", "adapting", "commercial use", "name the author",
               "share alike"]  # fmt: skip
@@ -29,7 +29,7 @@ def terms_section(facts: Facts) -> str:
             table(header, rows),
             *(["\n".join(f"- {note}" for note in notes)] if notes else []),
             _verdict(terms),
-            *_conditions(terms, facts.attributed),
+            *_conditions(terms, inputs.attributed),
             "The licences are those that the recipe and the metadata of the sources state; nobody has checked them, "
             "and a licence of a picture says nothing of the rights of the people it shows. This summary is no legal "
             "advice.",

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from matting_data.publishing.card_inputs import Facts
+from matting_data.publishing.card_inputs import CardInputs
 from matting_data.recipes.licenses import recognise
 from matting_data.records.columns import schema
 from matting_data.records.stored import Sample
@@ -44,23 +44,23 @@ _FORMATS = {"jpg": "image/jpeg", "png": "image/png", "csv": "text/csv", "yaml": 
 _KEY_OF_MEMBER = r"^(?:.*/)?([^./]+)\."
 
 
-def croissant_json(facts: Facts) -> bytes:
-    """Return ``croissant.json``; the same bytes for the same facts."""
-    return (json.dumps(croissant(facts), indent=1, ensure_ascii=False) + "\n").encode()
+def croissant_json(inputs: CardInputs) -> bytes:
+    """Return ``croissant.json``; the same bytes for the same inputs."""
+    return (json.dumps(croissant(inputs), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def croissant(facts: Facts) -> dict[str, Any]:
+def croissant(inputs: CardInputs) -> dict[str, Any]:
     """Describe a dataset in Croissant 1.1.
 
     Parameters
     ----------
-    facts : Facts
+    inputs : CardInputs
         Shards, manifests and tables appear with their SHA-256. What the publisher did not say (``url``, ``creator``,
         ``datePublished``) is left out: mlcroissant then warns, and no more.
     """
-    index, publication = facts.index, facts.publication
+    index, publication = inputs.index, inputs.publication
     counts = {split: entry["num_samples"] for split, entry in index["splits"].items()}
-    known = ((text, recognise(text)) for text in facts.terms.stated)
+    known = ((text, recognise(text)) for text in inputs.terms.stated)
     said = {
         "url": publication.url,
         "creator": {"@type": "Organization", "name": publication.creator} if publication.creator else "",
@@ -81,17 +81,17 @@ def croissant(facts: Facts) -> dict[str, Any]:
         **{key: value for key, value in said.items() if value},
         "version": index["version"],
         "keywords": ["image matting", "human matting", "alpha matte", "trimap"],
-        "distribution": _file_objects(facts) + _file_sets(facts),
-        "recordSet": [_splits(facts), _samples(), *(_plane(member, text) for member, text in _planes(facts).items())],
+        "distribution": _file_objects(inputs) + _file_sets(inputs),
+        "recordSet": [_splits(inputs), _samples(), *(_plane(member, text) for member, text in _planes(inputs).items())],
     }
 
 
-def _file_objects(facts: Facts) -> list[dict[str, Any]]:
+def _file_objects(inputs: CardInputs) -> list[dict[str, Any]]:
     objects = []
-    for entry in all_entries(facts.index):
+    for entry in all_entries(inputs.index):
         objects.append(_file_object(entry["tar"], "application/x-tar", entry["sha256"], entry["bytes"]))
         objects.append(_file_object(entry["manifest"], _PARQUET, entry["manifest_sha256"]))
-    for name, sha256 in sorted(facts.index.get("files", {}).items()):
+    for name, sha256 in sorted(inputs.index.get("files", {}).items()):
         if form := _FORMATS.get(name.rpartition(".")[2]):
             objects.append(_file_object(name, form, sha256))
     return objects
@@ -104,28 +104,28 @@ def _file_object(name: str, form: str, sha256: str, size: int | None = None) -> 
     return {**described, "encodingFormat": form, "sha256": sha256}
 
 
-def _file_sets(facts: Facts) -> list[dict[str, Any]]:
-    tars = [{"@id": entry["tar"]} for _, entry in shard_entries(facts.index)]
-    manifests = [f"{split}/*.parquet" for split in facts.index["splits"]]
+def _file_sets(inputs: CardInputs) -> list[dict[str, Any]]:
+    tars = [{"@id": entry["tar"]} for _, entry in shard_entries(inputs.index)]
+    manifests = [f"{split}/*.parquet" for split in inputs.index["splits"]]
     sets: list[dict[str, Any]] = [
         {"@type": "cr:FileSet", "@id": "manifests", "encodingFormat": _PARQUET, "includes": manifests}
     ]
-    photographs = [{"@id": entry["tar"]} for entry in background_entries(facts.index)]
-    for member in _planes(facts):
-        suffix = {"image": facts.image_suffix, "foreground": "*", "background": "*"}.get(member, "png")
+    photographs = [{"@id": entry["tar"]} for entry in background_entries(inputs.index)]
+    for member in _planes(inputs):
+        suffix = {"image": inputs.image_suffix, "foreground": "*", "background": "*"}.get(member, "png")
         held = {"@id": f"{member}-files", "containedIn": photographs if member == "background" else tars}
         form = {"encodingFormat": _FORMATS.get(suffix, "image/*"), "includes": f"*.{member}.{suffix}"}
         sets.append({"@type": "cr:FileSet", **held, **form})
     return sets
 
 
-def _planes(facts: Facts) -> dict[str, str]:
-    return _LAYERS if facts.layers else _PLANES
+def _planes(inputs: CardInputs) -> dict[str, str]:
+    return _LAYERS if inputs.layers else _PLANES
 
 
-def _splits(facts: Facts) -> dict[str, Any]:
+def _splits(inputs: CardInputs) -> dict[str, Any]:
     fields = [_field("splits/name", "sc:Text"), _field("splits/url", "sc:URL")]
-    data = [{"splits/name": split, "splits/url": _SPLIT_TYPES[split]} for split in facts.index["splits"]]
+    data = [{"splits/name": split, "splits/url": _SPLIT_TYPES[split]} for split in inputs.index["splits"]]
     return {**_record_set("splits", fields, "name", dataType="cr:Split"), "data": data}
 
 

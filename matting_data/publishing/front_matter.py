@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from matting_data.publishing.card_inputs import Facts
+from matting_data.publishing.card_inputs import CardInputs
 
 _SIZES = (
     (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
@@ -15,7 +15,7 @@ _SIZES = (
 )  # fmt: skip
 
 
-def front_matter(facts: Facts, data_files: Mapping[str, str] | None = None) -> str:
+def front_matter(inputs: CardInputs, data_files: Mapping[str, str] | None = None) -> str:
     """Write what the hub indexes: licence, task, size, which files are which split, and their counts.
 
     The licence is ``other`` with a link to the card's own section unless every source carries one and the same licence
@@ -23,7 +23,7 @@ def front_matter(facts: Facts, data_files: Mapping[str, str] | None = None) -> s
 
     Parameters
     ----------
-    facts : Facts
+    inputs : CardInputs
         Of the dataset.
     data_files : mapping, optional
         Split → pattern of its files; without it the loader finds them by itself, or not at all.
@@ -34,20 +34,20 @@ def front_matter(facts: Facts, data_files: Mapping[str, str] | None = None) -> s
         YAML between its two lines of dashes.
     """
     terms = {"license": "other", "license_name": "terms-of-the-sources", "license_link": "README.md"}
-    common = facts.terms.common
-    if common is not None and common.hub and not facts.terms.barred:
+    common = inputs.terms.common
+    if common is not None and common.hub and not inputs.terms.barred:
         terms = {"license": common.hub}
     metadata: dict[str, Any] = {
-        "pretty_name": f"{facts.index['name']} {facts.index['version']}",
+        "pretty_name": f"{inputs.index['name']} {inputs.index['version']}",
         **terms,
         "task_categories": ["image-segmentation"],
         "tags": ["image-matting", "human-matting", "alpha-matte", "trimap", "composites", "webdataset"],
-        "size_categories": [size_category(len(facts.samples))],
+        "size_categories": [size_category(len(inputs.samples))],
     }
     if data_files:
         files, counts, size = [], [], 0
         for split, pattern in data_files.items():
-            entry = facts.index["splits"][split]
+            entry = inputs.index["splits"][split]
             length = sum(shard["bytes"] for shard in entry["shards"])
             files.append({"split": split, "path": pattern})
             counts.append({"name": split, "num_bytes": length, "num_examples": entry["num_samples"]})

@@ -6,18 +6,22 @@ None of them names the hash of ``dataset.json``, which lists theirs.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from matting_data.errors import UsageError
 from matting_data.publishing import card, croissant
-from matting_data.publishing.card_inputs import Publication, read_facts
+from matting_data.publishing.card_inputs import Publication, read_card_inputs
 from matting_data.shards.index import read_index, write_index
 from matting_data.storage import Location, MissingFileError, open_storage
 from matting_data.workspace import work_folder as workspace
 
 INFO = "_info.json"
+
+
+_LOG = logging.getLogger(__package__)
 
 
 def publication_files(
@@ -44,10 +48,10 @@ def publication_files(
     DamageError
         A table is missing or damaged.
     """
-    facts = read_facts(out, index, said_before(out) if publication is None else publication)
+    inputs = read_card_inputs(out, index, said_before(out) if publication is None else publication)
     return {
-        card.FILE_NAME: card.card(facts),
-        croissant.FILE_NAME: croissant.croissant_json(facts),
+        card.FILE_NAME: card.card(inputs),
+        croissant.FILE_NAME: croissant.croissant_json(inputs),
         INFO: shard_info(index),
     }
 
@@ -95,6 +99,7 @@ def rewrite(out: Location, publication: Publication | None = None) -> dict[str, 
         held()
         written = {name: out.write(name, data) for name, data in content.items()}
         write_index(out, {**index, "files": {**index["files"], **written}})
+    _LOG.info("wrote %s of %s anew", ", ".join(sorted(written)), out)
     return written
 
 

@@ -129,14 +129,14 @@ def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decisi
 
 
 def read(path: Path) -> list[Decision]:
-    """Read a file of overrides; none where there is no file yet. UsageError where it cannot be read."""
+    """Read a file of decisions; none where there is no file yet. UsageError where it cannot be read."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UsageError(f"cannot read the overrides {path}: {error}") from None
-    return parse(decoded(data, f"the overrides {path}"), str(path))
+        raise UsageError(f"cannot read the decisions in {path}: {error}") from None
+    return parse(decoded(data, f"the decisions in {path}"), str(path))
 
 
 def append(path: Path, decisions: Sequence[Decision]) -> list[Decision]:
@@ -155,7 +155,7 @@ def decisions_path(recipe: LoadedRecipe) -> Path | None:
 
 
 def load_decisions(recipe: LoadedRecipe) -> list[Decision]:
-    """Return the rows that a recipe's overrides hold now; none where it names no file, or one that is not there yet."""
+    """Read the rows of a recipe's file of decisions; none where it names no file, or one that is not there yet."""
     path = decisions_path(recipe)
     return read(path) if path else []
 

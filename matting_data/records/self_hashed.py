@@ -18,23 +18,24 @@ from matting_data.forks import with_polars
 from matting_data.records.tables import PARQUET_ERRORS, parquet_bytes
 
 _FIELD = "seal"
+"""The key, and below the prefix of the value, as datasets on disk have them."""
 
-_SEAL = re.compile(rb"seal-sha256:[0-9a-f]{64}")
+_HASH = re.compile(rb"seal-sha256:[0-9a-f]{64}")
 
-_OPEN = b"seal-sha256:" + b"0" * 64
+_ZEROS = b"seal-sha256:" + b"0" * 64
 
 
 def hashed_parquet(table: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
     """Encode a table as Parquet that :func:`checked_metadata` can check; equal arguments give equal bytes."""
-    content = parquet_bytes(table, {**metadata, _FIELD: _OPEN.decode()})
-    return _SEAL.sub(_closed(content), content)
+    content = parquet_bytes(table, {**metadata, _FIELD: _ZEROS.decode()})
+    return _HASH.sub(_self_hash(content), content)
 
 
 @with_polars
 def checked_metadata(content: bytes) -> dict[str, str] | None:
-    """Return the metadata of a sealed Parquet file, or None where any of its bytes is not as it was written."""
-    found = _SEAL.findall(content)
-    if len(found) != 1 or found[0] != _closed(_SEAL.sub(_OPEN, content)):
+    """Return the metadata of a Parquet file that carries its hash, or None where any of its bytes was changed."""
+    found = _HASH.findall(content)
+    if len(found) != 1 or found[0] != _self_hash(_HASH.sub(_ZEROS, content)):
         return None
     try:
         metadata = pl.read_parquet_metadata(io.BytesIO(content))
@@ -43,5 +44,5 @@ def checked_metadata(content: bytes) -> dict[str, str] | None:
     return {key: value for key, value in metadata.items() if key not in (_FIELD, "ARROW:schema")}
 
 
-def _closed(content: bytes) -> bytes:
+def _self_hash(content: bytes) -> bytes:
     return b"seal-sha256:" + hashlib.sha256(content).hexdigest().encode()

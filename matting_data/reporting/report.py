@@ -14,7 +14,7 @@ from pathlib import Path
 from matting_data.humans.audit_sample import stratum_of
 from matting_data.imaging import encode
 from matting_data.publishing.card import audit_paragraphs, left_out_section, splits_section
-from matting_data.publishing.card_inputs import Facts, Publication, read_facts
+from matting_data.publishing.card_inputs import CardInputs, Publication, read_card_inputs
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.markdown import plain, table
 from matting_data.records.stored import Sample
@@ -59,19 +59,19 @@ def report(out: Path, samples: int = 24) -> str:
         There is none, or it holds no sample.
     """
     index = read_index(out)
-    facts = read_facts(out, index, Publication())
+    inputs = read_card_inputs(out, index, Publication())
     title = f"{index['name']} {index['version']}"
     sheet = base64.b64encode(_jpeg(out, samples)).decode()
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        from_markdown(_summary(facts)),
+        from_markdown(_summary(inputs)),
         "<h2>Samples</h2><p>Image, alpha and trimap, chosen by a hash of their key.</p>",
         f'<img alt="contact sheet" src="data:image/jpeg;base64,{sheet}">',
         f"<h2>Distributions</h2><p>{legend(list(index['splits']))}</p>",
-        f'<div class="charts">{"".join(_charts(facts))}</div>',
-        from_markdown(left_out_section(facts)),
-        from_markdown(_verdicts(facts)),
-        from_markdown(terms_section(facts)),
+        f'<div class="charts">{"".join(_charts(inputs))}</div>',
+        from_markdown(left_out_section(inputs)),
+        from_markdown(_verdicts(inputs)),
+        from_markdown(terms_section(inputs)),
     ]
     body = "\n".join(parts)
     return (
@@ -97,27 +97,27 @@ def _jpeg(out: Path, samples: int) -> bytes:
     return data
 
 
-def _summary(facts: Facts) -> str:
-    index = facts.index
-    store = "layers, composed when read" if facts.layers else "composites"
+def _summary(inputs: CardInputs) -> str:
+    index = inputs.index
+    store = "layers, composed when read" if inputs.layers else "composites"
     hashes = f"Content `{index['content_sha256']}`, recipe `{index['recipe_sha256']}`."
-    return f"Stored as {store}. {hashes}\n\n{splits_section(facts)}"
+    return f"Stored as {store}. {hashes}\n\n{splits_section(inputs)}"
 
 
-def _charts(facts: Facts) -> list[str]:
+def _charts(inputs: CardInputs) -> list[str]:
     measures: dict[str, Callable[[Sample], float]] = MEASURES | {
         "the person's box, share of the image": lambda r: (r.x1 - r.x0) * (r.y1 - r.y0) / (r.width * r.height)
     }
-    splits = {split: [row for row in facts.samples if row.split == split] for split in facts.index["splits"]}
+    splits = {split: [row for row in inputs.samples if row.split == split] for split in inputs.index["splits"]}
     uses = {split: [*Counter(row.background for row in rows).values()] for split, rows in splits.items()}
     drawn = [histogram(title, {s: [*map(of, rows)] for s, rows in splits.items()}) for title, of in measures.items()]
     return [*drawn, histogram("composites a background serves", uses, whole=True)]
 
 
-def _verdicts(facts: Facts) -> str:
+def _verdicts(inputs: CardInputs) -> str:
     """Say what the filter made of the backgrounds, by stratum, what people decided, and what an audit found."""
     counts: Counter[tuple[str, str, str]] = Counter(
-        (stratum_of(b), "kept" if b.state == "ok" else b.state, b.reason or "") for b in facts.backgrounds
+        (stratum_of(b), "kept" if b.state == "ok" else b.state, b.reason or "") for b in inputs.backgrounds
     )
     rows = [
         [plain(stratum), state, f"`{reason}`" if reason else "", f"{n:,}"]
@@ -126,11 +126,11 @@ def _verdicts(facts: Facts) -> str:
     text = "## What the filter made of the backgrounds\n\n" + table(["source", "", "reason", "number"], rows, right=3)
     decided = [
         [plain(kind), plain(record.id), f"`{record.reason}`", plain(record.detail or "")]
-        for kind, records in (("foreground", facts.foregrounds), ("background", facts.backgrounds))
+        for kind, records in (("foreground", inputs.foregrounds), ("background", inputs.backgrounds))
         for record in records
         if record.reason and record.reason.startswith("override")
     ]
     if decided:
         text += f"\n\n{len(decided):,} decisions of people changed something:\n\n"
         text += table(["of", "id", "reason", "decision"], decided[:100])
-    return "\n\n".join([text, *audit_paragraphs(facts.audit)])
+    return "\n\n".join([text, *audit_paragraphs(inputs.audit)])

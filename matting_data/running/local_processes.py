@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import cv2
 
-from matting_data.errors import MattingDataError
+from matting_data.errors import OutOfMemoryError
 from matting_data.running.raised import WorkerTraceback, portable
 
 Item = TypeVar("Item")
@@ -60,7 +60,7 @@ def run_in_processes(
                     raise raised[0] from WorkerTraceback(raised[1])
                 yield result
     except BrokenProcessPool:
-        raise MattingDataError(
+        raise OutOfMemoryError(
             "a worker process was killed, most often for want of memory: "
             "run the same command again with fewer --workers"
         ) from None

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from matting_data.errors import MattingDataError, MissingExtraError, UsageError
+from matting_data.errors import MissingExtraError, OutOfMemoryError, UsageError
 from matting_data.running.executor import Item, ReadsFiles, Result
 from matting_data.running.local_processes import settle_opencv
 from matting_data.running.raised import WorkerTraceback, portable
@@ -134,7 +134,7 @@ class RayExecutor:
                 f"a node of the Ray cluster cannot run mattingdata ({what}): install it there, in the same version"
             ) from None
         except exceptions.RayError as error:
-            raise MattingDataError(
+            raise OutOfMemoryError(
                 f"a unit of work was lost {_TRIES + 1} times with the process or node it ran on "
                 f"({type(error).__name__}), most often for want of memory: give the nodes more of it, or fewer "
                 "--workers, and run the same command again"

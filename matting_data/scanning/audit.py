@@ -120,7 +120,7 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
 
 
 def removed_by_hand(out: Path) -> list[JudgedBackground]:
-    """Return what the filter had kept and a person called ``human`` in the overrides: its known misses."""
+    """Return what the filter had kept and a person called ``human`` in a decision: its known misses."""
     path = out / _TABLE
     records = read_table(path, JudgedBackground) if path.is_file() else []
     return [record for record in records if record.reason == REASONS["human"]]

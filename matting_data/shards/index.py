@@ -39,9 +39,9 @@ def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def write_index(out: Location, index: Mapping[str, Any]) -> None:
-    """Write ``dataset.json``, sealed with a hash of its own content."""
+    """Write ``dataset.json``, with a hash of its own content."""
     body = {key: value for key, value in index.items() if key != _SELF}
-    open_storage(out).write(INDEX, _encoded({**body, _SELF: _seal(body)}))
+    open_storage(out).write(INDEX, _encoded({**body, _SELF: _self_hash(body)}))
 
 
 def read_index(out: Location) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def read_index(out: Location) -> dict[str, Any]:
     path = out.label(INDEX)
     try:
         index = json.loads(data)
-        seal, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}
+        self_hash, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DamageError(f"{path} is damaged: run 'mattingdata build' again to write it anew") from None
     if index.get("format") not in (FORMAT_1, FORMAT):
@@ -72,7 +72,7 @@ def read_index(out: Location) -> dict[str, Any]:
             f"{path} has format {index.get('format')!r}, this version reads {FORMAT_1!r} and {FORMAT!r}: "
             "upgrade mattingdata"
         )
-    if seal != _seal(body) or data != _encoded(index):
+    if self_hash != _self_hash(body) or data != _encoded(index):
         raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
     index.setdefault("store", "composites")  # written before there were layers
     if not _well_formed(index):
@@ -111,7 +111,7 @@ def _well_formed(index: Mapping[str, Any]) -> bool:
         return False
 
 
-def _seal(body: Mapping[str, Any]) -> str:
+def _self_hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -32,6 +33,8 @@ from matting_data.training.run_log import RunLog
 from matting_data.training.steps import NotFinite, Stepper, StepReport
 from matting_data.training.training_data import Batches, split_run
 from matting_data.training.watch import Look, Watch
+
+_LOG = logging.getLogger(__package__)
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,10 @@ def train(
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(config.deterministic or before)
     try:
-        return _Run(config, dataset, out, world, resume, say).go()
+        _LOG.info("training into %s on %s", out, world.device)
+        result = _Run(config, dataset, out, world, resume, say).go()
+        _LOG.info("trained %d steps: weights in %s", result.steps, result.network)
+        return result
     finally:
         torch.use_deterministic_algorithms(before)
 

@@ -2,12 +2,13 @@
 
 What is sound stays untouched: shards are made again below ``.work`` and take their places only when they are what they
 were. How that is known: the index lists every file's hash; where the index itself is damaged, the plan's metadata
-seals the tables and the recipe, and each manifest its shard.
+holds the hashes of the tables and the recipe, and each manifest that of its shard.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ from matting_data.workspace import plan_tables
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.locks import Held
+
+_LOG = logging.getLogger(__package__)
 
 _STAGING = f"{workspace.WORK}/repair"
 
@@ -80,11 +83,13 @@ def repair(out: Location, base: Path | None, workers: int) -> Repair:
         except (DamageError, UsageError):
             index = None
         done = Repair()
+        _LOG.info("repairing %s %s its index", out, "with" if index else "without")
         _Repairer(out, base, workers, index, plan_tables.read_plan_metadata(out), held, done).run()
         if index is not None or not done.problems:
             index = read_index(out)
             known = {problem.file for problem in done.problems}
             done.problems += [p for p in check_tables(out, index) if p.file not in known]
+    _LOG.info("repaired %s: %d files restored, %d cannot be", out, len(done.repaired), len(done.problems))
     return done
 
 
@@ -96,7 +101,7 @@ class _Repairer:
     base: Path | None
     workers: int
     index: Mapping[str, Any] | None
-    seal: Mapping[str, str]
+    metadata: Mapping[str, str]
     held: Held
     done: Repair
 
@@ -129,11 +134,11 @@ class _Repairer:
         """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
         if self.index is not None:
             return dict(self.index["files"])
-        if not self.seal:
+        if not self.metadata:
             return {}
-        known = {name: self.seal[name] for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS)}
+        known = {name: self.metadata[name] for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS)}
         known[plan_tables.PLAN] = self.out.sha256(plan_tables.PLAN)
-        return {**known, RECIPE: _sha256(self.seal[RECIPE].encode())}
+        return {**known, RECIPE: _sha256(self.metadata[RECIPE].encode())}
 
     def _damaged(self, name: str, known: Mapping[str, str]) -> bool:
         return name not in known or bool(check_hash(self.out, name, known[name]))
@@ -145,7 +150,7 @@ class _Repairer:
                 why = "cannot be restored, since the plan, which holds a copy, is damaged too: put the recipe back"
                 self.done.cannot(why, RECIPE)
                 return None
-            self._write(RECIPE, self.seal[RECIPE].encode())
+            self._write(RECIPE, self.metadata[RECIPE].encode())
         try:
             return workspace.saved_recipe(self.out, self.base)
         except MattingDataError as error:
@@ -158,7 +163,7 @@ class _Repairer:
         if not damaged:
             return plan_tables.saved_plan(self.out), {}
         try:
-            appended = plan_tables.APPENDED in {**(self.index or {}), **self.seal}
+            appended = plan_tables.APPENDED in {**(self.index or {}), **self.metadata}
             fixed = known_plan(self.out, self.index, damaged, recipe.recipe.seed) if appended else None
             plan = scan_and_plan(recipe, open_sources(recipe), self.out, self.workers, fixed)
         except MattingDataError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from matting_data.building.staging import coming_plan
+from matting_data.building.append_staging import coming_plan
 from matting_data.errors import DamageError
 from matting_data.forks import require_polars
 from matting_data.records.tables import PARQUET_ERRORS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from matting_data.workspace.colour_cache import ColourCache
 from matting_data.workspace.plan_tables import saved_plan
 from matting_data.workspace.work_folder import colour_store, saved_recipe
 
+_LOG = logging.getLogger(__package__)
 _MANIFESTS = 64
 """Manifests that are read before another process would have started."""
 
@@ -89,16 +91,19 @@ def verify(
     if content_sha256(listed) != index["content_sha256"]:
         problems.append(Problem("dataset.json", "content_sha256 does not follow from the shards' hashes"))
     entries = all_entries(index)
+    _LOG.info("verifying %s: %d shards", out, len(entries))
     keys: list[str] = []
     with bar(sum(entry.get("num_samples", 0) for entry in entries), "verifying", "samples") as progress:
         few = at_most(workers, len(entries) // _MANIFESTS if quick else len(entries))
         for found, wrong in run(VerifyShard(out, deep, layers, quick), entries, few):
             keys += found
             problems += wrong
+            _LOG.debug("%d samples more, %d problems so far", len(found), len(problems))
             progress.update(len(found))
     if not problems:
         problems += check_keys(out, keys)
     samples = len(keys)
+    _LOG.info("verified %d samples of %s: %d problems", samples, out, len(problems))
     if problems or recompose <= 0:
         reason = "the dataset is damaged" if problems else "not asked for"
         return Verification(samples, 0, sorted(problems, key=lambda p: (p.file, p.what)), reason)

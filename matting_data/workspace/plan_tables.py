@@ -1,4 +1,4 @@
-"""The tables of a plan on disk: foregrounds, backgrounds and composites, sealed together by the last one's metadata."""
+"""The tables of a plan on disk: foregrounds, backgrounds and composites, whose hashes the last one's metadata holds."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def save_plan(out: Storage, plan: Plan, recipe: Recipe) -> dict[str, str]:
 def plan_files(plan: Plan, recipe: Recipe) -> dict[str, bytes]:
     """Return the three input tables by file name.
 
-    The metadata of the plan seals the others: it holds their hashes, the recipe and the notes, so that each can be
+    The metadata of the plan holds the hashes of the others, the recipe and the notes, so that each can be
     told damaged, and the recipe and the notes restored, without ``dataset.json``.
     """
     files = {
         FOREGROUNDS: parquet_bytes(to_table(plan.foregrounds, CheckedForeground)),
         BACKGROUNDS: parquet_bytes(to_table(plan.backgrounds, JudgedBackground)),
     }
-    seal = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    seal |= {
+    metadata = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    metadata |= {
         "format": FORMAT,
         "plan_sha256": plan.sha256,
         WITHOUT_DECISIONS: plan.without_decisions or plan.sha256,
@@ -54,24 +54,24 @@ def plan_files(plan: Plan, recipe: Recipe) -> dict[str, bytes]:
         "notes": json.dumps(plan.notes),
     }
     if plan.appended:
-        seal[APPENDED] = "yes"
-    return {**files, PLAN: hashed_parquet(to_table(plan.composites, PlannedComposite), seal)}
+        metadata[APPENDED] = "yes"
+    return {**files, PLAN: hashed_parquet(to_table(plan.composites, PlannedComposite), metadata)}
 
 
 def saved_plan(out: Location) -> Plan:
     """Read the plan of a dataset back from its three tables; DamageError where one is missing or damaged."""
     out = open_storage(out)
-    seal = read_plan_metadata(out)
+    metadata = read_plan_metadata(out)
     for name in TABLES:
-        if not seal or (name != PLAN and check_hash(out, name, seal.get(name, ""))):
+        if not metadata or (name != PLAN and check_hash(out, name, metadata.get(name, ""))):
             raise DamageError(f"{out.label(name)} is damaged or missing: run 'mattingdata repair {out}'")
     return Plan(
         read_stored(out, FOREGROUNDS, CheckedForeground),
         read_stored(out, BACKGROUNDS, JudgedBackground),
         read_stored(out, PLAN, PlannedComposite),
-        notes=tuple(json.loads(seal["notes"])),
-        without_decisions=seal.get(WITHOUT_DECISIONS, ""),
-        appended=APPENDED in seal,
+        notes=tuple(json.loads(metadata["notes"])),
+        without_decisions=metadata.get(WITHOUT_DECISIONS, ""),
+        appended=APPENDED in metadata,
     )
 
 
@@ -85,8 +85,8 @@ def read_plan_metadata(out: Storage) -> dict[str, str]:
 
 def refuse_older_format(out: Storage) -> None:
     """Raise UsageError when `out` has a format that this version reads and converts, but cannot add to."""
-    seal = read_plan_metadata(out)
-    formats = {seal.get("format", FORMAT_1)} if seal else set()
+    metadata = read_plan_metadata(out)
+    formats = {metadata.get("format", FORMAT_1)} if metadata else set()
     with suppress(DamageError, UsageError):
         formats.add(read_index(out)["format"])
     if FORMAT_1 in formats:

@@ -229,8 +229,8 @@ def forge(out: Path, name: str, column: str, value: str | int) -> None:
     sha256 = sha256_file(path)
     if name in ("foregrounds.parquet", "backgrounds.parquet"):
         plan = pl.read_parquet(out / "plan.parquet")
-        seal = checked_metadata((out / "plan.parquet").read_bytes())
-        (out / "plan.parquet").write_bytes(hashed_parquet(plan, {**(seal or {}), name: sha256}))
+        metadata = checked_metadata((out / "plan.parquet").read_bytes())
+        (out / "plan.parquet").write_bytes(hashed_parquet(plan, {**(metadata or {}), name: sha256}))
     index = read_index(out)
     index["files"]["plan.parquet"] = sha256_file(out / "plan.parquet")
     if name in index["files"]:

@@ -146,6 +146,9 @@ def test_the_help_of_a_group_cuts_no_text_off(run, monkeypatch: pytest.MonkeyPat
         (["foregrounds", "chekc"], "No such command 'chekc'; did you mean 'check'?"),
         (["fetch", "imags"], "No such command 'imags'; did you mean 'openimages'?"),
         (["zzzz"], "No such command 'zzzz'.\n"),
+        (["frobnicate"], "No such command 'frobnicate'.\n"),
+        (["plan", "x", "--bogus"], "No such option '--bogus'.\n"),
+        (["plan", "x", "--worker", "3"], "Did you mean '--workers'?"),
     ],
 )
 def test_a_wrong_verb_gets_the_nearest_right_one(run, arguments: list[str], words: str) -> None:

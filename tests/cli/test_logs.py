@@ -68,3 +68,49 @@ def test_progress_without_a_terminal_shows_without_any_option(project: Project, 
     command = [*COMMAND, "build", str(project.write_recipe()), "--out", str(project.out), "--workers", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "mattingdata: compositing: " in done.stderr and "of 18 composites" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        (
+            ["verify", "{out}", "--recompose", "0"],
+            ("verifying {out}: 3 shards", "verified 18 samples of {out}: 0 problems"),
+        ),
+        (["repair", "{out}"], ("repairing {out} with its index", "repaired {out}: 0 files restored, 0 cannot be")),
+        (["card", "{out}"], ("wrote README.md", "of {out} anew")),
+        (
+            ["export", "{out}", "--to", "coco", "--out", "{new}"],
+            ("exporting 18 samples of {out} as coco", "exported to {new}: "),
+        ),
+    ],
+)
+def test_other_verbs_log_what_they_begin_and_end(
+    project: Project, tmp_path: Path, verb: list[str], words: tuple[str, ...]
+) -> None:
+    project.build()
+    names = {"out": str(project.out), "new": str(tmp_path / "export")}
+    told = CliRunner().invoke(cli, [*(word.format(**names) for word in verb), "-v"], standalone_mode=False)
+    assert told.exception is None and not told.return_value
+    for text in words:
+        assert text.format(**names) in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-v", "plan"], "-v goes after the verb: mattingdata plan -v"),
+        (["-vv", "plan", "-v"], "-v goes after the verb: mattingdata plan -v"),
+        (["--log-file", "x", "plan"], "--log-file goes after the verb: mattingdata plan --log-file"),
+        (["foregrounds", "-v", "check"], "-v goes after the verb: mattingdata foregrounds check -v"),
+        (["--verbose"], "--verbose goes after the verb: mattingdata VERB --verbose"),
+        (["--bogus", "plan"], "No such option"),
+    ],
+)
+def test_an_option_before_its_verb_is_answered_with_where_it_goes(arguments: list[str], words: str) -> None:
+    refused = CliRunner().invoke(cli, arguments, prog_name="mattingdata")
+    assert refused.exit_code == 2 and words in refused.stderr
+
+
+def test_the_help_names_the_options_of_every_verb() -> None:
+    assert "Every verb takes -v, -vv and --log-file FILE." in CliRunner().invoke(cli, ["--help"]).stdout

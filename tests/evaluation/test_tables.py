@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from matting_data.errors import UsageError
 from matting_data.evaluation import table_formats
 from matting_data.evaluation.bootstrap import intervals
-from matting_data.evaluation.columns import FIELD, PAPER_LIKELY, PAPER_LITERAL, view_of
 from matting_data.evaluation.conventions import CONVENTIONS
+from matting_data.evaluation.score_columns import FIELD, PAPER_LIKELY, PAPER_LITERAL, view_of
 from matting_data.evaluation.scoring import ImageScore
 from matting_data.evaluation.table import tabulate
 

@@ -12,7 +12,7 @@ import pytest
 
 from matting_data.errors import UsageError
 from matting_data.fetching.fetch_ledger import Fetched
-from matting_data.fetching.image_lists import (
+from matting_data.fetching.image_requests import (
     bucket_request,
     original_images,
     original_request,

@@ -302,7 +302,7 @@ def test_a_disk_that_refuses_ends_the_run_with_one_sentence(server: Server, tmp_
 
 
 def test_the_ledger_and_the_image_ids_file_make_the_attribution(server: Server, tmp_path: Path) -> None:
-    from matting_data.fetching.image_lists import read_image_rows
+    from matting_data.fetching.image_requests import read_image_rows
     from matting_data.publishing.attribution import METADATA_COLUMNS, AttributionRow, attribute
 
     run(tmp_path, server.at("/x.jpg", good(BODY)))

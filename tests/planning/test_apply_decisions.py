@@ -112,7 +112,7 @@ def test_a_background_called_clean_joins_as_a_replacement_only() -> None:
 def test_what_the_sources_do_not_hold_is_a_note() -> None:
     noted = plan(override("human", "gone"))
     assert noted.composites == plan([]).composites
-    assert noted.notes == ("1 overrides are of inputs that the sources do not hold: background gone",)
+    assert noted.notes == ("1 decisions are of inputs that the sources do not hold: background gone",)
 
 
 def test_too_few_left_says_so() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from matting_data.publishing.card import card
-from matting_data.publishing.card_inputs import Publication, read_facts
+from matting_data.publishing.card_inputs import Publication, read_card_inputs
 from matting_data.publishing.front_matter import size_category
 from matting_data.publishing.publication import publication_files, rewrite
 from matting_data.shards.index import read_index
@@ -101,15 +101,15 @@ def test_the_front_matter_names_shards_sizes_and_counts(built: Path) -> None:
 
 
 def test_what_serves_two_splits_is_counted_from_the_samples(built: Path) -> None:
-    facts = read_facts(built, read_index(built), Publication())
-    assert "In more than one split: 0 foregrounds, 0 backgrounds." in card(facts).decode()
-    moved = [replace(row, split="test") if row.index == 0 else row for row in facts.samples]
-    assert "In more than one split: 4 foregrounds, " in card(replace(facts, samples=moved)).decode()
+    inputs = read_card_inputs(built, read_index(built), Publication())
+    assert "In more than one split: 0 foregrounds, 0 backgrounds." in card(inputs).decode()
+    moved = [replace(row, split="test") if row.index == 0 else row for row in inputs.samples]
+    assert "In more than one split: 4 foregrounds, " in card(replace(inputs, samples=moved)).decode()
 
 
 def test_a_dataset_without_a_composite_has_a_card_too(built: Path) -> None:
-    facts = replace(read_facts(built, read_index(built), Publication()), samples=[])
-    text = card(facts).decode()
+    inputs = replace(read_card_inputs(built, read_index(built), Publication()), samples=[])
+    text = card(inputs).decode()
     assert "0 composites" in text and "There is no composite to pass on." in text
     assert front_matter_of(text)["size_categories"] == ["n<1K"]
 

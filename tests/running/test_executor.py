@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from matting_data.errors import MattingDataError, MissingExtraError, RejectedInput, StorageError
+from matting_data.errors import MissingExtraError, OutOfMemoryError, RejectedInput, StorageError
 from matting_data.running.executor import run
 from matting_data.running.ray_cluster import RayExecutor
 
@@ -58,8 +58,9 @@ def test_errors_of_this_package_keep_their_kind_and_content(workers: int) -> Non
 
 
 def test_a_worker_that_dies_is_one_sentence_with_the_remedy() -> None:
-    with pytest.raises(MattingDataError) as caught:
+    with pytest.raises(OutOfMemoryError) as caught:
         list(run(os._exit, [9], 2))
+    assert caught.value.exit_code == 1
     assert str(caught.value) == (
         "a worker process was killed, most often for want of memory: run the same command again with fewer --workers"
     )

@@ -37,17 +37,17 @@ def settle(out: Storage) -> None:
     Without an index, those in place may be some old and some new: what was staged is whole.
     """
     staged = out.below(_STAGED)
-    seal = read_plan_metadata(staged)
-    if not seal or out.exists(INDEX):
+    metadata = read_plan_metadata(staged)
+    if not metadata or out.exists(INDEX):
         return
     for name in TABLES:
         out.write(name, staged.read(name))
-    out.write(RECIPE, seal[RECIPE].encode())
+    out.write(RECIPE, metadata[RECIPE].encode())
     unstage(out)
 
 
 def coming_plan(out: Storage) -> Storage:
     """Find the folder of the plan that `out` is being built from: `out` itself, or the staging folder of an append."""
     staged = out.below(_STAGED)
-    seal = read_plan_metadata(staged)
-    return staged if seal and seal != read_plan_metadata(out) else out
+    metadata = read_plan_metadata(staged)
+    return staged if metadata and metadata != read_plan_metadata(out) else out
