@@ -47,15 +47,15 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
         """Write the files of all backgrounds."""
         rows = []
         for record in shard.items:
-            try:
-                with at(record.id):
+            with at(record.id):
+                try:
                     content = self.inputs.background_bytes(record)
-            except RejectedInput as error:
-                failed.append((record.id, error.reason, error.detail))
-                continue
-            member = f"background.{_SUFFIX.get(record.format, record.format.lower())}"
-            about = record.id, record.split, record.width, record.height, record.rotation
-            rows.append(StoredBackground(*about, *writer.add(record.id, {member: content})[member]))
+                except RejectedInput as error:
+                    failed.append((record.id, error.reason, error.detail))
+                    continue
+                member = f"background.{_SUFFIX.get(record.format, record.format.lower())}"
+                about = record.id, record.split, record.width, record.height, record.rotation
+                rows.append(StoredBackground(*about, *writer.add(record.id, {member: content})[member]))
         return rows
 
 
