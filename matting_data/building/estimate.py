@@ -16,6 +16,7 @@ from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.composites import ForegroundRenderer
+from matting_data.rendering.make_shards import BuiltShards
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.seeds import derive_seed
 from matting_data.shards.writer import MemorySink, ShardWriter
@@ -84,7 +85,7 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int) -> Estimate:
         inputs = SourceInputs(sources, ColourCache(workspace.colour_store(out)))
         size, seconds = _measure(recipe.recipe, plan, inputs)
     count = len(plan.composites)
-    ledger = make_ledger(plan, [])
+    ledger = make_ledger(plan, BuiltShards([]))
     return Estimate(
         name=recipe.recipe.name,
         composites=dict(Counter(c.split for c in plan.composites)),
