@@ -74,14 +74,12 @@ def main() -> None:
         sys.exit(2)
     except MattingDataError as error:
         click.echo(f"mattingdata: {error}", err=True)
-        ENDS.error("%s", error)
+        ENDS.error("%s", error, exc_info=error.__cause__)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"\nmattingdata: interrupted{_continues()}", err=True)
         ENDS.error("interrupted")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
     except Exception:
         traceback.print_exc()
         click.echo(

@@ -10,7 +10,7 @@ from typing import Any
 
 from matting_data.building.ledger import make_ledger, summarise
 from matting_data.building.scan_and_plan import scan_and_plan
-from matting_data.errors import RejectedInput
+from matting_data.errors import RejectedInput, at
 from matting_data.planning.plan import Plan
 from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipes.recipe import Recipe
@@ -108,7 +108,7 @@ def _measure(recipe: Recipe, plan: Plan, inputs: SourceInputs) -> tuple[float, f
     writer = ShardWriter(sink)
     for identity in chosen[:_PROBES]:
         record = foregrounds[identity]
-        with suppress(RejectedInput, OSError):  # what cannot be made is the build's to report
+        with suppress(RejectedInput), at(identity):  # what cannot be made is the build's to report
             renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe)
             for composite in (c for c in plan.composites if c.foreground == identity):
                 rendered = renderer.render(composite, inputs.background(backgrounds[composite.background]))

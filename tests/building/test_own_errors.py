@@ -124,6 +124,67 @@ def test_an_error_of_our_own_after_the_detector_names_its_photograph(
     assert caught.value.__notes__ == ["mattingdata was at photos-b05"]
 
 
+BROKEN_PIPE = """
+import matting_data.scanning.checks as checks
+def planted(*arguments):
+    raise BrokenPipeError(32, "planted")
+checks.decode = planted
+"""
+
+
+def test_a_pipe_that_breaks_inside_is_an_error_of_our_own(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BROKEN_PIPE)
+    stopped = run(project, "--workers", "1", plant=tmp_path)
+    assert stopped.returncode == 70, stopped.stderr
+    assert "BrokenPipeError: [Errno 32] planted\nmattingdata was at " in stopped.stderr
+
+
+def test_output_that_nobody_reads_ends_the_command_silently(project: Project) -> None:
+    command = [*COMMAND, "build", str(project.write_recipe()), "--out", str(project.out), "--workers", "1"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_log_has_the_traceback_behind_a_sentence_about_a_library(
+    project: Project, tmp_path: Path, workers: str
+) -> None:
+    (project.root / "odd.onnx").write_bytes(b"no network")
+    project.recipe["backgrounds"]["humans"] = {"detector": {"kind": "onnx", "weights": "odd.onnx"}}
+    stopped = run(project, "--workers", workers, "--log-file", str(tmp_path / "log"))
+    assert stopped.returncode == 2 and stopped.stderr.count("\n") == 1
+    assert "odd.onnx is not an ONNX file that onnxruntime can open" in stopped.stderr
+    log = (tmp_path / "log").read_text()
+    assert "Traceback (most recent call last)" in log and "onnxruntime.capi.onnxruntime_pybind11_state." in log
+
+
+@pytest.mark.parametrize("planted", ["matting_data.shards.commit.from_table", "matting_data.shards.commit.json.loads"])
+def test_an_error_of_reading_shards_does_not_make_them_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    project.build()
+
+    def fail(*arguments: Any) -> None:
+        raise TypeError("planted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(planted, fail)
+        with pytest.raises(TypeError, match="planted"):
+            project.build()
+
+
+def test_a_shard_whose_manifest_is_another_table_is_made_again(project: Project) -> None:
+    before = project.build().index
+    manifest = project.out / "train" / "000000.parquet"
+    content = manifest.read_bytes()
+    manifest.write_bytes((project.out / "plan.parquet").read_bytes())  # as whole as any
+    assert project.build().index == before
+    assert manifest.read_bytes() == content
+
+
 def test_a_dataset_without_a_sample_is_never_finished(project: Project) -> None:
     project.recipe["foregrounds"]["split"] = {"test": 0}
     loaded = project.load()
