@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +65,15 @@ class VerbGroup(SuggestingGroup):
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
         command.short_help = self.short_helps[cmd_name]
         return with_log_options(command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb. Click takes every broken pipe for an output that nobody reads any more: others are errors."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
+                raise
+            raise RuntimeError("a pipe broke that is not the output") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs by section, without importing any."""

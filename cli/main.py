@@ -80,14 +80,12 @@ def main() -> None:
         sys.exit(2)
     except MattingDataError as error:
         click.echo(f"mattingdata: {error}", err=True)
-        ENDS.error("%s", error)
+        ENDS.error("%s", error, exc_info=error.__cause__)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"\nmattingdata: interrupted{_continues()}", err=True)
         ENDS.error("interrupted")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
     except Exception as error:
         if wants_memory(error):
             sentence = "not enough memory: run the same command again with fewer --workers, or raise its limit"

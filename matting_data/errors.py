@@ -94,7 +94,8 @@ def wants_memory(error: BaseException) -> bool:
 def at(key: str) -> Iterator[None]:
     """Name what the block works on in errors of our own: a note with the key that their traceback ends with.
 
-    Errors raised on purpose pass as they are. For want of memory, OutOfMemoryError names the key in a sentence.
+    Blocks within each other add a note each. Errors raised on purpose pass as they are. For want of memory,
+    OutOfMemoryError names the key in a sentence.
     """
     try:
         yield

@@ -36,7 +36,7 @@ class BuildResult:
 
     @property
     def failed(self) -> int:
-        """Number of failures; an input that failed only because its composites did counts with them."""
+        """Number of failures; an input counts with the composites that it fails, if any."""
         return len(self.failures)
 
 
@@ -87,4 +87,5 @@ def build(
         index = finish(recipe, out, plan, built, tables, to_csv(attribution), [*plan.notes, *missing])
         unstage(out)
     _LOG.info("%s is finished: content %s", out, index["content_sha256"])
-    return BuildResult(out, index, built.failed)
+    drawn = {composite.background for composite in plan.composites}
+    return BuildResult(out, index, built.failed + tuple(row for row in built.lost if row[0] not in drawn))

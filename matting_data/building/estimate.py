@@ -10,13 +10,13 @@ from typing import Any
 
 from matting_data.building.ledger import make_ledger, summarise
 from matting_data.building.strategies import planned
-from matting_data.errors import RejectedInput
+from matting_data.errors import RejectedInput, at
 from matting_data.planning.plan import Plan
 from matting_data.publishing.statistics import ledger_lines
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.composites import ForegroundRenderer
-from matting_data.rendering.make_shards import plan_shards
+from matting_data.rendering.make_shards import BuiltShards, plan_shards
 from matting_data.rendering.sample_shards import BuildShard
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.seeds import derive_seed
@@ -96,7 +96,7 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int, append: bool = F
         inputs = SourceInputs(sources, ColourCache(workspace.colour_store(out)))
         size, seconds = _measure(recipe.recipe, plan, inputs)
     count = sum(shard_name(c.split, c.shard) not in finished for c in plan.composites)
-    ledger = make_ledger(plan, [])
+    ledger = make_ledger(plan, BuiltShards([]))
     return Estimate(
         name=recipe.recipe.name,
         composites=dict(Counter(c.split for c in plan.composites)),
@@ -120,7 +120,7 @@ def _measure(recipe: Recipe, plan: Plan, inputs: SourceInputs) -> tuple[float, f
     writer = ShardWriter(sink)
     for identity in chosen[:_PROBES]:
         record = foregrounds[identity]
-        with suppress(RejectedInput, OSError):  # what cannot be made is the build's to report
+        with suppress(RejectedInput), at(identity):  # what cannot be made is the build's to report
             renderer = ForegroundRenderer(record, *inputs.foreground(record), recipe)
             for composite in (c for c in plan.composites if c.foreground == identity):
                 rendered = renderer.render(composite, inputs.background(backgrounds[composite.background]))

@@ -42,7 +42,7 @@ def finish(
     notes : sequence of str
         What a user should know of the evidence behind the verdicts.
     """
-    ledger = make_ledger(plan, built.samples, built.stored)
+    ledger = make_ledger(plan, built)
     files = {RECIPE: out.sha256(RECIPE), **tables}
     for name, content in {**ledger_files(ledger), ATTRIBUTION: attribution}.items():
         files[name] = out.write(name, content)

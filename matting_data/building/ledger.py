@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal
 
 from matting_data.planning.apply_decisions import REJECTED
@@ -13,9 +13,8 @@ from matting_data.records.codes import BuildReason, End, Reason, reason_of
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
-from matting_data.records.stored import Sample
 from matting_data.records.tables import parquet_bytes, to_table
-from matting_data.shards.commit import Commit
+from matting_data.rendering.make_shards import BuiltShards
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 
@@ -26,25 +25,21 @@ NO_COMPOSITE: BuildReason = "no_composite"
 """Reason of an input that failed only because every composite planned with it did."""
 
 
-def make_ledger(
-    plan: Plan, results: Iterable[Commit[Sample]], stored: Set[str] = frozenset()
-) -> dict[str, list[LedgerRow]]:
+def make_ledger(plan: Plan, built: BuiltShards) -> dict[str, list[LedgerRow]]:
     """Return the rows of each ledger.
 
     Parameters
     ----------
     plan : Plan
         With all inputs, usable or not.
-    results : iterable of Commit
-        Of all shards.
-    stored : set of str
-        Backgrounds that the dataset holds whether or not a composite needs them.
+    built : BuiltShards
+        All shards; those of backgrounds are held, or lost, whether or not a composite needs them.
     """
-    failures = {key: (reason_of(reason), detail) for result in results for key, reason, detail in result.failed}
+    failures = {key: (reason_of(reason), detail) for key, reason, detail in built.failed}
     made = [composite for composite in plan.composites if composite.key not in failures]
     return {
-        "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground", frozenset()),
-        "backgrounds": _used(plan.backgrounds, plan.composites, made, "background", stored),
+        "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground", BuiltShards([])),
+        "backgrounds": _used(plan.backgrounds, plan.composites, made, "background", built),
         "composites": [
             LedgerRow(c.key, c.split, f"{c.foreground} + {c.background}", "failed", *failures[c.key])
             if c.key in failures
@@ -71,19 +66,23 @@ def _used(
     planned: Sequence[PlannedComposite],
     made: Sequence[PlannedComposite],
     role: str,
-    stored: Set[str],
+    built: BuiltShards,
 ) -> list[LedgerRow]:
-    drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made} | stored
+    drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made} | built.stored
+    lost = {identity: (reason_of(reason), detail) for identity, reason, detail in built.lost}
     rows = []
     for record in inputs:
         path = record.path if isinstance(record, JudgedBackground) else record.image or record.alpha or ""
         warnings = [] if isinstance(record, JudgedBackground) else record.warnings
-        rows.append(LedgerRow(record.id, record.source, path, *_end(record, drawn, written), warnings))
+        rows.append(LedgerRow(record.id, record.source, path, *_end(record, drawn, written, lost), warnings))
     return rows
 
 
 def _end(
-    record: CheckedForeground | JudgedBackground, drawn: Set[str], written: Set[str]
+    record: CheckedForeground | JudgedBackground,
+    drawn: Set[str],
+    written: Set[str],
+    lost: Mapping[str, tuple[Reason, str]],
 ) -> tuple[End, Reason | Literal[""], str]:
     """Return outcome, reason and detail of one input."""
     reason, detail = record.reason or "", record.detail or ""
@@ -93,4 +92,6 @@ def _end(
         return ("written", reason, detail) if reason.startswith(REJECTED) else ("written", "", "")
     if record.id in drawn:
         return "failed", NO_COMPOSITE, "every composite planned with it failed"
+    if record.id in lost:
+        return "failed", *lost[record.id]
     return "rejected", NOT_DRAWN, "passed every check; no composite needed it"

@@ -173,7 +173,7 @@ class _Opened:
             raise UsageError(
                 f"{self.path.name} does not run on {len(tensor)} pictures of {self.size[0]}×{self.size[1]} "
                 f"({first_line(error)}): set 'input_size' to what it was exported for, or 'batch_size: 1'"
-            ) from None
+            ) from error
         return {
             name: value[:count] if value.ndim and len(value) == len(tensor) else value
             for name, value in zip(self.outputs, values, strict=True)

@@ -80,7 +80,7 @@ def open_session(
         name = model if isinstance(model, Path) else "the network"
         raise UsageError(
             f"{name} is not an ONNX file that onnxruntime can open ({first_line(error)}): export or download it again"
-        ) from None
+        ) from error
 
 
 def first_line(error: Exception) -> str:

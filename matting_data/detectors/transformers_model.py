@@ -121,7 +121,7 @@ class _Opened:
             raise UsageError(
                 f"{folder} is no object-detection model that transformers can load ({first_line(error)}): name a "
                 "folder written by save_pretrained for AutoModelForObjectDetection"
-            ) from None
+            ) from error
         names = {int(number): str(name) for number, name in self.model.config.id2label.items()}
         self.classes = len(names)
         self.people = person_numbers(spec.person_classes, names, self.classes, folder.name)
@@ -174,7 +174,7 @@ def _fetched(hub_id: str, revision: str | None) -> Path:
         raise MattingDataError(
             f"the model {hub_id!r} could not be fetched from the hub ({first_line(error)}): check the id, the network "
             "and 'hf auth login', or name a local folder"
-        ) from None
+        ) from error
 
 
 def _input_side(config: Path) -> int:

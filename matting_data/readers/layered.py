@@ -69,14 +69,14 @@ class LayerStore(TarStore):
     source : ByteSource
         What shards are read from: `storage` itself, or a cache before it.
     backgrounds : Backgrounds
-        Where each lies.
+        Where each lies; an attribute too.
     recipe : Recipe
         How it blends.
     """
 
     def __init__(self, storage: Storage, source: ByteSource, backgrounds: Backgrounds, recipe: Recipe) -> None:
         super().__init__(storage, source)
-        self._backgrounds, self._blend = backgrounds, recipe.composites.blend
+        self.backgrounds, self._blend = backgrounds, recipe.composites.blend
         self._composers: OrderedDict[tuple[str, int], Composer] = OrderedDict()
         self._lock = Lock()
 
@@ -147,11 +147,11 @@ class LayerStore(TarStore):
         return composer
 
     def _background_file(self, identity: str) -> bytes:
-        tar, stored = self._backgrounds[identity]
+        tar, stored = self.backgrounds[identity]
         return self._source.read(tar, stored.background_offset, stored.background_bytes)
 
     def _background(self, identity: str, content: bytes) -> NDArray[np.uint8]:
-        tar, stored = self._backgrounds[identity]
+        tar, stored = self.backgrounds[identity]
         try:
             background = load_background(content, stored.width * stored.height, stored.rotation)
         except RejectedInput as problem:

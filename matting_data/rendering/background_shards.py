@@ -49,15 +49,15 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
         """Write the files of all backgrounds."""
         rows = []
         for record in shard.items:
-            try:
-                with at(record.id):
+            with at(record.id):
+                try:
                     suffix, rotation, content = self._content(record)
-            except RejectedInput as error:
-                failed.append((record.id, error.reason, error.detail))
-                continue
-            member = f"background.{suffix}"
-            about = record.id, record.split, record.width, record.height, rotation
-            rows.append(StoredBackground(*about, *writer.add(record.id, {member: content})[member]))
+                except RejectedInput as error:
+                    failed.append((record.id, error.reason, error.detail))
+                    continue
+                member = f"background.{suffix}"
+                about = record.id, record.split, record.width, record.height, rotation
+                rows.append(StoredBackground(*about, *writer.add(record.id, {member: content})[member]))
         return rows
 
     def _content(self, record: PlannedBackground) -> tuple[str, int, bytes]:

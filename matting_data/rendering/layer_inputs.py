@@ -61,10 +61,9 @@ class LayerInputs:
 
     def background(self, record: FoundBackground | PlannedBackground) -> NDArray[np.uint8]:
         """Return the photograph, H×W×3 uint8."""
-        try:
-            return self._store.background(record.id)
-        except KeyError:
-            raise RejectedInput("not_stored", "the store of layers does not hold this background") from None
+        if record.id not in self._store.backgrounds:
+            raise RejectedInput("not_stored", "the store of layers does not hold this background")
+        return self._store.background(record.id)
 
 
 Inputs = SourceInputs | LayerInputs

@@ -44,8 +44,13 @@ class BuiltShards:
 
     @property
     def failed(self) -> Failures:
-        """What could not be made, as (key, reason, detail)."""
+        """Composites that could not be made, as (key, reason, detail)."""
         return tuple(row for done in self.samples for row in done.failed)
+
+    @property
+    def lost(self) -> Failures:
+        """Backgrounds that could not be stored, as (id, reason, detail)."""
+        return tuple(row for done in self.backgrounds or () for row in done.failed)
 
     @property
     def stored(self) -> set[str]:

@@ -87,13 +87,13 @@ class BuildShard(ShardTask[Shard, Sample]):
         add = self._add_layers if self.recipe.store.kind == "layers" else self._add_composites
         for identity, group in groupby(shard.items, key=lambda composite: composite.foreground):
             composites, record = list(group), shard.foregrounds[identity]
-            try:
-                with at(identity):
+            with at(identity):
+                try:
                     image, alpha = self.inputs.foreground(record)
-            except RejectedInput as error:
-                failed += [(composite.key, error.reason, error.detail) for composite in composites]
-                continue
-            rows += add(writer, shard, (composites, record, image, alpha), failed)
+                except RejectedInput as error:
+                    failed += [(composite.key, error.reason, error.detail) for composite in composites]
+                    continue
+                rows += add(writer, shard, (composites, record, image, alpha), failed)
         return rows
 
     def inputs_sha256(self, shard: Shard) -> str:
@@ -110,17 +110,16 @@ class BuildShard(ShardTask[Shard, Sample]):
     def _add_composites(self, writer: ShardWriter, shard: Shard, group: Group, failed: Failed) -> Iterator[Sample]:
         """Append a sample for each composite of a foreground."""
         composites, record, image, alpha = group
-        with at(record.id):
-            renderer = ForegroundRenderer(record, image, alpha, self.recipe)
+        renderer = ForegroundRenderer(record, image, alpha, self.recipe)
         for composite in composites:
-            try:
-                with at(composite.key):
+            with at(composite.key):
+                try:
                     background = self.inputs.background(shard.backgrounds[composite.background])
-                    rendered = renderer.render(composite, background)
-            except RejectedInput as error:
-                failed.append((composite.key, error.reason, error.detail))
-                continue
-            yield with_places(rendered.row, writer.add(composite.key, rendered.members))
+                except RejectedInput as error:
+                    failed.append((composite.key, error.reason, error.detail))
+                    continue
+                rendered = renderer.render(composite, background)
+                yield with_places(rendered.row, writer.add(composite.key, rendered.members))
 
     def _add_layers(self, writer: ShardWriter, shard: Shard, group: Group, failed: Failed) -> Iterator[Sample]:
         """Append a foreground once, and a row for each of its composites."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from matting_data.errors import at
 from matting_data.shards.commit import Commit, commit, read_commit
 from matting_data.shards.names import manifest_name, shard_name, tar_name
 from matting_data.shards.writer import ShardWriter
@@ -67,14 +68,16 @@ class ShardTask(ABC, Generic[Work, Row]):
     def __call__(self, shard: Work) -> Commit[Row]:
         """Write the tar, then the manifest that makes it count."""
         failed: Failed = []
-        self.out.remove(manifest_name(shard.name))  # what is replaced must not count while it is
-        with self.out.writing(tar_name(shard.name)) as file:
-            writer = ShardWriter(file)
-            rows = self.fill(writer, shard, failed)
-            writer.close()
-        tar = file.bytes_written, file.sha256
-        return commit(self.out, shard.name, rows, self.record, self.inputs_sha256(shard), tar, failed)
+        with at(shard.name):
+            self.out.remove(manifest_name(shard.name))  # what is replaced must not count while it is
+            with self.out.writing(tar_name(shard.name)) as file:
+                writer = ShardWriter(file)
+                rows = self.fill(writer, shard, failed)
+                writer.close()
+            tar = file.bytes_written, file.sha256
+            return commit(self.out, shard.name, rows, self.record, self.inputs_sha256(shard), tar, failed)
 
     def finished(self, shard: Work, keep_failed: bool) -> Commit[Row] | None:
         """Return a shard that an earlier run made of the same inputs, or None where it is to be made (again)."""
-        return read_commit(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)
+        with at(shard.name):
+            return read_commit(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)

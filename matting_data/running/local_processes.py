@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -26,7 +27,8 @@ Result = TypeVar("Result")
 _AHEAD = 3
 """Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""
 
-_task: Callable[[Any], Any] | None = None
+_task: bytes | Callable[[Any], Any] = b""
+"""Of this worker; pickled before its first item."""
 
 
 def run_here(task: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
@@ -42,7 +44,7 @@ def run_in_processes(
     """Yield ``task(item)`` for all items, from processes of this machine, in the order in which they finish."""
     # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(task,))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(pickle.dumps(task),))
     others = set(multiprocessing.active_children())
     pending: set[Future[tuple[Any, tuple[Exception, str] | None]]] = set()
     source = iter(items)
@@ -89,11 +91,10 @@ def _interrupts_held() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare_worker(task: Callable[[Any], Any]) -> None:
+def _prepare_worker(pickled: bytes) -> None:
     global _task
-    _task = task
+    _task = pickled  # an error of unpickling it here would end the pool as a killed worker does
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settle_opencv()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -113,8 +114,11 @@ def _follow(parent: BaseProcess) -> None:
 
 def _run_task(item: Any) -> tuple[Any, tuple[Exception, str] | None]:
     """Return a result, or what to raise: an error that cannot be pickled would end the pool."""
-    assert _task is not None
+    global _task
     try:
+        if isinstance(_task, bytes):
+            settle_opencv()
+            _task = pickle.loads(_task)
         return _task(item), None
     except Exception as error:
         return None, portable(error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import socket
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -90,7 +91,7 @@ class RayExecutor:
         MattingDataError
             A unit was lost too often, or a node lacks what it takes; what the tasks raise is passed on.
         """
-        shared = [self._ray.put(task)]  # in a list, or each unit would unpack it anew
+        shared = [self._ray.put(pickle.dumps(task))]  # in a list, or each unit would fetch it anew
         unit = self._ray.remote(_unit).options(num_cpus=1, max_retries=_TRIES, scheduling_strategy="SPREAD")
         pending: dict[Any, Item] = {}
         source = iter(items)
@@ -128,12 +129,20 @@ class RayExecutor:
         try:
             answer = self._ray.get(reference)
             assert isinstance(answer, _Answer)
-        except exceptions.RayTaskError as error:  # before a line of ours could run
-            what = str(error.cause or error).splitlines()[0]
+        except exceptions.RayTaskError as error:  # before the unit began
+            if not isinstance(error.cause, ImportError):
+                raise
+            what = str(error.cause).splitlines()[0]
             raise UsageError(
                 f"a node of the Ray cluster cannot run mattingdata ({what}): install it there, in the same version"
             ) from None
-        except exceptions.RayError as error:
+        except (
+            exceptions.WorkerCrashedError,
+            exceptions.NodeDiedError,
+            exceptions.LocalRayletDiedError,
+            exceptions.OutOfMemoryError,
+            exceptions.ObjectLostError,
+        ) as error:
             raise OutOfMemoryError(
                 f"a unit of work was lost {_TRIES + 1} times with the process or node it ran on "
                 f"({type(error).__name__}), most often for want of memory: give the nodes more of it, or fewer "
@@ -174,13 +183,13 @@ def _unit(shared: list[Any], item: Any, tools: dict[str, str], look: bool) -> _A
     if other:
         return _Answer("other_tools", ", ".join(other), node)
     if _task is None or _task[0] != shared[0]:
-        _task = shared[0], ray.get(shared[0])
+        _task = shared[0], pickle.loads(ray.get(shared[0]))
     task = _task[1]
-    if look and isinstance(task, ReadsFiles):
-        unseen = next((path for path in task.files(item) if not path.exists()), None)
-        if unseen is not None:
-            return _Answer("unseen", str(unseen), node)
     try:
+        if look and isinstance(task, ReadsFiles):
+            unseen = next((path for path in task.files(item) if not path.exists()), None)
+            if unseen is not None:
+                return _Answer("unseen", str(unseen), node)
         return _Answer("done", task(item))
     except Exception as error:
         return _Answer("raised", portable(error))

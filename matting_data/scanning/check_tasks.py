@@ -98,4 +98,5 @@ class CheckBackgrounds(CheckTask[BackgroundInput, CheckedBackground]):
         with at(" or ".join(record.id for _, record, _ in waiting)):
             detections = list(detect_all(detector, [image for _, _, image in waiting]))
         for (stamp, record, _), detection in zip(waiting, detections, strict=True):
-            yield stamp, with_detection(record, detector, detection)
+            with at(record.id):
+                yield stamp, with_detection(record, detector, detection)

@@ -22,6 +22,7 @@ from matting_data.recipes.decisions import Decision, effective
 from matting_data.recipes.recipe import Foregrounds
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.checked import CheckedBackground, CheckedForeground
+from matting_data.records.columns import schema
 from matting_data.records.fields import field_names, values, widened
 from matting_data.records.found import FoundBackground, FoundForeground
 from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
@@ -200,14 +201,15 @@ class _Scan(Generic[Found, Input]):
     def _read(self) -> dict[str, tuple[str, Input]]:
         require_polars()
         known: dict[str, tuple[str, Input]] = {}
+        columns = {**schema(self.record), "stamp": pl.String}
         for path in sorted(self.folder.glob("*.parquet")):
             try:
                 table = pl.read_parquet(path, glob=False)
-                rows = from_table(table, self.record)
-                stamps = table["stamp"].to_list()
-            except (*PARQUET_ERRORS, TypeError):
-                continue  # of another version or damaged: checking again repairs it
-            known.update((row.id, (stamp, row)) for stamp, row in zip(stamps, rows, strict=True))
+            except PARQUET_ERRORS:
+                continue  # checking again repairs it
+            if dict(table.schema) == columns:  # else of another version
+                rows = zip(table["stamp"].to_list(), from_table(table, self.record), strict=True)
+                known.update((row.id, (stamp, row)) for stamp, row in rows)
         return known
 
     def _save(self, batch: Sequence[tuple[str, Input]]) -> None:

@@ -24,6 +24,8 @@ Row = TypeVar("Row")
 Failures = tuple[tuple[str, str, str], ...]
 """(key, reason, detail) of each thing that could not be made."""
 
+_METADATA = {"inputs_sha256", "tar_sha256", "tar_bytes", "failed"}
+
 
 @dataclass(frozen=True)
 class Commit(Generic[Row]):
@@ -94,7 +96,7 @@ def read_commit(
         if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
         rows = tuple(read_records(io.BytesIO(content), record, manifest_name(shard)))
-    except (*PARQUET_ERRORS, DamageError, TypeError):
+    except (*PARQUET_ERRORS, DamageError):
         return None
     return replace(found, rows=rows, num_rows=len(rows), manifest_sha256=hashlib.sha256(content).hexdigest())
 
@@ -109,11 +111,11 @@ def _read(out: Storage, shard: str) -> tuple[bytes, Commit[Any] | None]:
     """Read a manifest and what its metadata says: a commit without rows, or None where a byte is not as written."""
     try:
         content = out.read(manifest_name(shard))
-        metadata = checked_metadata(content)
-        if metadata is None:
-            return b"", None
-        failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
-        tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
-        return content, Commit(shard, (), 0, *tar, "", failed, metadata["inputs_sha256"])
-    except (MissingFileError, KeyError, ValueError, TypeError):
+    except MissingFileError:
         return b"", None
+    metadata = checked_metadata(content)
+    if metadata is None or not metadata.keys() >= _METADATA:
+        return b"", None
+    failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
+    tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+    return content, Commit(shard, (), 0, *tar, "", failed, metadata["inputs_sha256"])

@@ -35,6 +35,9 @@ _IN_EXTRA = ("http", "https", "s3", "s3a")
 _FINAL = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, NotImplementedError)
 """Errors that the same request would meet again."""
 
+_OWN_ERRORS = (AssertionError, AttributeError, IndexError, KeyError, NameError, TypeError)
+"""What a mistake in code raises; a file system that means to say something raises classes derived from them."""
+
 _CREDENTIALS = ("Credential", "SSOToken", "TokenRetrieval", "ProfileNotFound")
 """Parts of the class names of errors that stand for missing credentials."""
 
@@ -282,6 +285,8 @@ class Storage:
             except MattingDataError:  # has its sentence
                 raise
             except Exception as error:  # every file system of fsspec raises classes of its own packages
+                if type(error) in _OWN_ERRORS:
+                    raise
                 if done >= self.tries or not _may_pass(error):
                     raise self._failure(verb, name, done, error) from None
             time.sleep(back_off(self.label(name), done, self._wait))

@@ -184,7 +184,10 @@ class _Repairer:
         known = self.index["files"] if self.index is not None else {}
         if self.index is not None and not any(self._damaged(name, known) for name in known):
             return
-        ledger = make_ledger(plan, built.samples, built.stored)
+        if self.index is None and not any(done.num_rows for done in built.samples):
+            self.done.cannot("cannot be written anew, since no composite could be made: run 'mattingdata build'", INDEX)
+            return
+        ledger = make_ledger(plan, built)
         content = ledger_files(ledger)
         try:
             attribution, missing = attribution_of(open_backgrounds(recipe), used_backgrounds(plan, built))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matting_data.errors import DamageError, RejectedInput
+from matting_data.errors import DamageError, RejectedInput, at
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import Inputs, LayerInputs
@@ -116,9 +116,11 @@ def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path |
     people, photos = plan.usable_foregrounds(), plan.usable_backgrounds()
 
     def made_of(inputs: Inputs, row: Sample) -> dict[str, bytes]:
-        foreground = people[row.foreground]
-        renderer = ForegroundRenderer(foreground, *inputs.foreground(foreground), recipe.recipe)
-        rendered = renderer.render(composites[row.key], inputs.background(photos[row.background]))
+        composite = composites[row.key]
+        foreground = people[composite.foreground]
+        with at(row.key):
+            pixels, background = inputs.foreground(foreground), inputs.background(photos[composite.background])
+            rendered = ForegroundRenderer(foreground, *pixels, recipe.recipe).render(composite, background)
         return {member_of(field): content for field, content in rendered.members.items()}
 
     rows = [(entry["tar"], row) for _, entry in shard_entries(index) for row in read_manifest(out, entry)]
@@ -131,8 +133,8 @@ def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path |
     for tar, row in rows[:count]:
         try:
             made = made_of(sources, row)
-        except (RejectedInput, OSError, KeyError) as error:
-            if isinstance(error, RejectedInput) and error.reason == "changed":
+        except RejectedInput as error:
+            if error.reason == "changed":
                 altered.append(f"{row.key}: {error}")
                 continue
             skipped = f"the sources are not at hand ({row.key}: {error})"

@@ -159,6 +159,32 @@ def test_a_background_that_vanishes_fails_its_composites_and_nothing_else(
     assert result.index["ledger"]["composites"]["written"] == 18 - failed.height
 
 
+def test_a_background_for_epochs_alone_that_cannot_be_stored_is_a_failure(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = LAYERS, "composites.per_foreground=1", "store.epoch_backgrounds=true"
+    drawn = {row["background"] for row in pl.read_parquet(_planned(project, *options)).iter_rows(named=True)}
+    undrawn = next(name for name in (f"b{number:02d}" for number in range(12)) if f"photos-{name}" not in drawn)
+    after_the_scan(monkeypatch, lambda plan: (project.root / "photos" / f"{undrawn}.jpg").write_bytes(b"gone"), times=1)
+    result = project.build(*options)
+    detail = f"{undrawn}.jpg is no longer the file that was checked"
+    assert result.failures == ((f"photos-{undrawn}", "changed", detail),)
+    ledger = pl.read_parquet(project.out / "ledger" / "backgrounds.parquet").filter(id=f"photos-{undrawn}")
+    assert ledger.select("outcome", "reason", "detail").rows() == [("failed", "changed", detail)]
+    assert result.index["ledger"]["backgrounds"] == {
+        "total": 12,
+        "written": 11,
+        "rejected": {},
+        "failed": {"changed": 1},
+    }
+    assert result.index["ledger"]["composites"]["failed"] == {}
+
+
+def _planned(project: Project, *options: str) -> Path:
+    project.build(*options, out=project.root / "reference")
+    return project.root / "reference" / "plan.parquet"
+
+
 def test_composites_or_the_same_folder_cannot_be_materialized(project: Project, built: Path) -> None:
     with pytest.raises(UsageError, match="holds composites already"):
         materialize(built, project.out, 1)

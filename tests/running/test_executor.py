@@ -66,6 +66,25 @@ def test_a_worker_that_dies_is_one_sentence_with_the_remedy() -> None:
     )
 
 
+class Unpicklable:
+    """A task that cannot be read in a worker."""
+
+    def __call__(self, item: int) -> int:
+        return item
+
+    def __setstate__(self, state: object) -> None:
+        raise TypeError("planted")
+
+    def __getstate__(self) -> object:
+        return 1
+
+
+def test_a_task_that_a_worker_cannot_read_is_no_killed_worker() -> None:
+    with pytest.raises(TypeError, match="planted") as caught:
+        list(run(Unpicklable(), [1, 2], 2))
+    assert "in __setstate__" in str(caught.value.__cause__)  # the worker's own lines
+
+
 def test_a_cluster_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"^ray not installed: run pip install 'mattingdata\[ray\]'$"):

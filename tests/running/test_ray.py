@@ -115,6 +115,32 @@ def test_a_unit_that_kills_every_process_ends_the_run_with_a_sentence(
         list(run(eval, ["__import__('os')._exit(9)"], RayExecutor()))
 
 
+class Made:
+    """A task that a node makes of an expression."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return eval, (self.expression,)
+
+    def __call__(self, item: int) -> None:
+        raise NotImplementedError
+
+
+def test_an_error_of_our_own_before_a_unit_begins_keeps_its_kind(cluster: Any) -> None:
+    with_files = "type('Task', (), {{'files': lambda self, item: {}, '__call__': lambda self, item: item}})()"
+    assert list(run(Made(with_files.format("[]")), [3], RayExecutor())) == [3]
+    for expression in ("1 / 0", with_files.format("1 / 0")):
+        with pytest.raises(ZeroDivisionError, match="division by zero"):
+            list(run(Made(expression), [3], RayExecutor()))
+
+
+def test_a_module_that_a_node_lacks_is_one_sentence(cluster: Any) -> None:
+    with pytest.raises(UsageError, match=r"cannot run mattingdata \(No module named 'my_own'\): install it there"):
+        list(run(Made("__import__('my_own')"), [3], RayExecutor()))
+
+
 @pytest.fixture
 def project(make_project: Callable[..., Project]) -> Project:
     """Of 48 shards."""

@@ -126,3 +126,30 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         open_storage("s3://bucket/x")
     with pytest.raises(UsageError, match=r"cannot open gs://bucket/x: Please install gcsfs"):
         open_storage("gs://bucket/x")
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, NameError, AssertionError, KeyError, IndexError])
+def test_a_mistake_in_code_is_passed_on_at_once(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def fail(self: object, path: str, *arguments: object, **options: object) -> None:
+        tried.append(path)
+        raise error("planted")
+
+    storage = open_storage("memory://mistaken/set")
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "cat_file", fail)
+    with pytest.raises(error, match="planted"):
+        storage.read("a")
+    assert len(tried) == 1
+
+
+def test_a_class_of_a_file_system_is_a_sentence_whatever_it_derives_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoSuchKey(KeyError):
+        pass
+
+    def fail(self: object, path: str, *arguments: object, **options: object) -> None:
+        raise NoSuchKey("gone")
+
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "cat_file", fail)
+    with pytest.raises(StorageError, match=r"cannot read memory://mistaken/set/a \(tried 2 times\): 'gone'"):
+        Storage("memory://mistaken/set", tries=2, wait=0).read("a")

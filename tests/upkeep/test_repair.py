@@ -13,10 +13,13 @@ from matting_data.building.build import build
 from matting_data.building.materialize import materialize
 from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.errors import DamageError, UsageError
+from matting_data.planning.plan import Plan
+from matting_data.rendering.failures import TooManyFailures
 from matting_data.upkeep import repair as module
 from matting_data.upkeep.repair import repair
 from matting_data.upkeep.verify import verify
 from tests.support.projects import Project
+from tests.support.vanishing import after_the_scan
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -199,6 +202,25 @@ def test_a_shard_with_failures_keeps_them(tmp_path: Path) -> None:
     (project.out / "dataset.json").write_bytes(before["dataset.json"])
     assert repair(project.out, None, 1).problems == []
     assert files(project.out) == before
+
+
+@pytest.mark.parametrize("kind", ["composites", "layers"])
+def test_a_build_without_a_sample_is_not_finished_by_a_repair(tmp_path: Path, kind: str) -> None:
+    project = tiny(tmp_path / "project", kind)
+
+    def lose_all(plan: Plan) -> None:
+        for path in (project.root / "photos").iterdir():
+            path.write_bytes(b"gone")
+
+    with pytest.MonkeyPatch.context() as patched:
+        after_the_scan(patched, lose_all)
+        with pytest.raises(TooManyFailures, match="none of the 6 composites"):
+            project.build()
+    done = repair(project.out, None, 1)
+    assert [(problem.file, "no composite could be made" in problem.what) for problem in done.problems] == [
+        ("dataset.json", True)
+    ]
+    assert done.repaired == [] and not (project.out / "dataset.json").exists()
 
 
 def test_a_materialized_store_is_repaired_from_the_sources(tmp_path: Path) -> None:
