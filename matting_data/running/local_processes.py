@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 _AHEAD = 3
 """Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""
 
-_task: bytes | Callable[[Any], Any] = b""
+_task: Any = b""
 """Of this worker; pickled before its first item."""
 
 
