@@ -75,7 +75,8 @@ def main() -> None:
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption):  # click compares the dashes too
             word = error.option_name.strip("-")
-            error.possibilities = [name for name in error.possibilities or () if nearest(word, [name.strip("-")])]
+            alike = [name for name in error.possibilities or () if nearest(word, [name.strip("-")])]
+            error = click.NoSuchOption(error.option_name, possibilities=alike, ctx=error.ctx)
         error.show()
         sys.exit(2)
     except MattingDataError as error:

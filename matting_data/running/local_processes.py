@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 _AHEAD = 3
 """Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""
 
-_task: bytes | Callable[[Any], Any] = b""
+_task: Any = b""
 """Of this worker; pickled before its first item."""
 
 
@@ -119,6 +119,7 @@ def _run_task(item: Any) -> tuple[Any, tuple[Exception, str] | None]:
         if isinstance(_task, bytes):
             settle_opencv()
             _task = pickle.loads(_task)
-        return _task(item), None
+        task: Any = _task
+        return task(item), None
     except Exception as error:
         return None, portable(error)
