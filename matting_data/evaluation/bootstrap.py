@@ -18,7 +18,7 @@ LEVEL = 0.95
 def intervals(
     values: NDArray[np.float64], clusters: Sequence[str], name: str, seed: int = 0, resamples: int = 2000
 ) -> list[tuple[float, float] | None]:
-    """Return the percentile bootstrap interval (95 %) of the mean of each column.
+    """Compute the percentile bootstrap interval (95 %) of the mean of each column.
 
     Parameters
     ----------

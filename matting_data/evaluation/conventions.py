@@ -87,7 +87,7 @@ class Convention:
         return self.pixels != "whole"
 
     def score(self, prediction: ArrayLike, truth: ArrayLike, trimap: ArrayLike | None = None) -> dict[str, float]:
-        """Return what the repository would print for one image.
+        """Compute the scores that the repository would print for one image.
 
         Parameters
         ----------
@@ -235,7 +235,7 @@ ALIASES = {"aim": "gfm", "dim": "matlab", "mam": "gca", "mgm": "gca", "p3m": "gf
 
 
 def convention(name: str) -> Convention:
-    """Return the convention of a repository; UsageError with the nearest name for an unknown one."""
+    """Look up the convention of a repository; UsageError with the nearest name for an unknown one."""
     known = ALIASES.get(name.lower(), name.lower())
     if known not in CONVENTIONS:
         names = sorted([*CONVENTIONS, *ALIASES])

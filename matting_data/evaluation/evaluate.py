@@ -61,7 +61,7 @@ class Evaluation:
         return [*lines, *first_reasons(self.scores)]
 
     def document(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON."""
+        """Convert everything to plain values for JSON."""
         return {
             "name": self.name,
             **table_formats.as_mapping(self.table),
@@ -70,7 +70,7 @@ class Evaluation:
         }
 
     def json(self) -> str:
-        """Return everything as one JSON document."""
+        """Encode everything as one JSON document."""
         return json.dumps(self.document(), indent=1, ensure_ascii=False)
 
     def write(self, out: Path) -> list[Path]:

@@ -34,7 +34,7 @@ class Column:
     per_pixel: bool = False
 
     def value(self, values: Mapping[str, float], pixels: int) -> float:
-        """Return an image's value in this column."""
+        """Compute an image's value in this column."""
         return values[self.metric] * self.factor / (pixels if self.per_pixel else 1)
 
 
@@ -82,6 +82,6 @@ _LABELS = {"mse": "MSE", "mad": "MAD", "sad": "SAD", "gradient": "Grad", "connec
 
 
 def view_of(convention: Convention) -> View:
-    """Return the view of a convention: its own metrics in its own scale."""
+    """Build the view of a convention: its own metrics in its own scale."""
     columns = tuple(Column(metric, _LABELS[metric]) for metric in convention.metrics)
     return View(f"like {convention.name}", convention.rule, columns)

@@ -153,7 +153,7 @@ def raw_values(
     region: NDArray[np.bool_] | None = None,
     metrics: Sequence[str] = METRICS,
 ) -> tuple[dict[str, float], int]:
-    """Return metrics, unscaled, and the number of pixels that count; the mattes are checked once for all of them."""
+    """Compute metrics, unscaled, and count the pixels that they cover; the mattes are checked once for all metrics."""
     both = pair(prediction, truth, region)
     absolute = absolute_sum(both)
     values = {"mse": squared_sum(both) / both.pixels, "mad": absolute / both.pixels, "sad": absolute}

@@ -21,7 +21,7 @@ _WITHIN = 1.005
 def held_out_errors(
     network: SafeNet, items: Sequence[Item], count: int, short_side: int, metric: str = "mad"
 ) -> list[float]:
-    """Return a network's mean error after 0 to `count` refinements, at ``short_side``: what the stop rule is chosen by.
+    """Measure a network's mean error after 0 to `count` refinements at ``short_side``, to choose the stop rule by.
 
     It is infinite where any matte after so many refinements is not finite.
 
@@ -46,7 +46,7 @@ def held_out_errors(
 
 
 def choose_refinements(errors: Sequence[float]) -> int:
-    """Return the fewest refinements whose error is within half a percent of the smallest.
+    """Choose the fewest refinements whose error is within half a percent of the smallest.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{"
 
 
 def text(table: Table) -> str:
-    """Return aligned tables for a terminal, one a view."""
+    """Format aligned tables for a terminal, one per view."""
     blocks = []
     for view, rows in _by_view(table):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -41,7 +41,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return one LaTeX tabular a view; needs the package booktabs."""
+    """Format one LaTeX tabular per view; needs the package booktabs."""
     blocks = []
     for view, (header, *rows) in _by_view(table):
         lines = [f"% {view.name}: {view.meaning}", rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule"]
@@ -52,7 +52,7 @@ def latex(table: Table) -> str:
 
 
 def summary_csv(table: Table) -> str:
-    """Return the table in long form, one number a row, unrounded."""
+    """Write the table as CSV in long form, one number a row, unrounded."""
     rows = [
         (group.kind, group.name, group.images, group.people, view.name, column.metric, column.label, cell.mean,
          *(cell.interval or ("", "")))
@@ -71,7 +71,7 @@ def images_csv(scores: Sequence[ImageScore]) -> str:
 
 
 def as_mapping(table: Table) -> dict[str, Any]:
-    """Return the table as plain values for JSON, unrounded."""
+    """Convert the table to plain values for JSON, unrounded."""
     return {
         "views": {view.name: view.meaning for view in table.views},
         "groups": [
@@ -96,13 +96,13 @@ def as_mapping(table: Table) -> dict[str, Any]:
 
 
 def score_mapping(score: ImageScore) -> dict[str, Any]:
-    """Return one image's score as plain values for JSON."""
+    """Convert one image's score to plain values for JSON."""
     about = {name: getattr(score, name) for name in _ABOUT}
     return {**about, **score.values, "note": score.note, "reason": score.reason, "detail": score.detail}
 
 
 def _by_view(table: Table) -> list[tuple[View, list[list[str]]]]:
-    """Return for each view its header and rows as strings."""
+    """Format the header and the rows of each view as strings."""
     return [
         (view, [["", "images", *(column.label for column in view.columns)],
                 *([group.label, str(group.images), *map(cell_text, group.cells[number])] for group in table.groups)])
@@ -111,7 +111,7 @@ def _by_view(table: Table) -> list[tuple[View, list[list[str]]]]:
 
 
 def cell_text(cell: Cell) -> str:
-    """Return a mean with its interval, four significant digits each."""
+    """Format a mean with its interval, four significant digits each."""
     if cell.interval is None:
         return _number(cell.mean)
     return f"{_number(cell.mean)} [{_number(cell.interval[0])}–{_number(cell.interval[1])}]"

@@ -55,7 +55,7 @@ class Item:
     files: Mapping[Member, Path] = field(default_factory=dict)
 
     def read(self, *members: Member) -> dict[Member, NDArray[Any]]:
-        """Return the pixels of some members: an image H×W×3 uint8, a matte H×W (16 bits kept), a trimap H×W uint8.
+        """Decode the pixels of some members: an image H×W×3 uint8, a matte H×W (16 bits kept), a trimap H×W uint8.
 
         Those that folders lack are left out.
 
@@ -220,7 +220,7 @@ def images_by_key(folder: Path) -> dict[str, Path]:
 
 
 def prediction_files(folder: Path) -> dict[str, Path]:
-    """Return a method's predictions as key → file; UsageError where the folder is missing or ambiguous."""
+    """Find a method's predictions as key → file; UsageError where the folder is missing or ambiguous."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}: name the one that holds the predictions")
     return images_by_key(folder)

@@ -76,7 +76,7 @@ class MattingMetrics:
         return self._result(scores.sum(axis=0), len(scores))
 
     def compute(self) -> dict[str, Any]:
-        """Return the means over all images since the last reset, as float64 tensors without dimensions.
+        """Compute the means over all images since the last reset, as float64 tensors without dimensions.
 
         In a distributed run the images of all processes count, and every process must call it.
 
@@ -123,7 +123,7 @@ class MattingMetrics:
         return np.array(rows, np.float64).reshape(len(rows), len(self._names))
 
     def _planes(self, batch: Any, name: str) -> NDArray[Any]:
-        """Return a batch as an N×H×W array."""
+        """Convert a batch to an N×H×W array."""
         torch = import_torch()
         if isinstance(batch, torch.Tensor):
             batch = batch.detach().cpu()

@@ -67,5 +67,5 @@ def _replace_soft(
 
 
 def soft_pixels(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the H×W mask of 0 < alpha < 255."""
+    """Mark the pixels with 0 < alpha < 255 in an H×W mask."""
     return (alpha - np.uint8(1)) < np.uint8(254)  # 0 wraps to 255

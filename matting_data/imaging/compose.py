@@ -38,7 +38,7 @@ class Composer:
         return Trimapper(self.alpha)
 
     def over(self, background: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
-        """Return the composite, H×W×3 uint8, over `background` (h×w×3 uint8 of any size) as placed."""
+        """Composite over `background` (h×w×3 uint8 of any size) as placed, to H×W×3 uint8."""
         height, width = self.alpha.shape
         if self._premultiplied is not None:
             return over_window(self._premultiplied, background, placement)

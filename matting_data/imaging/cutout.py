@@ -14,7 +14,7 @@ from matting_data.imaging.geometry import place
 
 
 def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a person with straight alpha.
+    """Cut a person out of an image, with straight alpha.
 
     Soft pixels get the person's own colour, clear ones none at all.
 
@@ -36,7 +36,7 @@ def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.ui
 
 
 def put_before(image: NDArray[np.uint8], alpha: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a person before another background, H×W×3 uint8.
+    """Composite a person over another background, H×W×3 uint8.
 
     The background (h×w×3 uint8) is scaled to just cover the image, and its middle is taken.
     """

@@ -137,12 +137,12 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def decode_rgb_jpeg(data: bytes) -> NDArray[np.uint8] | None:
-    """Return the stored pixels, H×W×3 uint8, of what is known to be an RGB JPEG; None where Pillow has to read it."""
+    """Decode what is known to be an RGB JPEG to its stored pixels, H×W×3 uint8; None where Pillow has to read it."""
     return decode_jpeg(data, "RGB")
 
 
 def to_rgb8(raster: Raster) -> NDArray[np.uint8]:
-    """Return the colours as H×W×3 uint8 RGB, C-contiguous; gray is repeated, transparency dropped, 16 bits rounded."""
+    """Convert the colours to H×W×3 uint8 RGB, C-contiguous; gray is repeated, transparency dropped, 16 bits rounded."""
     pixels = _to_8_bits(raster.pixels)
     if pixels.ndim == 2:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
@@ -198,7 +198,7 @@ def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _stored_pixels(data: bytes, image: Image.Image) -> Pixels | None:
-    """Return the pixels of a JPEG or PNG from the decoder that is strict about damage; None where Pillow decodes it."""
+    """Decode a JPEG or PNG with the decoder that is strict about damage; None where Pillow decodes it."""
     if image.format in ("JPEG", "MPO"):
         pixels = decode_jpeg(data, _JPEG_COLOURS[image.mode])
         if pixels is None or image.format == "MPO" or image.mode == "CMYK":
@@ -227,7 +227,7 @@ def _png_pixels(data: bytes, image: Image.Image) -> Pixels | None:
 
 
 def _without_level(pixels: Pixels, level: tuple[int, ...], depth: int) -> Pixels:
-    """Return gray or RGB pixels as RGBA, clear where they are of the level that a PNG's tRNS chunk names."""
+    """Convert gray or RGB pixels to RGBA, clear where they have the level that a PNG's tRNS chunk names."""
     whole = np.iinfo(pixels.dtype).max
     stretch = 255 // ((1 << depth) - 1) if depth < 8 else 1
     wanted = [value % (1 << depth) * stretch for value in level]

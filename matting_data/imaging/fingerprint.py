@@ -23,7 +23,7 @@ _BLOCK = 512
 
 
 def fingerprint(image: NDArray[np.uint8]) -> str:
-    """Return the 256-bit perceptual hash of an H×W×3 uint8 RGB image as 64 hex digits."""
+    """Compute the 256-bit perceptual hash of an H×W×3 uint8 RGB image as 64 hex digits."""
     import imagehash
     from PIL import Image
 

@@ -96,7 +96,7 @@ def place(
 
 
 def cut(background: NDArray[np.uint8], placement: Placement, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the window of the enlarged background that the foreground covers.
+    """Cut out the window of the enlarged background that the foreground covers.
 
     Only the window's pixels are computed, see :mod:`matting_data.imaging.kernels.resample`.
 
@@ -126,6 +126,6 @@ def is_enlarged(background: NDArray[np.uint8], placement: Placement) -> bool:
 
 
 def bounding_box(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Box:
-    """Return the smallest box around the non-zero pixels of an H×W mask; an empty box when there are none."""
+    """Find the smallest box around the non-zero pixels of an H×W mask; an empty box when there are none."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     return Box(x, y, x + width, y + height)

@@ -93,7 +93,7 @@ class Trimapper:
         self._ellipses: dict[tuple[bool, int], NDArray[np.uint64]] = {}
 
     def draw(self, radii: Radii) -> NDArray[np.uint8]:
-        """Return the trimap for `radii`: H×W uint8 in {0, 128, 255}."""
+        """Draw the trimap for `radii`: H×W uint8 in {0, 128, 255}."""
         if radii.element == "ellipse":
             return bitmask.paint(*self._ellipses_of(radii), self._touched.shape[1])
         trimap = np.full(self._touched.shape, 128, np.uint8)
@@ -102,13 +102,13 @@ class Trimapper:
         return trimap
 
     def png(self, radii: Radii) -> bytes:
-        """Return the trimap for `radii` as a lossless PNG."""
+        """Encode the trimap for `radii` as a lossless PNG."""
         if radii.element == "ellipse":
             return trimap_png(*self._ellipses_of(radii), self._touched.shape[1])
         return matte_png(self.draw(radii))
 
     def _ellipses_of(self, radii: Radii) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Return the packed masks of all that is reached, and of what lies inside; the second inside the first."""
+        """Compute the packed masks of all that is reached, and of what lies inside; the second inside the first."""
         return self._ellipse(True, radii.dilate), self._ellipse(False, radii.erode)
 
     def _ellipse(self, outside: bool, side: int) -> NDArray[np.uint64]:

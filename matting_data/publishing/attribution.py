@@ -107,7 +107,7 @@ def attribute(used: Iterable[AttributionRow], metadata: Iterable[Mapping[str, st
 
 
 def to_csv(rows: Iterable[AttributionRow]) -> bytes:
-    """Return ATTRIBUTION.csv: UTF-8 with a header, the same bytes for the same rows.
+    """Encode ATTRIBUTION.csv: UTF-8 with a header, the same bytes for the same rows.
 
     A value that a spreadsheet would take for a formula (it starts with ``=``, ``+``, ``-`` or ``@``, also after
     spaces) gets an apostrophe before it; control characters and line breaks become spaces.

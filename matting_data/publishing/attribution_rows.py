@@ -20,7 +20,7 @@ from matting_data.sources.openimages.recognise import recognise
 def attribution_of(
     sources: Mapping[str, OpenedBackgrounds], used: Sequence[JudgedBackground]
 ) -> tuple[list[AttributionRow], list[str]]:
-    """Return a row for each background used, and a note for each source whose rows lack something.
+    """List a row for each background used, and a note for each source whose rows lack something.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ FILE_NAME = "README.md"
 
 
 def card(inputs: CardInputs) -> bytes:
-    """Return the card; the same bytes for the same inputs."""
+    """Render the card; the same bytes for the same inputs."""
     if inputs.layers:
         return _render(inputs, None, [], [_LAYERS], [_LOADING_LAYERS, _files(inputs)])
     files = {split: f"{split}/*.tar" for split in inputs.index["splits"]}
@@ -29,7 +29,7 @@ def card(inputs: CardInputs) -> bytes:
 
 
 def export_card(inputs: CardInputs, layout: str, data_files: Mapping[str, str] | None = None) -> bytes:
-    """Return the card of an export: that of the dataset with another layout.
+    """Render the card of an export: that of the dataset with another layout.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from matting_data.recipes.licenses import License, recognise
 
 
 def terms_section(inputs: CardInputs) -> str:
-    """Return the section; only licences of the table in ``manifests/licenses.csv`` are said to allow anything."""
+    """Write the section; only licences of the table in ``manifests/licenses.csv`` are said to allow anything."""
     terms = inputs.terms
     rows = _rows("foregrounds", terms.foregrounds) + _rows("backgrounds", terms.backgrounds)
     header = ["of", "licence as stated", "inputs", "passing on", "adapting", "commercial use", "name the author",

@@ -45,7 +45,7 @@ _KEY_OF_MEMBER = r"^(?:.*/)?([^./]+)\."
 
 
 def croissant_json(inputs: CardInputs) -> bytes:
-    """Return ``croissant.json``; the same bytes for the same inputs."""
+    """Encode ``croissant.json``; the same bytes for the same inputs."""
     return (json.dumps(croissant(inputs), indent=1, ensure_ascii=False) + "\n").encode()
 
 

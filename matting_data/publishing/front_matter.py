@@ -58,5 +58,5 @@ def front_matter(inputs: CardInputs, data_files: Mapping[str, str] | None = None
 
 
 def size_category(count: int) -> str:
-    """Return the hub's name for a number of samples: ``1K<n<10K``."""
+    """Look up the hub's name for a number of samples: ``1K<n<10K``."""
     return next((name for limit, name in _SIZES if count < limit), "n>1T" if count >= 10**12 else "1B<n<10B")

@@ -108,7 +108,7 @@ def license_terms(
 
 
 def barriers_of(foreground: License | None, background: License | None) -> list[str]:
-    """Return why a composite of two sources may not be redistributed, as codes of :data:`BARRIERS`; empty if it may."""
+    """List why a composite of two sources may not be redistributed, as codes of :data:`BARRIERS`; empty if it may."""
     pair = (foreground, background)
     known = [entry for entry in pair if entry is not None]
     found = {

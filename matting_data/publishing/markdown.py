@@ -10,11 +10,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 def plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line; what a recipe says must not format the card."""
+    """Escape a text so that Markdown shows it as it is, on one line; what a recipe says must not format the card."""
     return _SPECIAL.sub(r"\\\1", _CONTROL.sub(" ", text).strip())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: int | None = None) -> str:
-    """Return a table; columns from number `right` on are aligned to the right."""
+    """Format a Markdown table; columns from number `right` on are aligned to the right."""
     rule = ["---:" if right is not None and column >= right else "---" for column in range(len(header))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__package__)
 def publication_files(
     out: Location, index: Mapping[str, Any], publication: Publication | None = None
 ) -> dict[str, bytes]:
-    """Return the files of a publication, by name below the dataset.
+    """Build the files of a publication, by name below the dataset.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def publication_files(
 
 
 def shard_info(index: Mapping[str, Any]) -> bytes:
-    """Return ``_info.json``: the shards and their lengths by split, as timm's reader of WebDatasets expects them."""
+    """Encode ``_info.json``: the shards and their lengths by split, as timm's reader of WebDatasets expects them."""
     splits = {
         split: {
             "name": split,
@@ -111,7 +111,7 @@ def _is_day(text: str) -> bool:
 
 
 def said_before(out: Location) -> Publication:
-    """Return what the ``croissant.json`` of a folder says of its publisher; nothing where there is none to read."""
+    """Read what the ``croissant.json`` of a folder says of its publisher; empty where there is none to read."""
     try:
         described = json.loads(open_storage(out).read(croissant.FILE_NAME))
         creator = described.get("creator", {}).get("name", "")

@@ -24,14 +24,14 @@ class Statistics:
     rows: Sequence[Sample]
 
     def summaries(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Return split, subset and summary of each group of samples, sorted, and of all as ("all", "") at the end."""
+        """List split, subset and summary of each group of samples, sorted, and of all as ("all", "") at the end."""
         groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         for row in self.rows:
             groups[row.split, row.subset].append(row)
         return [(*names, summary(rows)) for names, rows in [*sorted(groups.items()), (("all", ""), self.rows)]]
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return the numbers as plain values."""
+        """Convert the numbers to plain values."""
         *groups, (_, _, total) = self.summaries()
         return {
             "dataset": self.dataset,
@@ -52,7 +52,7 @@ class Statistics:
         return rows
 
     def lines(self) -> list[str]:
-        """Return a table for people."""
+        """Format the numbers as lines of a table for people."""
         header = ["split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft"]
         table = [header, *self.table()]
         columns = [[cell.ljust(max(map(len, column))) for cell in column] for column in zip(*table, strict=True)]
@@ -66,7 +66,7 @@ def read_statistics(out: Location) -> Statistics:
 
 
 def summary(rows: Sequence[Sample]) -> dict[str, Any]:
-    """Return counts, sizes, mean alpha coverage and mean share of soft pixels of some samples."""
+    """Compute counts, sizes, mean alpha coverage and mean share of soft pixels of some samples."""
     pixels = np.array([row.width * row.height for row in rows] or [0]) / 1e6
     return {
         "composites": len(rows),

@@ -26,26 +26,26 @@ COLUMNS = tuple(field.name for field in fields(Sample) if field.name not in _PLA
 
 
 def member_of(field: str) -> str:
-    """Return the member that a field with extension belongs to: ``image.jpg`` and ``foreground.webp`` → ``image``."""
+    """Name the member that a field with extension belongs to: ``image.jpg`` and ``foreground.webp`` → ``image``."""
     name = field.partition(".")[0]
     return "image" if name == "foreground" else name
 
 
 def sample_json(row: Sample) -> bytes:
-    """Return what a sample says of itself: its manifest row without the places in the tar."""
+    """Encode a sample's own JSON: its manifest row without the places in the tar."""
     values = {name: getattr(row, name) for name in COLUMNS}
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
 def foreground_json(record: PlannedForeground) -> bytes:
-    """Return what a foreground in a store of layers says of itself."""
+    """Encode the own JSON of a foreground in a store of layers."""
     names = ("id", "split", "subset", "license", "author", "url", "width", "height", "x0", "y0", "x1", "y1", "coverage")
     values = {name: getattr(record, name) for name in names}
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
 def with_places(row: Sample, places: Mapping[str, tuple[str, int, int]]) -> Sample:
-    """Return a manifest row that knows where its members lie: field → (name, offset, length)."""
+    """Copy a manifest row and fill in where its members lie: field → (name, offset, length)."""
     values: dict[str, Any] = {}
     for field, (name, offset, length) in places.items():
         member = member_of(field)
@@ -54,10 +54,10 @@ def with_places(row: Sample, places: Mapping[str, tuple[str, int, int]]) -> Samp
 
 
 def placement_of(row: Sample) -> Placement:
-    """Return how a manifest row's background is enlarged and cut."""
+    """Read from a manifest row how its background is enlarged and cut."""
     return Placement(row.background_width, row.background_height, row.background_x, row.background_y)
 
 
 def radii_of(row: Sample) -> Radii:
-    """Return the elements of a manifest row's trimap."""
+    """Read the structuring elements of the trimap from a manifest row."""
     return Radii("disc" if row.trimap_kind == "adaptive" else "ellipse", row.trimap_dilate, row.trimap_erode)

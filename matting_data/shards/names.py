@@ -16,15 +16,15 @@ BACKGROUNDS = "backgrounds"
 
 
 def shard_name(split: str, number: int) -> str:
-    """Return a shard's path below the dataset, without suffix: ``train/000000``."""
+    """Name a shard's path below the dataset, without suffix: ``train/000000``."""
     return f"{split}/{number:06d}"
 
 
 def tar_name(shard: str) -> str:
-    """Return the file of a shard's samples."""
+    """Name the file of a shard's samples."""
     return f"{shard}.tar"
 
 
 def manifest_name(shard: str) -> str:
-    """Return the file of a shard's manifest."""
+    """Name the file of a shard's manifest."""
     return f"{shard}.parquet"

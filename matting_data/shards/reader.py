@@ -27,7 +27,7 @@ Name = TypeVar("Name", bound=str)
 
 
 def span(row: Sample, members: Sequence[str] = MEMBERS) -> tuple[int, int]:
-    """Return offset and length of the shortest part of the tar that holds these members; they lie side by side."""
+    """Locate the shortest part of the tar that holds these members, as offset and length; they lie side by side."""
     starts = [getattr(row, f"{member}_offset") for member in members]
     ends = [getattr(row, f"{member}_offset") + getattr(row, f"{member}_bytes") for member in members]
     return min(starts), max(ends) - min(starts)
@@ -41,7 +41,7 @@ def cut_members(row: Sample, members: Sequence[Name], part: bytes) -> dict[Name,
 
 
 def read_members(tar: Path, row: Sample, members: Sequence[str] = MEMBERS) -> dict[str, bytes]:
-    """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
+    """Read the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
 
     Raises
     ------
@@ -88,15 +88,15 @@ def shard_entries(
 
 
 def background_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries of the tars of backgrounds that a store of layers has; none otherwise."""
+    """List the entries of the tars of backgrounds that a store of layers has; none otherwise."""
     return list(index.get(BACKGROUNDS, {}).get("shards", ()))
 
 
 def all_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries of every tar of a dataset."""
+    """List the entries of every tar of a dataset."""
     return [*(entry for _, entry in shard_entries(index)), *background_entries(index)]
 
 
 def read_manifest(out: Location, entry: Mapping[str, Any]) -> list[Sample]:
-    """Return the rows of a shard; DamageError where its manifest is missing or damaged."""
+    """Read the rows of a shard; DamageError where its manifest is missing or damaged."""
     return read_stored(open_storage(out), entry["manifest"], Sample)

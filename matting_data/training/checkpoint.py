@@ -45,7 +45,7 @@ class Progress:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Return the checkpoints of a run, oldest first."""
+    """List the checkpoints of a run, oldest first."""
     folder = run / FOLDER
     if not folder.is_dir():
         return []

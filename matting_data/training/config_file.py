@@ -26,7 +26,7 @@ LENGTHS = ("epochs", "steps")
 
 
 def preset_names() -> list[str]:
-    """Return the names of presets of training, and of networks, which are trained as ``unrolled`` is."""
+    """List the names of training presets and of network presets; a network preset is trained as ``unrolled`` is."""
     return sorted({*configuration.preset_names(_FOLDER), *presets.preset_names()})
 
 
@@ -73,12 +73,12 @@ def config_from(document: dict[str, Any], name: str = "the config") -> TrainConf
 
 
 def as_mapping(config: TrainConfig) -> dict[str, Any]:
-    """Return all keys, defaults filled in, as plain dicts and lists; :func:`config_from` reads it back."""
+    """Convert a config to plain dicts and lists, all defaults filled in; :func:`config_from` reads it back."""
     return TypeAdapter(TrainConfig).dump_python(config, mode="json")
 
 
 def to_yaml(config: TrainConfig) -> str:
-    """Return the effective config as YAML that :func:`load_config` reads back to an equal one."""
+    """Encode the effective config as YAML that :func:`load_config` reads back to an equal one."""
     return yaml.safe_dump(as_mapping(config), sort_keys=False, width=100)
 
 

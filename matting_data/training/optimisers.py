@@ -15,7 +15,7 @@ _FACTOR = "rate_factor"
 def make_optimiser(
     config: Optimiser, weights: list[nn.Parameter], encoder: list[nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """Return the optimiser of some weights, those of the encoder at a rate of their own.
+    """Build the optimiser of some weights, those of the encoder at a rate of their own.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def make_optimiser(
 
 
 def rate_at(config: Optimiser, step: int, steps: int) -> float:
-    """Return the learning rate of a step.
+    """Compute the learning rate of a step.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class World:
         return self.rank == 0
 
     def mean(self, tensor: Tensor) -> Tensor:
-        """Return the mean over processes, in place."""
+        """Average a tensor over processes, in place."""
         if self.size > 1:
             distributed.all_reduce(tensor)
             tensor /= self.size
@@ -84,7 +84,7 @@ def world(device: str = "auto") -> Iterator[World]:
 
 
 def pick_device(name: str = "auto", place: int = 0) -> torch.device:
-    """Return a device by name; ``auto`` and ``cuda`` take the GPU number `place`.
+    """Pick a device by name; ``auto`` and ``cuda`` take the GPU number `place`.
 
     Raises
     ------

@@ -76,7 +76,7 @@ def claim(folder: Path, config: TrainConfig, record: dict[str, Any], resume: boo
 def describe(
     index: dict[str, Any], split: str, samples: int, held_out: tuple[str, ...], world: World
 ) -> dict[str, Any]:
-    """Return what ``run.json`` says."""
+    """Collect the content of ``run.json``."""
     return {
         "dataset": {
             **{key: index.get(key, "") for key in ("name", "version", "content_sha256")},

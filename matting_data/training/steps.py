@@ -160,7 +160,7 @@ class Stepper:
         return values
 
     def _on_device(self, batch: dict[str, Any], part: int, number: int) -> dict[str, Tensor]:
-        """Return a part of a batch as floats in [0, 1], with the unknown area."""
+        """Move a part of a batch to the device as floats in [0, 1], with the unknown area."""
         mine = {
             name: tensor[part :: self._config.accumulate].to(self._world.device, non_blocking=True)
             for name, tensor in batch.items()
@@ -172,7 +172,7 @@ class Stepper:
         return {"image": image, "alpha": mine["alpha"].float() / 255, "unknown": unknown_of(mine, self._config, number)}
 
     def _norms(self) -> dict[str, Tensor]:
-        """Return the norms of the gradients before they are clipped."""
+        """Clip the gradients and measure their norms before clipping."""
         norms = {}
         for name, weights in (("matting", self._weights), ("detector", self._detector_weights)):
             if weights:
@@ -219,7 +219,7 @@ class Stepper:
 
 
 def _compiler_failure(error: BaseException) -> str:
-    """Return in a few words why compiling failed; nothing where the error is no compiler's."""
+    """Say in a few words why compiling failed; an empty string where the error is not the compiler's."""
     from torch._dynamo.exc import TorchDynamoException  # seconds to import, and there once a network was compiled
 
     if not isinstance(error, TorchDynamoException):
@@ -229,7 +229,7 @@ def _compiler_failure(error: BaseException) -> str:
 
 
 def _parallel(network: SafeNet, detector: bool, compiled: bool, world: World) -> tuple[nn.Module, nn.Module | None]:
-    """Return what is called in the network's and in the detector's steps; each exchanges its own gradients."""
+    """Build the modules that the network's and the detector's steps call; each exchanges its own gradients."""
     if compiled:
         network.compile()
     apart = network.detector if detector else None

@@ -286,7 +286,7 @@ class _Run:
         return result
 
     def _stop_rule(self, network: SafeNet) -> list[float]:
-        """Return the errors on whole images of people held out, by number of refinements; nothing without such."""
+        """Measure the errors on whole images of people held out, by number of refinements; empty without them."""
         if not self.held_out or not self.world.leads:
             return []
         split = self.watched

@@ -118,7 +118,7 @@ class Batches:
 
 
 def training_transform(config: TrainConfig) -> Pipeline:
-    """Return what a sample goes through before it is trained on."""
+    """Build the pipeline that a sample goes through before it is trained on."""
     data = config.data
     trimap: Step | None = _NoTrimap() if data.unknown == "area" else DimTrimap() if data.unknown == "drawn" else None
     if data.augmentation == "fixed":
@@ -129,12 +129,12 @@ def training_transform(config: TrainConfig) -> Pipeline:
 
 
 def watched_crops(split: Split, crop: int) -> MapDataset:
-    """Return the same square crop of every sample every time, without a trimap; image and alpha uint8."""
+    """Build a dataset of the same square crop of every sample every time, without a trimap; image and alpha uint8."""
     return MapDataset(split, Pipeline([_fixed_crop(crop), _NoTrimap()]), tensors=ToTensors("uint8"))
 
 
 def unknown_of(batch: dict[str, Any], config: TrainConfig, step: int) -> Tensor:
-    """Return where γ counts in a batch, B×1×H×W bool; the windows of ``area`` are drawn once a step."""
+    """Mark where γ counts in a batch, B×1×H×W bool; the windows of ``area`` are drawn once a step."""
     if config.data.unknown != "area":
         return unknown_of_trimap(batch["trimap"])
     rng = generator("unknown area", config.seed, step)
@@ -142,7 +142,7 @@ def unknown_of(batch: dict[str, Any], config: TrainConfig, step: int) -> Tensor:
 
 
 def _people(dataset: Dataset, foregrounds: Sequence[str]) -> dict[str, str]:
-    """Return foreground → person; each is a person of its own where the dataset came without its tables."""
+    """Map foreground → person; each is a person of its own where the dataset came without its tables."""
     people = {foreground: foreground for foreground in foregrounds}
     try:
         records = read_stored(dataset.storage, "foregrounds.parquet", CheckedForeground)

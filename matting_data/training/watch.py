@@ -57,7 +57,7 @@ class Watch:
         self._count = config.validation.iterations if config.network.iterations else 0
 
     def look(self, network: SafeNet) -> Look:
-        """Return the errors; the network is left in the mode it was in.
+        """Measure the errors; the network is left in the mode it was in.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Watch:
         return Look(tuple(nothing if gone else each for gone, each in zip(lost, errors, strict=True)))
 
     def pictures(self, network: SafeNet, count: int = 4) -> dict[str, Tensor]:
-        """Return image, truth, mattes and flaw maps of the first samples, each N×C×H×W in [0, 1], on the processor."""
+        """Compute image, truth, mattes and flaw maps of the first samples, each N×C×H×W in [0, 1], on the CPU."""
         batch = next(iter(DataLoader(Subset(self._data, range(min(count, len(self._data)))), count)))
         output = self._forward(network, batch["image"])
         pictures = {"image": batch["image"].float() / 255, "truth": batch["alpha"].float() / 255}

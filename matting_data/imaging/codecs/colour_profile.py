@@ -43,7 +43,7 @@ class ToSrgb:
 
 @lru_cache(maxsize=32)
 def to_srgb(profile: bytes) -> ToSrgb | None:
-    """Return the way to sRGB; None where the profile means sRGB itself, cannot be read, or is for no known colours.
+    """Build the transform to sRGB; None where the profile means sRGB itself, is unreadable, or is of an unknown space.
 
     Relative colorimetric with black-point compensation; whether a profile means sRGB is told by what it does to 729
     colours, as its name may be anything.

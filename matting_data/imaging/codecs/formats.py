@@ -53,12 +53,12 @@ _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 
 
 def stored_suffix(name: str) -> str:
-    """Return the suffix, with its dot, of files of a format that Pillow calls `name`: ``.jpg``."""
+    """Look up the suffix, with its dot, of files of a format that Pillow calls `name`: ``.jpg``."""
     return _SUFFIX_OF.get(name, f".{name.lower()}")
 
 
 def decoder_names(data: bytes) -> tuple[str, ...]:
-    """Return Pillow's names of the formats to try on a file, with the decoder of HEIC registered where it is one.
+    """List Pillow's names of the formats to try on a file; register the HEIC decoder where the file is HEIC.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def _require_sound(data: bytes, colours: str, warning: str) -> None:
 
 
 def _without_metadata(data: bytes) -> bytes | None:
-    """Return the file with the segments that decide pixels and nothing between them; None where none need go."""
+    """Strip from the file all but the segments that decide pixels; None where there is nothing to strip."""
     kept = [b"\xff\xd8"]
     for start, end, marker in _segments(data):
         if marker in _KEPT:

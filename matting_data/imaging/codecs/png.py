@@ -49,7 +49,7 @@ def header(data: bytes) -> Header:
 
 
 def pixels_only(data: bytes, transparency: bool = True) -> bytes:
-    """Return a PNG without the metadata that no pixel needs; its orientation and a usual profile stay.
+    """Strip from a PNG the metadata that no pixel needs; its orientation and a usual profile stay.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def require_whole(data: bytes) -> None:
 
 
 def transparent_level(data: bytes) -> tuple[int, ...] | None:
-    """Return the transparent gray level or colour of a PNG of colour type 0 or 2, in its own depth, or None."""
+    """Read the transparent gray level or colour of a PNG of colour type 0 or 2, in its own depth, or None."""
     for name, content, *_ in _chunks(data):
         if name == b"tRNS":
             return tuple(int.from_bytes(content[place : place + 2], "big") for place in range(0, len(content) - 1, 2))
@@ -102,7 +102,7 @@ def transparent_level(data: bytes) -> tuple[int, ...] | None:
 
 
 def colour_profile(data: bytes) -> bytes | None:
-    """Return the ICC profile of a PNG, up to 16 MiB; None where it has none that can be read."""
+    """Read the ICC profile of a PNG, up to 16 MiB; None where it has none that can be read."""
     for name, content, *_ in _chunks(data):
         if name == b"iCCP":
             compressed = bytes(content).partition(b"\0")[2][1:]
@@ -147,7 +147,7 @@ def _is_usual(name: bytes, content: memoryview) -> bool:
 
 
 def _expected_length(about: Header) -> int:
-    """Return the bytes of all rows with their filter types (PNG specification, 9.2 and 8.2 for interlaced ones)."""
+    """Count the bytes of all rows with their filter types (PNG specification, 9.2 and 8.2 for interlaced ones)."""
     bits = about.depth * _CHANNELS.get(about.colour_type, 1)
 
     def rows(width: int, height: int) -> int:

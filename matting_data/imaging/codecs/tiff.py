@@ -111,7 +111,7 @@ def _is_exact_in_pillow(page: Any) -> bool:
 
 
 def _colours(page: Any) -> str:
-    """Return ``L``, ``LA``, ``RGB`` or ``RGBA``; RejectedInput ``wrong_mode`` for other colours."""
+    """Name the colours ``L``, ``LA``, ``RGB`` or ``RGBA``; RejectedInput ``wrong_mode`` for others."""
     photometric, samples = page.photometric, page.samplesperpixel
     gray = photometric in (_WHITE_IS_0, _BLACK_IS_0)
     needed = 1 if gray else 3
