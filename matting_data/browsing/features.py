@@ -90,7 +90,7 @@ class OnnxFeatures:
 
 
 def features_of(model: Path | None) -> tuple[Features, str]:
-    """Choose the features of a network, or thumbnails without one; and name them, a name that changes with them."""
+    """Choose the features of a network, or thumbnails without one; and their name, which changes with them."""
     if model is None:
         return thumbnail_features, f"thumbnail {_GRID}"
     return OnnxFeatures(model), sha256_file(model)

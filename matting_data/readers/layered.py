@@ -95,7 +95,7 @@ class LayerStore(TarStore):
         return self._background(identity, self._background_file(identity))
 
     def fetch(self, row: Sample, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[str, bytes]]:
-        """Read the foreground's files, unless it is cached, and the background's where it shows; list the parts asked for."""
+        """Read the foreground, unless it is cached, and the background where it shows; with the parts asked for."""
         wanted = _FOREGROUND if parts != ("alpha",) else ("alpha",)
         fetched: dict[str, bytes] = {}
         if self._known(row) is None:

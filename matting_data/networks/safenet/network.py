@@ -237,7 +237,7 @@ class SafeNet(nn.Module):
         return self
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Group parameters: ``encoder``, ``matting`` (all else the matting loss trains), ``detector`` (its own steps)."""
+        """Group as ``encoder``, ``matting`` (all else that the matting loss trains), ``detector`` (its own steps)."""
         groups: dict[str, list[nn.Parameter]] = {"encoder": [], "matting": [], "detector": []}
         for name, parameter in self.named_parameters():
             part = name.partition(".")[0]
