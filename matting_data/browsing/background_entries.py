@@ -90,7 +90,7 @@ class BackgroundEntries:
 
 
 def background_fields(record: JudgedBackground, uses: int, audited: bool) -> dict[str, Value]:
-    """Return the fields of a background; a pure function of its record."""
+    """Collect the fields of a background; a pure function of its record."""
     return {
         **{name: getattr(record, name) for name in _FIELDS},
         "background": record.id,
@@ -102,7 +102,7 @@ def background_fields(record: JudgedBackground, uses: int, audited: bool) -> dic
 
 
 def boxes_of(record: JudgedBackground) -> list[Box]:
-    """Return the detector's boxes as shares of the image; none where it was not looked at."""
+    """Convert the detector's boxes to shares of the image; none where it was not looked at."""
     width, height = record.width or 1, record.height or 1
     return [
         Box(b.label, b.score, (b.x0 / width, b.y0 / height, (b.x1 - b.x0) / width, (b.y1 - b.y0) / height))

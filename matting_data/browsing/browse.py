@@ -128,7 +128,7 @@ def open_dataset(root: Path, options: BrowseOptions) -> Opened:
 
 
 def imported_dataset(root: Path, options: BrowseOptions) -> Any:
-    """Return the FiftyOne dataset of a folder as it was imported last; UsageError where it never was."""
+    """Load the FiftyOne dataset of a folder as it was imported last; UsageError where it never was."""
     name = dataset_name(root, _index(root, options), options)
     fo = open_fiftyone()
     if not fo.dataset_exists(name):
@@ -137,7 +137,7 @@ def imported_dataset(root: Path, options: BrowseOptions) -> Any:
 
 
 def dataset_name(root: Path, index: Mapping[str, Any] | None, options: BrowseOptions) -> str:
-    """Return what a folder is called in FiftyOne: its name, what is shown, and a hash of where it lies."""
+    """Name a folder's dataset in FiftyOne: by the folder's name, what is shown, and a hash of where it lies."""
     place = root.resolve()
     parts = [str(index["name"]) if index else place.name]
     if options.shows != "composites":
@@ -178,7 +178,7 @@ def export_tags(dataset: Any, path: Path, who: str, why: str = "") -> tuple[list
 
 
 def default_decisions(root: Path, base: Path | None = None) -> Path:
-    """Return where decisions about a dataset are written: where its recipe says, else beside it."""
+    """Find the file to which decisions about a dataset are written: where its recipe says, else beside the dataset."""
     named = decisions_path(saved_recipe(root, base))
     place = root.resolve()
     return named or place.with_name(f"{place.name}-{FILE_NAME}")
@@ -225,7 +225,7 @@ def configure(fo: Any, dataset: Any, shows: Shows) -> None:
 
 
 def _sidebar(fo: Any, dataset: Any) -> list[Any]:
-    """Return the groups of the sidebar: planes, then what is known of a sample, then what is rarely asked for."""
+    """Group the sidebar's fields: planes, then what is known of a sample, then what is rarely asked for."""
     schema = dataset.get_field_schema(flat=False)
     hidden = _BOOKKEEPING | {"tags", "metadata"}
     planes = [

@@ -65,7 +65,7 @@ class CompositeEntries:
                 yield self.entry(row)
 
     def entry(self, row: Sample) -> Entry:
-        """Return what is to be seen of one sample."""
+        """Build the entry of one sample: its fields and its pictures, which are not made yet."""
         foreground, background = self._foregrounds.get(row.foreground), self._backgrounds.get(row.background)
         fields = composite_fields(row, foreground, background, self._uses[row.background])
         look = identity_of(_without_places(row), _content(foreground), _content(background), self._side, sorted(fields))
@@ -97,7 +97,7 @@ class CompositeEntries:
 def composite_fields(
     row: Sample, foreground: CheckedForeground | None, background: JudgedBackground | None, uses: int
 ) -> dict[str, Value]:
-    """Return the fields of a composite; a pure function of its row and the records of its parts.
+    """Collect the fields of a composite; a pure function of its row and the records of its parts.
 
     ``person_size`` is the geometric mean of the box's sides in pixels, ``person_share`` the box's share of the image.
     """
@@ -135,6 +135,6 @@ def _content(record: CheckedForeground | JudgedBackground | None) -> tuple[str |
 
 
 def _without_places(row: Sample) -> tuple[object, ...]:
-    """Return what of a row decides pixels: not where its members lie, and not what it is called by others."""
+    """Select what of a row decides pixels: not where its members lie, nor its shard, subset and license."""
     nowhere: dict[str, Any] = {f"{member}{part}": 0 for member in MEMBERS for part in ("_offset", "_bytes")}
     return astuple(replace(row, **nowhere, shard=0, subset="", license=""))

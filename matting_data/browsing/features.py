@@ -24,7 +24,7 @@ _DEVIATION = np.asarray([0.229, 0.224, 0.225], np.float32)
 
 
 def thumbnail_features(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a picture's colours on a grid of 12×12, in CIELAB, less their mean lightness.
+    """Compute a picture's colours on a grid of 12×12, in CIELAB, less their mean lightness.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class OnnxFeatures:
         self._size = tuple(side if isinstance(side, int) and side > 0 else _FREE_SIDE for side in shape[2:])
 
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features of an H×W×3 uint8 picture, of length 1."""
+        """Compute the features of an H×W×3 uint8 picture, a float32 vector of length 1."""
         height, width = self._size
         resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         tensor = ((resized - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None]
@@ -90,14 +90,14 @@ class OnnxFeatures:
 
 
 def features_of(model: Path | None) -> tuple[Features, str]:
-    """Return the features that a network gives, or thumbnails without one; and a name that changes with them."""
+    """Choose the features of a network, or thumbnails without one; and their name, which changes with them."""
     if model is None:
         return thumbnail_features, f"thumbnail {_GRID}"
     return OnnxFeatures(model), sha256_file(model)
 
 
 def nearest_distances(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how far each vector's nearest other is.
+    """Measure the distance from each vector to its nearest other.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def _unpacked(batch: Sequence[Entry], cache: MediaCache, pool: Executor) -> dict
 
 
 def _put(picture: Picture, cache: MediaCache) -> bool:
-    """Return False where a picture does not fit or cannot be made."""
+    """Put a picture into the cache; False where it does not fit or cannot be made."""
     if cache.holds(picture.name):
         return True
     try:

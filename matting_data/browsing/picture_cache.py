@@ -22,7 +22,7 @@ _PLACEHOLDER = "not-in-the-cache.png"
 
 
 def default_cache() -> Path:
-    """Return the folder of pictures made for browsing: below ``XDG_CACHE_HOME``, else ``~/.cache``."""
+    """Name the folder of pictures made for browsing: below ``XDG_CACHE_HOME``, else ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mattingdata" / "browse"
 
 
@@ -54,7 +54,7 @@ class MediaCache:
             self.total = sum(self._sizes.values()) + sum(_size(folder) for folder in self._others())
 
     def path(self, name: str) -> Path:
-        """Return where a picture lies, or would."""
+        """Name the path of a picture, whether or not it is in the cache."""
         return self.folder / name
 
     def holds(self, name: str) -> bool:
@@ -79,7 +79,7 @@ class MediaCache:
                 (self.folder / name).unlink(missing_ok=True)
 
     def placeholder(self) -> Path:
-        """Return a picture that stands for those that are not at hand."""
+        """Name the path of a picture that stands for those not at hand; it is written where it does not exist yet."""
         path = self.folder / _PLACEHOLDER
         if not path.exists():
             canvas = np.full((240, 320, 3), 235, np.uint8)

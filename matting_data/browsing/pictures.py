@@ -12,17 +12,17 @@ _QUALITY = 88
 
 
 def image_file(image: NDArray[np.uint8], side: int) -> bytes:
-    """Return an H×W×3 uint8 image as JPEG, its longer side at most `side` pixels."""
+    """Encode an H×W×3 uint8 image as JPEG, its longer side at most `side` pixels."""
     return encode.jpeg(_shrunk(image, side, cv2.INTER_AREA), _QUALITY, "4:2:0")
 
 
 def matte_file(plane: NDArray[np.uint8], side: int) -> bytes:
-    """Return an H×W uint8 matte or error as PNG, its longer side at most `side` pixels."""
+    """Encode an H×W uint8 matte or error as PNG, its longer side at most `side` pixels."""
     return encode.matte_png(_shrunk(plane, side, cv2.INTER_AREA))
 
 
 def label_file(plane: NDArray[np.uint8], side: int) -> bytes:
-    """Return an H×W uint8 plane of labels, such as a trimap, as PNG; no new labels arise."""
+    """Encode an H×W uint8 plane of labels, such as a trimap, as PNG; no new labels arise."""
     return encode.matte_png(_shrunk(plane, side, cv2.INTER_NEAREST))
 
 

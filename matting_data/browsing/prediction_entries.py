@@ -91,7 +91,7 @@ class PredictionEntries:
 
 
 def error_map(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return |prediction − truth|, H×W uint8; a prediction of another size is brought to the truth's."""
+    """Compute |prediction − truth|, H×W uint8; a prediction of another size is resized to the truth's."""
     if prediction.shape != truth.shape:
         size = (truth.shape[1], truth.shape[0])
         prediction = np.asarray(cv2.resize(prediction, size, interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -99,7 +99,7 @@ def error_map(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArra
 
 
 def score_fields(score: ImageScore) -> dict[str, Value]:
-    """Return the metrics of an image, or why it has none."""
+    """Collect the metrics of an image, or why it has none."""
     return {
         **{name: float(value) for name, value in score.values.items() if np.isfinite(value)},
         "not_scored": score.reason or None,

@@ -58,14 +58,14 @@ def sad(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | None = None
 
 
 def absolute_sum(both: Pair) -> float:
-    """Return Σ |p − g| of a checked pair."""
+    """Compute Σ |p − g| of a checked pair."""
     if both.top:
         return int(_absolute_codes(both.prediction, both.truth, both.region)) / both.top
     return float(_sum_floats(both.prediction, both.truth, both.region, False))
 
 
 def squared_sum(both: Pair) -> float:
-    """Return Σ (p − g)² of a checked pair."""
+    """Compute Σ (p − g)² of a checked pair."""
     if both.top:
         return int(_squared_codes(both.prediction, both.truth, both.region)) / both.top**2
     return float(_sum_floats(both.prediction, both.truth, both.region, True))

@@ -16,7 +16,7 @@ Metric = Callable[[ArrayLike, ArrayLike, ArrayLike | None], float]
 
 
 def boundary(truth: ArrayLike, radius: float) -> Region:
-    """Return the pixels within `radius` of the truth's boundary.
+    """Mark the pixels within `radius` of the truth's boundary.
 
     The boundary is every soft pixel (0 < α < 1), and both pixels of every horizontal or vertical neighbourhood across
     which α passes ½, so that a binary matte has one too.
@@ -61,7 +61,7 @@ def boundary(truth: ArrayLike, radius: float) -> Region:
 
 
 def at_boundary(metric: Metric, prediction: ArrayLike, truth: ArrayLike, radius: float) -> float:
-    """Return a metric over the pixels within `radius` of the truth's boundary.
+    """Compute a metric over the pixels within `radius` of the truth's boundary.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def runs_of(levels: NDArray[np.uint8]) -> Runs:
 
 
 def depths(runs: Runs, width: int, rule: LargestRule) -> NDArray[np.uint8]:
-    """Return for each run how many thresholds, from the lowest up, have it in their largest component.
+    """Count for each run how many thresholds, from the lowest up, have it in their largest component.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _fill_runs(
 def _edges(
     first: NDArray[np.int32], start: NDArray[np.int32], level: NDArray[np.uint8], width: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Return pairs of touching runs, sorted by the highest threshold that both pass, and where each level begins."""
+    """List pairs of touching runs, sorted by the highest threshold that both pass, and where each level begins."""
     places = np.zeros(LEVELS + 2, np.int64)
     edges = np.empty(0, np.int32), np.empty(0, np.int32)
     for filling in (False, True):
@@ -191,7 +191,7 @@ def _root(parent: NDArray[np.int32], run: int) -> int:
 def _areas(
     first: NDArray[np.int32], start: NDArray[np.int32], width: int, by_column: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return each run's length and the place of its first pixel in the order that settles ties."""
+    """Measure each run's length and the place of its first pixel in the order that settles ties."""
     area, rank = np.empty(start.size, np.int64), np.empty(start.size, np.int64)
     height = first.size - 1
     for y in range(height):
@@ -212,7 +212,7 @@ def _members(
     places: NDArray[np.int64],
     count_outside: bool,
 ) -> NDArray[np.uint16]:
-    """Return for each run a word whose bit i tells whether it lies in the largest component of threshold i."""
+    """Compute for each run a word whose bit i tells whether it lies in the largest component of threshold i."""
     parent = np.arange(order.size).astype(np.int32)
     member = np.zeros(order.size, np.uint16)
     outside = area.sum()

@@ -81,7 +81,7 @@ def connectivity(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | No
 
 
 def connectivity_sum(both: Pair, rule: ConnectivityRule) -> float:
-    """Return Σ |φ(p) − φ(g)| of a checked pair, by any rule."""
+    """Compute Σ |φ(p) − φ(g)| of a checked pair, by any rule."""
     lower = np.minimum(both.prediction, both.truth)
     if both.top:
         levels = _levels_of_codes(lower, both.top, rule.thresholds)
@@ -100,7 +100,7 @@ def connectivity_sum(both: Pair, rule: ConnectivityRule) -> float:
 
 
 def _levels_of_codes(codes: Plane, top: int, thresholds: tuple[float, ...] | None) -> NDArray[np.uint8]:
-    """Return how many thresholds each code reaches."""
+    """Count the thresholds that each code reaches."""
     values = np.arange(top + 1)
     if thresholds is None:
         passed = [values * LEVELS >= top * i for i in range(1, LEVELS + 1)]

@@ -42,7 +42,7 @@ class GradientFilter:
 
 @cache
 def reference_filter(radius: int | None = None) -> GradientFilter:
-    """Return the filter of the DIM evaluation code, σ = 1.4, of L2 norm 1 as a two-dimensional kernel.
+    """Build the filter of the DIM evaluation code, σ = 1.4, of L2 norm 1 as a two-dimensional kernel.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def reference_filter(radius: int | None = None) -> GradientFilter:
 
 @cache
 def gaussian_filter() -> GradientFilter:
-    """Return what ``scipy.ndimage.gaussian_filter`` does with sigma 1.4, order 1 along one axis and mode reflect.
+    """Build the filter of ``scipy.ndimage.gaussian_filter`` with sigma 1.4, order 1 along one axis and mode reflect.
 
     The Gaussian sums to 1 over 13 taps (four sigmas) and its derivative is that Gaussian times −x/σ²; nothing is
     normalised to length 1, which is why code built on it divides by 10 instead of 1000.
@@ -105,7 +105,7 @@ def gradient(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | None =
 
 
 def gradient_sum(both: Pair, kernel: GradientFilter, scaled: bool) -> float:
-    """Return Σ (‖∇p‖ − ‖∇g‖)² of a checked pair, with any filter."""
+    """Compute Σ (‖∇p‖ − ‖∇g‖)² of a checked pair, with any filter."""
     radius = len(kernel.slope) - 1
     rows, columns = (_beyond(length, radius, kernel.mirrored) for length in both.prediction.shape)
     stretches = tuple(_stretch(matte, both.top, scaled) for matte in (both.prediction, both.truth))
@@ -120,7 +120,7 @@ def _unit(half: list[float]) -> tuple[float, ...]:
 
 
 def _stretch(matte: Plane, top: int, scaled: bool) -> tuple[float, float]:
-    """Return what is subtracted from the matte's values, and what they are then divided by."""
+    """Compute what is subtracted from the matte's values, and what they are then divided by."""
     if scaled:
         low, high = float(matte.min()), float(matte.max())
         return low, high - low if high > low else 1.0
@@ -128,7 +128,7 @@ def _stretch(matte: Plane, top: int, scaled: bool) -> tuple[float, float]:
 
 
 def _beyond(length: int, radius: int, mirrored: bool) -> NDArray[np.int64]:
-    """Return which pixel stands at the places −radius to length + radius − 1."""
+    """Look up which pixel stands at each of the places −radius to length + radius − 1."""
     place = np.arange(-radius, length + radius)
     if mirrored:
         place %= 2 * length

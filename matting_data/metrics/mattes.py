@@ -85,7 +85,7 @@ def pair(prediction: ArrayLike, truth: ArrayLike, region: ArrayLike | None = Non
 
 
 def unknown(trimap: ArrayLike) -> Region:
-    """Return where a trimap is unknown.
+    """Mark the unknown pixels of a trimap.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def unknown(trimap: ArrayLike) -> Region:
 
 
 def compose(prediction: ArrayLike, trimap: ArrayLike) -> NDArray[Any]:
-    """Return a prediction with the trimap's known pixels set to 0 and 1, as trimap-based methods deliver it.
+    """Set a prediction to 0 and 1 at the trimap's known pixels, as trimap-based methods deliver it.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def size_text(matte: NDArray[Any]) -> str:
 
 @numba.njit(cache=True)
 def _extremes(matte: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the smallest and largest value; (NaN, NaN) when there is any NaN."""
+    """Find the smallest and largest value; (NaN, NaN) when there is any NaN."""
     low, high = matte[0, 0], matte[0, 0]
     unordered = False
     for y in range(matte.shape[0]):

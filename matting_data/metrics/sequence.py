@@ -70,5 +70,5 @@ def _transition(earlier: Pair, later: Pair) -> float:
 
 
 def _error(both: Pair) -> NDArray[np.float64]:
-    """Return p − g; the difference of two of these is that of the two changes."""
+    """Compute p − g; the difference of two of these is that of the two changes."""
     return (both.prediction.astype(np.float64) - both.truth.astype(np.float64)) / (both.top or 1)

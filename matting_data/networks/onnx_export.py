@@ -94,7 +94,7 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
 
 
 def largest_difference(model: bytes, network: nn.Module, sizes: Sequence[tuple[int, int, int]]) -> float:
-    """Return the largest difference of any output between ONNX Runtime and `network`, on noise of the given sizes.
+    """Measure the largest difference of any output between ONNX Runtime and `network`, on noise of the given sizes.
 
     MattingDataError where either is not finite.
     """

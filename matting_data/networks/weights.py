@@ -64,7 +64,7 @@ def save_network(network: SafeNet, path: Path) -> None:
 
 
 def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
-    """Return the network of a checkpoint, in evaluation mode, on the processor.
+    """Load the network of a checkpoint, in evaluation mode, on the CPU.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], SafeNetConfig | None]:
-    """Return a file's weights, on the processor, and the config stored with them; errors as :func:`load_network`."""
+    """Read a file's weights, on the CPU, and the config stored with them; errors as for :func:`load_network`."""
     if not path.is_file():
         raise UsageError(f"no checkpoint {path}: check the path")
     if path.suffix == ".safetensors":
@@ -172,7 +172,7 @@ def load_encoder(network: SafeNet, source: str, folder: Path | None = None, sha2
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """Return a hash of names, types, shapes and values: equal exactly when two sets of weights are."""
+    """Hash names, types, shapes and values: equal exactly when two sets of weights are."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -234,7 +234,7 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], Any]:
 
 
 def safetensors_torch() -> Any:
-    """Return the module ``safetensors.torch``, or raise the MissingExtraError that names its extra."""
+    """Import the module ``safetensors.torch``, or raise the MissingExtraError that names its extra."""
     try:
         import safetensors.torch
     except ImportError:

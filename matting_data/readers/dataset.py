@@ -69,7 +69,7 @@ class Dataset:
         return f"Dataset({self.storage.name!r}, {sizes})"
 
     def __getitem__(self, split: str) -> Split:
-        """Return a split; its manifests are read once.
+        """Open a split; its manifests are read once.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class Dataset:
         return self._splits[split]
 
     def table(self, split: str) -> pl.DataFrame:
-        """Return the manifest of a split as polars DataFrame, one row a sample in stored order; errors as of ``[]``.
+        """Read the manifest of a split as a polars DataFrame, one row per sample in stored order; errors as for ``[]``.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Dataset:
         return self._tables[split]
 
     def manifest(self, split: str) -> pandas.DataFrame:
-        """Return the manifest of a split as pandas DataFrame, indexed by key; errors as of ``[]``.
+        """Read the manifest of a split as a pandas DataFrame, indexed by key; errors as for ``[]``.
 
         Raises
         ------

@@ -42,7 +42,7 @@ class EpochPairs:
         self._drawn: tuple[int, dict[str, list[str]]] = (0, {})
 
     def row(self, row: Sample, epoch: int) -> Sample:
-        """Return a sample's row as it is in an epoch: another background, placed anew."""
+        """Compute a sample's row in an epoch: as stored in epoch 0, later with another background, placed anew."""
         if epoch == 0:
             return row
         if self._drawn[0] != epoch:

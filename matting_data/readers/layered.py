@@ -87,15 +87,15 @@ class LayerStore(TarStore):
         self.__dict__.update(state, _lock=Lock())
 
     def foreground(self, row: Sample) -> Composer:
-        """Return the foreground of a row, colours black where alpha is 0; DamageError where it does not decode."""
+        """Decode the foreground of a row, colours black where alpha is 0; DamageError where it does not decode."""
         return self._composer(row, {})
 
     def background(self, identity: str) -> NDArray[np.uint8]:
-        """Return a stored background, H×W×3 uint8; KeyError where there is none, DamageError where it is damaged."""
+        """Read a stored background, H×W×3 uint8; KeyError where there is none, DamageError where it is damaged."""
         return self._background(identity, self._background_file(identity))
 
     def fetch(self, row: Sample, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[str, bytes]]:
-        """Return the parts asked for, and the files of the foreground and, where it shows, the background."""
+        """Read the foreground, unless it is cached, and the background where it shows; with the parts asked for."""
         wanted = _FOREGROUND if parts != ("alpha",) else ("alpha",)
         fetched: dict[str, bytes] = {}
         if self._known(row) is None:
@@ -130,7 +130,7 @@ class LayerStore(TarStore):
             return self._composers.get((row.foreground, row.image_offset))
 
     def _composer(self, row: Sample, files: Mapping[str, bytes]) -> Composer:
-        """Return the foreground, decoded now or lately."""
+        """Decode the foreground, or take it from the cache of those decoded lately."""
         key = row.foreground, row.image_offset
         with self._lock:
             if key in self._composers:

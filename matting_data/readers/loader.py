@@ -142,7 +142,7 @@ class Loader:
         self.set_epoch(self._progress.epoch + 1)
 
     def state_dict(self) -> dict[str, int | str]:
-        """Return the position after the last batch handed out."""
+        """Describe the position after the last batch handed out."""
         return self._progress.state(self._delivered, self._world, len(self._order))
 
     def load_state_dict(self, state: dict[str, int | str]) -> None:
@@ -160,6 +160,6 @@ class Loader:
 
 
 def _unwrapped(error: MattingDataError) -> MattingDataError:
-    """Return an error without the traceback of a loading process, which PyTorch puts into its message."""
+    """Strip from an error the traceback of a loading process, which PyTorch puts into its message."""
     said = str(error).rpartition(f"{type(error).__module__}.{type(error).__qualname__}: ")[2]
     return type(error)(said.strip())

@@ -37,7 +37,7 @@ class Stored:
         return self.count
 
     def epoch(self, epoch: int) -> Positions:
-        """Return 0, 1, ..."""
+        """List the positions in stored order: 0, 1, ..."""
         return np.arange(self.count)
 
 
@@ -57,7 +57,7 @@ class Shuffled:
         return self.count
 
     def epoch(self, epoch: int) -> Positions:
-        """Return a permutation."""
+        """Draw a permutation of all positions."""
         return np.argsort(_raw(self.count, "shuffle", self.seed, epoch), kind="stable")
 
 
@@ -93,7 +93,7 @@ class Streamed:
         return sum(self.sizes)
 
     def epoch(self, epoch: int) -> Positions:
-        """Return the order in which samples are delivered."""
+        """Draw the order in which samples are delivered."""
         sizes = np.asarray(self.sizes, np.int64)
         first = np.cumsum(sizes) - sizes
         shards = np.argsort(_raw(len(sizes), "shards", self.seed, epoch), kind="stable")
@@ -109,7 +109,7 @@ Order = Stored | Shuffled | Streamed
 
 
 def rank_share(order: Positions, start: int, rank: int, world: int, uneven: Uneven = "exact") -> Positions:
-    """Return what one rank delivers of an order from `start` on.
+    """Select what one rank delivers of an order from `start` on.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def rank_share(order: Positions, start: int, rank: int, world: int, uneven: Unev
 
 
 def worker_share(share: Positions, batch: int, worker: int, workers: int) -> Positions:
-    """Return what one loading process delivers of a rank's share: every `workers`-th batch of `batch` samples.
+    """Select what one loading process delivers of a rank's share: every `workers`-th batch of `batch` samples.
 
     PyTorch's DataLoader takes one batch from each of its processes in turn.
     """
@@ -175,7 +175,7 @@ class Progress:
     start: int = 0
 
     def state(self, delivered: int, world: int, count: int) -> dict[str, int | str]:
-        """Return the state after each of `world` ranks has delivered `delivered` samples more."""
+        """Compute the state after each of `world` ranks has delivered `delivered` samples more."""
         position = min(count, self.start + delivered * world)
         return {"identity": self.identity, "epoch": int(self.epoch), "position": int(position)}
 

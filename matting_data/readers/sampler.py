@@ -59,7 +59,7 @@ class ResumableSampler(_Sampler):
         return _Visits(self)
 
     def state_dict(self, delivered: int = 0) -> dict[str, int | str]:
-        """Return the state after `delivered` samples of this rank's share have been used."""
+        """Compute the state after `delivered` samples of this rank's share have been used."""
         return self.progress.state(delivered, self.world, len(self.order))
 
     def load_state_dict(self, state: dict[str, int | str]) -> None:

@@ -62,12 +62,12 @@ class Split(Sequence[Composite]):
         return self.rows.keys
 
     def row(self, place: int | str, epoch: int = 0) -> Sample:
-        """Return a manifest row by position or key; in a later epoch, of its pairs then."""
+        """Look up a manifest row by position or key; in a later epoch, with that epoch's background."""
         row: Sample = self.rows[self.position(place)]
         return row if self.pairs is None else self.pairs.row(row, epoch)
 
     def position(self, place: int | str) -> int:
-        """Return where a key stands, or a position itself, negative ones counted from the end.
+        """Look up the position of a key, or check a position itself; negative ones count from the end.
 
         Raises
         ------

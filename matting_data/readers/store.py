@@ -60,7 +60,7 @@ class Composite:
 
 
 def complete(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Return `parts` with those that a composite cannot do without, in the order of storage.
+    """Add to `parts` those that a composite cannot do without, and put all in the order of storage.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class CompositeStore(TarStore):
     """Composites as members of the shards' tars: fetching is one read of adjacent bytes."""
 
     def fetch(self, row: Sample, parts: Sequence[Part]) -> dict[Part, bytes]:
-        """Return the members' bytes, as they are stored; UsageError for layers."""
+        """Read the members' bytes, as they are stored; UsageError for layers."""
         if LAYERS in parts:
             raise UsageError(
                 f"{self._storage.name} stores finished composites, not their layers: a transform that changes the "

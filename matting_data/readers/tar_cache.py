@@ -49,7 +49,7 @@ class ShardCache:
             folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """Return `length` bytes from `start` of a file, or all of it; errors as of :meth:`Storage.read`."""
+        """Read `length` bytes of a file from `start`, or all of it; errors as for :meth:`Storage.read`."""
         if name not in self._shards:
             return self._storage.read(name, start, length)
         size, sha256 = self._shards[name]

@@ -43,7 +43,7 @@ class ToTensors:
                 raise UsageError(f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(map(repr, known))}")
 
     def __call__(self, composite: Composite) -> dict[str, Any]:
-        """Return ``image`` 3×H×W, ``alpha`` 1×H×W, ``trimap`` 1×H×W or 3×H×W (where there is one) and ``key`` str."""
+        """Convert to ``image`` 3×H×W, ``alpha`` 1×H×W, ``trimap`` 1×H×W or 3×H×W (if there is one) and ``key`` str."""
         torch = import_torch()
         planes = {"image": composite.image, "alpha": composite.alpha}
         if composite.trimap is not None:
@@ -65,7 +65,7 @@ _TRIMAP = np.where(np.arange(256) == 128, np.float32(0.5), _UNIT).astype(np.floa
 
 
 def _unit(plane: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return C×H×W float32 of an H×W×C or H×W plane, each level replaced by its value."""
+    """Convert an H×W×C or H×W plane to C×H×W float32, each level replaced by its value."""
     # contiguous and writable, whatever comes: the kernels are compiled for one kind of array
     levels = np.require(plane, requirements=["C", "W"]).reshape(-1)
     channels = np.empty((levels.size // (plane.shape[0] * plane.shape[1]), *plane.shape[:2]), np.float32)
@@ -90,7 +90,7 @@ def _spread(levels: NDArray[np.uint8], values: NDArray[np.float32], channels: ND
 
 
 def import_torch() -> Any:
-    """Return the module; MissingExtraError where it is not installed."""
+    """Import the module ``torch``; MissingExtraError where it is not installed."""
     try:
         import torch
     except ImportError:

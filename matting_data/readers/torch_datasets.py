@@ -78,7 +78,7 @@ class MapDataset(_Samples, _Dataset):
         return len(self.split)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Any:
-        """Return a sample; with a plain index, as visited in the epoch that :meth:`set_epoch` named."""
+        """Read a sample; with a plain index, as visited in the epoch that :meth:`set_epoch` named."""
         one_thread_for_opencv()
         epoch, place = index if isinstance(index, tuple) else (self.epoch, index)
         row = self.split.row(int(place), epoch)
@@ -157,7 +157,7 @@ class StreamDataset(_Samples, _IterableDataset):
         return self._samples(epoch, share[self._yielded :].tolist())
 
     def state_dict(self) -> dict[str, int | str]:
-        """Return where the iteration of this process stands, for torchdata's StatefulDataLoader."""
+        """Describe where the iteration of this process stands, for torchdata's StatefulDataLoader."""
         epoch, start = self._standing()
         return {"identity": self.identity, "epoch": epoch, "position": start, "yielded": self._yielded}
 
@@ -198,7 +198,7 @@ class StreamDataset(_Samples, _IterableDataset):
 
 
 def rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
-    """Return rank and number of ranks as given, else as torch.distributed knows them, else 0 and 1."""
+    """Find the rank and the number of ranks: as given, else as torch.distributed knows them, else 0 and 1."""
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     if world is None:
         world = torch.distributed.get_world_size() if distributed else 1

@@ -46,7 +46,7 @@ class InvertedResidual(nn.Module):
 
 
 def mobilenet_v2_features() -> nn.Sequential:
-    """Return the 19 stages ``features.0`` to ``features.18``: B×3×H×W to B×1280×⌈H/32⌉×⌈W/32⌉; 2,223,872 parameters."""
+    """Build the 19 stages ``features.0`` to ``features.18``: B×3×H×W to B×1280×⌈H/32⌉×⌈W/32⌉; 2,223,872 parameters."""
     stages: list[nn.Module] = [_conv_bn_relu6(3, STEM, kernel=3, stride=2)]
     channels = STEM
     for expansion, outputs, repeats, stride in BLOCKS:

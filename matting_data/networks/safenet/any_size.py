@@ -43,7 +43,7 @@ class Mattes(NamedTuple):
     flaw_maps: list[NDArray[np.float32]]
 
     def require_finite(self) -> list[NDArray[np.float32]]:
-        """Return the mattes; RejectedInput ``not_finite`` where the network gave NaN or infinity."""
+        """Check and hand out the mattes; RejectedInput ``not_finite`` where the network gave NaN or infinity."""
         broken = [number for number, matte in enumerate(self.mattes) if not np.isfinite(matte).all()]
         if broken:
             raise RejectedInput(
@@ -140,12 +140,12 @@ def predict_batch(
 
 
 def network_size(size: tuple[int, int], how: Size, short_side: int = 512) -> tuple[int, int]:
-    """Return the height and width at which the network sees an image; errors as of :func:`working_size`."""
+    """Compute the height and width at which the network sees an image; errors as for :func:`working_size`."""
     return working_size(size, short_side) if how == "short_side" else size
 
 
 def working_size(size: tuple[int, int], short_side: int = 512) -> tuple[int, int]:
-    """Return the height and width an image is brought to, as MODNet's authors do.
+    """Compute the height and width to which an image is resized, as MODNet's authors do.
 
     The short side becomes `short_side` where it is longer, or where the long side is shorter, but no image is enlarged
     beyond a long side of four times `short_side`; then both sides go down to a multiple of 32, of at least 64.

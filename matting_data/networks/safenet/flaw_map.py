@@ -22,7 +22,7 @@ _TINY = 1e-9
 
 
 def flaw_map(prediction: Tensor, truth: Tensor, size: int = 512, dilations: int = 1) -> Tensor:
-    """Return FR.
+    """Compute the target flaw map FR from a matte's error.
 
     The error |g − p| is blurred by a Gaussian of side S/8, then `dilations` times dilated by 3×3 and blurred by a
     Gaussian of side S/4 (sides made odd), then stretched to [0, 1] in each image.
@@ -66,7 +66,7 @@ def flaw_map(prediction: Tensor, truth: Tensor, size: int = 512, dilations: int 
 
 @cache
 def gaussian_kernel(side: int) -> NDArray[np.float64]:
-    """Return GCT's one-dimensional kernel, of which the two-dimensional one is the outer product.
+    """Compute GCT's one-dimensional kernel, of which the two-dimensional one is the outer product.
 
     It is the response of a Gaussian filter, σ = 0.3·((side − 1)/2 − 1) + 0.8, cut off at 4σ, to a single pixel in the
     middle of `side` pixels with mirrored borders; what would lie beyond the borders is folded back, so it sums to 1.

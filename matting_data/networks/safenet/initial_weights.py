@@ -24,7 +24,7 @@ _LEAK = 0.2
 
 
 def build_network(config: SafeNetConfig, seed: int = 0) -> SafeNet:
-    """Return a network with random weights, in training mode.
+    """Build a network with random weights, in training mode.
 
     Convolutions before a ReLU are Kaiming-uniform, those before a sigmoid or an output ±√(3 / inputs), gates
     Xavier-uniform; batch norms are 1 and 0, biases 0 but for the forget gate's, which is 1. torch's own random state is
@@ -43,7 +43,7 @@ def build_network(config: SafeNetConfig, seed: int = 0) -> SafeNet:
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Return the number of numbers in all parameters."""
+    """Count the numbers in all parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 

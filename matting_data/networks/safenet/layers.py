@@ -68,12 +68,12 @@ class ImageNormalisation(nn.Module):
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """Return `tensor` in float32, or as it is where it is float64."""
+    """Convert `tensor` to float32; float64 stays as it is."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def resize_to(features: Tensor, like: Tensor) -> Tensor:
-    """Return `features` at the height and width of `like`, bilinearly, corners not aligned."""
+    """Resize `features` to the height and width of `like`, bilinearly, corners not aligned."""
     if features.shape[-2:] == like.shape[-2:]:
         return features
     return functional.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -39,7 +39,7 @@ class MattingLoss(NamedTuple):
 
 
 def alpha_loss(prediction: Tensor, truth: Tensor, unknown: Tensor, weights: LossWeights | None = None) -> Tensor:
-    """Return equation (4), the mean over all pixels of γ·√((α_g − α_p)² + ε²).
+    """Compute equation (4), the mean over all pixels of γ·√((α_g − α_p)² + ε²).
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def alpha_loss(prediction: Tensor, truth: Tensor, unknown: Tensor, weights: Loss
 def matting_loss(
     output: SafeNetOutput, truth: Tensor, unknown: Tensor, weights: LossWeights | None = None
 ) -> MattingLoss:
-    """Return equation (5), L⁰ + L¹ (+ L² ...), plus the weighted loss of Att_s.
+    """Compute equation (5), L⁰ + L¹ (+ L² ...), plus the weighted loss of Att_s.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def matting_loss(
 
 
 def flaw_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return equation (6), the mean over all pixels of ½(FM − FR)²; B×1×H×W each, FM as the detector gave it."""
+    """Compute equation (6), the mean over all pixels of ½(FM − FR)²; B×1×H×W each, FM as the detector gave it."""
     with torch.autocast(prediction.device.type, enabled=False):
         difference = wide(prediction) - wide(target)
         return 0.5 * (difference * difference).mean()
@@ -106,7 +106,7 @@ def flaw_loss(prediction: Tensor, target: Tensor) -> Tensor:
 def detector_loss(
     detector: nn.Module, image: Tensor, mattes: Sequence[Tensor], truth: Tensor, target: FlawTarget | None = None
 ) -> Tensor:
-    """Return equation (6) for all mattes of a batch at once, so that one batch norm sees every kind of them.
+    """Compute equation (6) for all mattes of a batch at once, so that one batch norm sees every kind of them.
 
     Parameters
     ----------

@@ -218,7 +218,7 @@ class SafeNet(nn.Module):
         return torch.sigmoid(logits), flaws, state
 
     def find_flaws(self, image: Tensor, matte: Tensor) -> Tensor:
-        """Return FM as FEM is to see it: of the detector, without gradient and clamped to [0, 1]; or zeros.
+        """Compute FM as FEM is to see it: the detector's, without gradient and clamped to [0, 1]; or zeros without one.
 
         A detector that learns end to end is left as it is: a clamp would cut its gradient.
         """
@@ -237,7 +237,7 @@ class SafeNet(nn.Module):
         return self
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return ``encoder``, ``matting`` (all else that the matting loss trains) and ``detector`` (its own steps)."""
+        """Group as ``encoder``, ``matting`` (all else that the matting loss trains), ``detector`` (its own steps)."""
         groups: dict[str, list[nn.Parameter]] = {"encoder": [], "matting": [], "detector": []}
         for name, parameter in self.named_parameters():
             part = name.partition(".")[0]

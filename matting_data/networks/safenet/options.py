@@ -136,7 +136,7 @@ class SafeNetConfig:
             raise ValueError("spatial_attention 'shared' takes the initial matte: leave spatial_source at 'D5'")
 
     def refinements(self, asked: int | None) -> int:
-        """Return how many refinements are made when `asked` are, None for the usual number; UsageError if it cannot."""
+        """Check the number of refinements `asked`, None for the usual number; UsageError where the network cannot."""
         count = self.iterations if asked is None else asked
         if count < 0 or (count and self.refinement == "none"):
             raise UsageError(f"{count} refinements asked of a network with refinement {self.refinement!r}")

@@ -12,12 +12,12 @@ MULTIPLE = 32
 
 
 def padded_side(side: int) -> int:
-    """Return the smallest multiple of 32 from 64 on that holds `side` pixels."""
+    """Compute the smallest multiple of 32, at least 64, that holds `side` pixels."""
     return max(SMALLEST, -(-side // MULTIPLE) * MULTIPLE)
 
 
 def padded(image: Tensor) -> Tensor:
-    """Return B×C×H×W with both sides brought to :func:`padded_side`, below and on the right."""
+    """Pad B×C×H×W below and on the right, so that both sides become their :func:`padded_side`."""
     height, width = image.shape[-2:]
     below, right = padded_side(height) - height, padded_side(width) - width
     if not below and not right:

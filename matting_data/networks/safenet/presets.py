@@ -17,7 +17,7 @@ _FOLDER = "networks"
 
 
 def preset_names() -> list[str]:
-    """Return the names of the presets that come with mattingdata."""
+    """List the names of the presets that come with mattingdata."""
     return configuration.preset_names(_FOLDER)
 
 
@@ -47,5 +47,5 @@ def config_from(document: Any, name: str = "the network") -> SafeNetConfig:
 
 
 def as_mapping(config: SafeNetConfig) -> dict[str, Any]:
-    """Return all keys of a config, defaults filled in, as plain dicts and lists; :func:`config_from` reads it back."""
+    """Convert a config to plain dicts and lists: all keys, defaults filled in; :func:`config_from` reads it back."""
     return TypeAdapter(SafeNetConfig).dump_python(config, mode="json")

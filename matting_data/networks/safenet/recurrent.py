@@ -82,5 +82,5 @@ class ConvGru(_Cell):
 
 
 def recurrent_cell(kind: str, width: int) -> nn.Module:
-    """Return the cell ``convlstm`` or ``convgru``."""
+    """Build the cell ``convlstm`` or ``convgru``."""
     return {"convlstm": ConvLstm, "convgru": ConvGru}[kind](width)

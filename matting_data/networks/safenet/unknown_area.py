@@ -27,7 +27,7 @@ def draw_windows(size: int, rng: np.random.Generator) -> tuple[int, int]:
 
 
 def unknown_area(alpha: Tensor, dilate: int, erode: int) -> Tensor:
-    """Return where neither surely background nor surely foreground.
+    """Mark the pixels that are neither surely background nor surely foreground.
 
     Background is what lies further than a `dilate`-sided square from any alpha > 0, foreground what lies with a whole
     `erode`-sided square in alpha ≥ 0.9.
@@ -50,7 +50,7 @@ def unknown_area(alpha: Tensor, dilate: int, erode: int) -> Tensor:
 
 
 def unknown_of_trimap(trimap: Tensor) -> Tensor:
-    """Return where a trimap says unknown.
+    """Mark the unknown pixels of a trimap.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class Pipeline:
 def paper_augmentation(
     size: int = 512, trimap: Step | None = None, photographic: bool = False, harmonise: bool = False
 ) -> Pipeline:
-    """Return the SAFE-Net paper's augmentation: scale, crop around head and upper body, flip; and a random trimap.
+    """Build the SAFE-Net paper's augmentation: scale, crop around head and upper body, flip; and a random trimap.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def paper_augmentation(
 
 
 def evaluation_transform(size: int | None = 512, multiple: int = 1) -> Pipeline:
-    """Return what a test sample goes through: its shorter side scaled to `size`, the stored trimap with it.
+    """Build the transform of a test sample: its shorter side is scaled to `size`, the stored trimap with it.
 
     Parameters
     ----------

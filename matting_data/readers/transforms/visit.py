@@ -28,7 +28,7 @@ class Visit:
     key: str
 
     def generator(self, step: str) -> np.random.Generator:
-        """Return the random numbers of one step; those of other steps do not depend on what it draws."""
+        """Seed the random generator of one step; what that step draws does not change the numbers of other steps."""
         return generator("visit", int(self.seed), int(self.epoch), self.key, step)
 
 

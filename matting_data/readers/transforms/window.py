@@ -66,7 +66,7 @@ def find_person(alpha: NDArray[np.uint8]) -> Person:
 
 
 def person_window(size: tuple[int, int], person: Person, draws: Draws, margin: float) -> Box:
-    """Return the square of the image that becomes the crop.
+    """Choose the square of the image that becomes the crop.
 
     The paper scales image and matte at random, shifts the centre of the person's box upward by up to a quarter of the
     image, sets the crop's top above the box, and cuts one square. Cutting the square that becomes the crop and scaling
