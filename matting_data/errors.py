@@ -111,7 +111,7 @@ def at(key: str) -> Iterator[None]:
 
 
 def shown(value: object) -> str:
-    """Return ``repr(value)``, of large values only the beginning: a few aliases of YAML can stand for gigabytes."""
+    """Format a value as ``repr`` does, cutting large ones short: a few aliases of YAML can stand for gigabytes."""
     text = _SHORT.repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
@@ -122,6 +122,6 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, _LONGEST, _LONGEST
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word nearest to `word`, or an empty string."""
+    """Suggest the known word nearest to `word`, as ``"; did you mean 'x'?"``; an empty string where none is near."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -22,7 +22,7 @@ def derive_seed(*key: str | int) -> int:
 
 
 def generator(*key: str | int) -> np.random.Generator:
-    """Return a Philox generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) for a key."""
+    """Build a Philox generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) for a key."""
     bits = np.random.Philox(_Key(derive_seed(*key)))  # type: ignore[arg-type]  # any ISeedSequence will do
     return np.random.Generator(bits)
 
@@ -44,5 +44,5 @@ class _Key(ISeedSequence):
         self._key = key
 
     def generate_state(self, n_words: int, dtype: DTypeLike = np.uint32) -> NDArray[np.uint32 | np.uint64]:
-        """Return the two 64-bit words that Philox asks for."""
+        """Supply the two 64-bit words that Philox asks for."""
         return np.array([self._key, 0], np.uint64)

@@ -12,7 +12,7 @@ _DECIDE_BYTES = ("numpy", "scipy", "numba", "pillow", "polars", "pymatting", "si
 
 @lru_cache(maxsize=1)
 def tool_versions() -> dict[str, str]:
-    """Return the versions of what decides bytes: name of the distribution → version."""
+    """Look up the versions of what decides bytes: name of the distribution → version."""
     import cv2
 
     versions = {"mattingdata": __version__, "opencv": cv2.__version__}

@@ -113,7 +113,7 @@ def estimate(recipe: LoadedRecipe, out: Location, workers: int, append: bool = F
 
 
 def _measure(recipe: Recipe, plan: Plan, inputs: SourceInputs) -> tuple[float, float]:
-    """Return bytes and seconds of one composite, averaged over all of some foregrounds."""
+    """Measure the bytes and seconds of one composite, averaged over all composites of some foregrounds."""
     foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     chosen = sorted({c.foreground for c in plan.composites}, key=lambda identity: derive_seed("estimate", identity))
     sink, count, started = MemorySink(), 0, time.perf_counter()

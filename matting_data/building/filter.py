@@ -131,7 +131,7 @@ def tier_counts(backgrounds: Sequence[JudgedBackground]) -> dict[str, dict[str, 
 
 
 def ledger_rows(backgrounds: Sequence[JudgedBackground]) -> list[LedgerRow]:
-    """Return a ledger row for each background: kept ones are ``written``, with their reason for being kept."""
+    """Build a ledger row for each background: kept ones are ``written``, with their reason for being kept."""
     return [
         LedgerRow(b.id, b.source, b.path, "written" if b.state == "ok" else b.state, b.reason or "", b.detail or "")
         for b in backgrounds

@@ -60,7 +60,7 @@ def describe(
     ledger: Mapping[str, Sequence[LedgerRow]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the index of a dataset, but for its ``files``."""
+    """Build the index of a dataset, but for its ``files``."""
     splits = _split_entries(plan, built)
     shards = {split: entry["shards"] for split, entry in splits.items()}
     index: dict[str, Any] = {
@@ -86,7 +86,7 @@ def describe(
 
 
 def used_backgrounds(plan: Plan, built: BuiltShards) -> list[JudgedBackground]:
-    """Return the backgrounds that the dataset holds, in composites or in layers."""
+    """List the backgrounds that the dataset holds, in composites or in layers."""
     failed = {key for key, _, _ in built.failed}
     used = {composite.background for composite in plan.composites if composite.key not in failed} | built.stored
     return [record for record in plan.backgrounds if record.id in used]

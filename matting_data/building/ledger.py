@@ -26,7 +26,7 @@ NO_COMPOSITE: BuildReason = "no_composite"
 
 
 def make_ledger(plan: Plan, built: BuiltShards) -> dict[str, list[LedgerRow]]:
-    """Return the rows of each ledger.
+    """Build the rows of each ledger.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def make_ledger(plan: Plan, built: BuiltShards) -> dict[str, list[LedgerRow]]:
 
 
 def ledger_files(ledger: Mapping[str, Sequence[LedgerRow]]) -> dict[str, bytes]:
-    """Return the tables of all ledgers, by file name."""
+    """Encode the tables of all ledgers as Parquet files, by file name."""
     return {f"ledger/{name}.parquet": parquet_bytes(to_table(ledger[name], LedgerRow)) for name in LEDGERS}
 
 
@@ -84,7 +84,7 @@ def _end(
     written: Set[str],
     lost: Mapping[str, tuple[Reason, str]],
 ) -> tuple[End, Reason | Literal[""], str]:
-    """Return outcome, reason and detail of one input."""
+    """Determine the outcome, reason and detail of one input."""
     reason, detail = record.reason or "", record.detail or ""
     if record.state != "ok":
         return record.state, reason, detail

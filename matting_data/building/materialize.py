@@ -85,7 +85,7 @@ def _is_same(source: Storage, out: Storage) -> bool:
 
 
 def _only(attribution: bytes, backgrounds: Collection[str]) -> bytes:
-    """Return the rows of ATTRIBUTION.csv of these backgrounds."""
+    """Keep only the rows of ATTRIBUTION.csv that belong to these backgrounds."""
     reader = csv.DictReader(io.StringIO(attribution.decode(), newline=""))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, reader.fieldnames or (), lineterminator="\n")

@@ -146,7 +146,7 @@ def _lost(
 
 
 def _decided(record: CheckedForeground | JudgedBackground) -> object:
-    """Return what of an input decides its finished composites, but for what people decided about it."""
+    """Extract what of an input decides its finished composites, but for what people decided about it."""
     if isinstance(record, JudgedBackground):
         return PlannedBackground.of(record).decides
     planned = PlannedForeground.of(record)

@@ -45,7 +45,7 @@ class Fresh:
         self._tables = _put_tables(self.recipe, self.out, plan)
 
     def put_tables(self, plan: Plan) -> dict[str, str]:
-        """Return the hashes of the tables, which are in their places already."""
+        """Report the hashes of the tables without writing any: they are in their places already."""
         return self._tables
 
 

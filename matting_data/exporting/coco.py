@@ -25,7 +25,7 @@ _ANNOTATION_BYTES = 4096
 
 
 def estimate(source: Source, options: Options) -> int:
-    """Return the bytes of the images, and about those of the annotations."""
+    """Count the bytes of the images, and estimate those of the annotations."""
     return sum(row.image_bytes + _ANNOTATION_BYTES for row in source.rows())
 
 

@@ -23,7 +23,7 @@ _METADATA_BYTES = 200
 
 
 def estimate(source: Source, options: Options) -> int:
-    """Return the bytes of the members, and of the table."""
+    """Count the bytes of the members, and estimate those of the table."""
     rows = source.rows()
     return sum(row.image_bytes + row.alpha_bytes + row.trimap_bytes for row in rows) + _METADATA_BYTES * len(rows)
 

@@ -11,7 +11,7 @@ from matting_data.exporting.staging import Staging
 
 
 def estimate(source: Source, options: Options) -> int:
-    """Return the bytes of the shards; UsageError for a store of layers, whose shards hold no composites."""
+    """Count the bytes of the shards, 0 if linked; UsageError for a store of layers, whose shards hold no composites."""
     if source.card_inputs.layers:
         raise UsageError(
             f"{source.root} is a store of layers, whose shards hold no composites: "
@@ -38,5 +38,5 @@ def layout(source: Source, options: Options) -> str:
 
 
 def data_files(source: Source) -> dict[str, str]:
-    """Return the shards of every split."""
+    """Map every split to the pattern that matches its shards."""
     return {split: f"{split}/*.tar" for split in source.splits}

@@ -24,7 +24,7 @@ SIZE_LIMIT = 1 << 26
 
 
 def estimate(source: Source, options: Options) -> int:
-    """Return the bytes of all members."""
+    """Estimate the bytes of all members."""
     return sum(row.image_bytes + row.alpha_bytes + row.trimap_bytes + row.json_bytes + 64 for row in source.rows())
 
 

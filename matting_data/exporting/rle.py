@@ -25,7 +25,7 @@ def encode_mask(mask: NDArray[np.bool_]) -> Rle:
 
 
 def runs(mask: NDArray[np.bool_]) -> list[int]:
-    """Return the lengths of the runs of an H×W mask in column order; the first, perhaps 0, is of background."""
+    """Measure the lengths of the runs of an H×W mask in column order; the first, perhaps 0, is of background."""
     flat = np.asarray(mask, bool).ravel(order="F")
     edges = np.flatnonzero(np.diff(flat)) + 1
     start = [0] if flat.size and flat[0] else []
@@ -33,7 +33,7 @@ def runs(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def compress(lengths: list[int]) -> str:
-    """Return run lengths as COCO's compressed string."""
+    """Encode run lengths as COCO's compressed string."""
     characters = []
     for position, length in enumerate(lengths):
         value = length - lengths[position - 2] if position > 2 else length

@@ -89,7 +89,7 @@ class Source:
         return ((row, self.members(row)) for row in self.rows() if row.split == split)
 
     def members(self, row: Sample) -> dict[str, bytes]:
-        """Return the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
+        """Read the bytes of a sample's members, by ``image``, ``alpha``, ``trimap`` and ``json``.
 
         Those of a store of layers are made as a store of composites would hold them.
         """
@@ -98,17 +98,17 @@ class Source:
         return read_members(self.root / self._tars[row.split, row.shard], row)
 
     def foreground(self, row: Sample) -> NDArray[np.uint8]:
-        """Return the clean colours of a sample's foreground, H×W×3 uint8, from the recipe's sources."""
+        """Read the clean colours of a sample's foreground, H×W×3 uint8, from the recipe's sources."""
         return self._from_sources(lambda: self._inputs.foreground(self._foregrounds[row.foreground])[0], row.foreground)
 
     def background(self, row: Sample) -> NDArray[np.uint8]:
-        """Return the window of the photograph that lies behind a sample, H×W×3 uint8, from the recipe's sources."""
+        """Read the window of the photograph that lies behind a sample, H×W×3 uint8, from the recipe's sources."""
         record = self._backgrounds[row.background]
         picture = self._from_sources(lambda: self._inputs.background(record), row.background)
         return cut(picture, placement_of(row), (row.width, row.height))
 
     def background_path(self, row: Sample) -> str:
-        """Return where the photograph lies below its source."""
+        """Look up where the photograph lies below its source."""
         return self._backgrounds[row.background].path
 
     @cached_property

@@ -43,12 +43,12 @@ class Fixed:
 
     @classmethod
     def by(cls, plan: Plan) -> Fixed:
-        """Return what a plan decided."""
+        """Collect what a plan decided."""
         return cls(plan.composites, splits_of(plan.foregrounds), splits_of(plan.backgrounds))
 
 
 def splits_of(records: Sequence[CheckedForeground] | Sequence[JudgedBackground]) -> dict[str, Split]:
-    """Return the split of each usable input of a plan, by id."""
+    """Map each usable input of a plan, by id, to its split."""
     return {record.id: record.split for record in records if record.state == "ok" and record.split}
 
 
@@ -152,7 +152,7 @@ def _further(
     recipe: Recipe,
     first_shard: int,
 ) -> list[PlannedComposite]:
-    """Return the composites that foregrounds of the training split lack, in shards from `first_shard` on."""
+    """Plan the composites that foregrounds of the training split lack, in shards from `first_shard` on."""
     count = recipe.composites.per_foreground
     had: dict[str, dict[int, str]] = defaultdict(dict)
     uses: dict[str, int] = {photo.id: 0 for photo in photos if photo.state == "ok" and photo.split == "train"}

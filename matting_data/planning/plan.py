@@ -64,15 +64,15 @@ class Plan:
         return digest.hexdigest()
 
     def usable_foregrounds(self) -> dict[str, PlannedForeground]:
-        """Return what composites need of each usable foreground, by id."""
+        """Extract what composites need of each usable foreground, by id."""
         return {record.id: PlannedForeground.of(record) for record in self.foregrounds if record.state == "ok"}
 
     def usable_backgrounds(self) -> dict[str, PlannedBackground]:
-        """Return what composites need of each usable background, by id."""
+        """Extract what composites need of each usable background, by id."""
         return {record.id: PlannedBackground.of(record) for record in self.backgrounds if record.state == "ok"}
 
     def shards(self) -> dict[tuple[str, int], list[PlannedComposite]]:
-        """Return the composites of each (split, shard number), in order."""
+        """Group the composites by (split, shard number), in order."""
         result: dict[tuple[str, int], list[PlannedComposite]] = defaultdict(list)
         for composite in self.composites:
             result[composite.split, composite.shard].append(composite)
@@ -172,7 +172,7 @@ def judge_backgrounds(
 
 
 def human_policy(recipe: Recipe) -> HumanPolicy:
-    """Return the policy of ``backgrounds.humans``."""
+    """Build the policy that ``backgrounds.humans`` of a recipe sets."""
     humans = recipe.backgrounds.humans
     named = humans.detector if isinstance(humans.detector, str) else "plug-in"
     return HumanPolicy(None if named == "none" else named, humans.threshold, humans.review, humans.review_band)
@@ -215,7 +215,7 @@ def shard_numbers(sizes: Sequence[int], limit: int) -> list[int]:
 def composites_of(
     split: Split, pairs: Mapping[str, Mapping[int, str]], shards: Sequence[int], recipe: Recipe
 ) -> list[PlannedComposite]:
-    """Return the composites of one split, in order.
+    """Build the composites of one split, in order.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class Prediction:
 
 
 def estimate(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a method's matte, with the trimap's known pixels as they are.
+    """Estimate a matte with a method, and keep the trimap's known pixels as they are.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def named_images(images: Sequence[Path]) -> list[Item]:
 
 
 def read_background(path: Path) -> Pixels:
-    """Return the photograph to put people before; UsageError where it cannot be read."""
+    """Read the photograph to put people before; UsageError where it cannot be read."""
     try:
         return image_of(read_input(path))
     except RejectedInput as error:

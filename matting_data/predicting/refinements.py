@@ -62,7 +62,7 @@ class Refinements:
         return max(sum(table.failed.values()) for tables in self.tables.values() for table in tables)
 
     def document(self) -> dict[str, Any]:
-        """Return everything but the pictures as plain values for JSON."""
+        """Convert everything but the pictures to plain values for JSON."""
         trained = self.trained
         return {
             "data": {"name": self.data.name, "identity": self.data.identity, "images": len(self.data.items)},
@@ -91,7 +91,7 @@ class Refinements:
         return self.markdown().removesuffix("\n").split("\n")
 
     def markdown(self) -> str:
-        """Return a table for each size and group; the chosen number of refinements is in bold."""
+        """Format a table for each size and group; the chosen number of refinements is in bold."""
         header = ["refinements", "images", *(column.label for column in FIELD.columns)]
         blocks = [f"# {self.data.name}", _sentence(self.trained)]
         for size, tables in self.tables.items():

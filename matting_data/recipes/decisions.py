@@ -100,7 +100,7 @@ def parse(text: str, name: str) -> list[Decision]:
 
 
 def to_csv(rows: Iterable[Decision]) -> bytes:
-    """Return the file that :func:`parse` reads."""
+    """Encode decisions as the CSV file that :func:`parse` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -109,7 +109,7 @@ def to_csv(rows: Iterable[Decision]) -> bytes:
 
 
 def effective(rows: Iterable[Decision]) -> list[Decision]:
-    """Return the last row about each input, in the order of those rows."""
+    """Keep the last row about each input, in the order of those rows."""
     last: dict[tuple[str, str], Decision] = {}
     for row in rows:
         last.pop((row.kind, row.id), None)
@@ -118,7 +118,7 @@ def effective(rows: Iterable[Decision]) -> list[Decision]:
 
 
 def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decision]:
-    """Return the decisions that `rows` do not hold yet: those whose tag differs from the last row's of their input."""
+    """List the decisions that `rows` do not hold yet: those whose tag differs from the last row's of their input."""
     current = {(row.kind, row.id): row.tag for row in rows}
     fresh = []
     for decision in decisions:
@@ -149,7 +149,7 @@ def append(path: Path, decisions: Sequence[Decision]) -> list[Decision]:
 
 
 def decisions_path(recipe: LoadedRecipe) -> Path | None:
-    """Return the file that a recipe names, or None."""
+    """Locate the decisions file that a recipe names; None where it names none."""
     named = recipe.recipe.overrides
     return recipe.resolve(named) if named else None
 

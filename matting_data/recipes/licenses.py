@@ -54,7 +54,7 @@ class License:
 
 @lru_cache(maxsize=1)
 def known_licenses() -> Mapping[str, License]:
-    """Return the table of known licences by every way to write them: identifiers, aliases and addresses."""
+    """Read the table of known licences, keyed by every way to write them: identifiers, aliases and addresses."""
     text = (resources.files("matting_data.manifests") / "licenses.csv").read_text(encoding="utf-8")
     known: dict[str, License] = {}
     for row in csv.DictReader(text.splitlines()):
@@ -68,7 +68,7 @@ def known_licenses() -> Mapping[str, License]:
 
 @lru_cache(maxsize=4096)
 def recognise(text: str) -> License | None:
-    """Return the licence that a text names, or None for one that is not in the table.
+    """Look up the licence that a text names; None for one that is not in the table.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def recognise(text: str) -> License | None:
 
 
 def allowed_licenses(policy: Iterable[str]) -> Callable[[str], bool]:
-    """Return a function that tells whether a licence is one of those allowed.
+    """Build a function that tells whether a licence is one of those allowed.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def allowed_licenses(policy: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _creative_commons(text: str) -> str:
-    """Return a licence's code, ``CC-BY-2.0`` for any way to write it; empty for one that is not Creative Commons'.
+    """Read a licence's code, ``CC-BY-2.0`` for any way to write it; empty for one that is not Creative Commons'.
 
     Parameters
     ----------

@@ -282,7 +282,7 @@ class Recipe:
 
 
 def source_name(source: ForegroundSource | BackgroundSource) -> str:
-    """Return the name of a source: the given one, ``openimages``, or its folder's as letters, digits, ``-``, ``_``."""
+    """Name a source: the given name, ``openimages``, or its folder's as letters, digits, ``-``, ``_``."""
     if source.name or source.layout == "openimages":
         return source.name or source.layout
     folder = getattr(source, "image", None) or source.root or "bundled"
@@ -291,5 +291,5 @@ def source_name(source: ForegroundSource | BackgroundSource) -> str:
 
 
 def trimap_rule(recipe: Recipe, split: str) -> DimTrimap | FixedTrimap | AdaptiveTrimap:
-    """Return the trimap rule of ``train`` or ``test``."""
+    """Look up the trimap rule of ``train`` or ``test``."""
     return recipe.trimap.test if split == "test" else recipe.trimap.train

@@ -43,7 +43,7 @@ class LoadedRecipe:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def resolve(self, path: str) -> Path:
-        """Return a path of the recipe as the file system knows it.
+        """Resolve a path of the recipe to an absolute path of the file system.
 
         Raises
         ------
@@ -92,7 +92,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> LoadedRecipe:
 
 
 def parse_recipe(text: str, name: str) -> Recipe:
-    """Return the recipe of a YAML text; UsageError about its first mistake."""
+    """Parse a recipe from a YAML text; UsageError about its first mistake."""
     return validate(_parse(text, name), name)
 
 
@@ -106,12 +106,12 @@ def validate(document: Mapping[str, Any], name: str = "recipe") -> Recipe:
 
 
 def as_mapping(recipe: Recipe) -> dict[str, Any]:
-    """Return the effective recipe, defaults filled in, as plain dicts and lists in a fixed order."""
+    """Convert the effective recipe, defaults filled in, to plain dicts and lists in a fixed order."""
     return json.loads(TypeAdapter(Recipe).dump_json(recipe, exclude_none=True))
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """Return the effective recipe as YAML that :func:`load` reads back to an equal recipe."""
+    """Encode the effective recipe as YAML that :func:`load` reads back to an equal recipe."""
     return yaml.safe_dump(as_mapping(recipe), sort_keys=False, width=100)
 
 

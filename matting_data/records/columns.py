@@ -14,20 +14,20 @@ _TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, float: pl.Float64, bool
 
 
 def schema(record: type) -> dict[str, Any]:
-    """Return the polars schema of a record class."""
+    """Build the polars schema of a record class."""
     hints = get_type_hints(record)
     return {name: _column_type(hints[name]) for name in field_names(record)}
 
 
 def struct_columns(record: type) -> dict[str, type]:
-    """Return the columns of the form ``list[dataclass] | None``, with their dataclass."""
+    """Find the columns of the form ``list[dataclass] | None``, with their dataclass."""
     first = {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(record).items()}
     parts: dict[str, Any] = {name: get_args(kind)[0] for name, kind in first.items() if get_origin(kind) is list}
     return {name: part for name, part in parts.items() if isinstance(part, type) and dataclasses.is_dataclass(part)}
 
 
 def lists_of_structs(rows: Sequence[Sequence[object] | None], part: type) -> pl.Series:
-    """Return a column of lists of dataclasses; polars takes ten times as long to find its way through dicts."""
+    """Build a column of lists of dataclasses without dicts, with which polars takes ten times as long."""
     flat = pl.DataFrame(
         {
             "row": [row for row, entries in enumerate(rows) for _ in entries or ()],

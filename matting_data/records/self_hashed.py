@@ -33,7 +33,7 @@ def hashed_parquet(table: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
 
 @with_polars
 def checked_metadata(content: bytes) -> dict[str, str] | None:
-    """Return the metadata of a Parquet file that carries its hash, or None where any of its bytes was changed."""
+    """Read the metadata of a Parquet file that carries its hash; None where any of its bytes was changed."""
     found = _HASH.findall(content)
     if len(found) != 1 or found[0] != _self_hash(_HASH.sub(_ZEROS, content)):
         return None

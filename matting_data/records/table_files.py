@@ -46,24 +46,24 @@ class TableFile:
 
 
 def joined(files: Sequence[TableFile], record: type) -> pl.DataFrame:
-    """Return the rows of all files as one table, also when there are none; errors as of :class:`TableFile`."""
+    """Read the rows of all files as one table, also when there are none; errors as of :class:`TableFile`."""
     return pl.concat([pl.DataFrame(schema=schema(record)), *(file.table(record) for file in files)])
 
 
 @with_polars
 def read_columns(files: Sequence[TableFile], record: type) -> Columns:
-    """Return the columns of :func:`joined`; `record` has plain fields without None."""
+    """Read the columns of :func:`joined`; `record` has plain fields without None."""
     return columns_of(joined(files, record), record)
 
 
 @with_polars
 def read_rows(files: Sequence[TableFile], record: type[Record]) -> list[list[Record]]:
-    """Return the records of each file; errors as of :class:`TableFile`."""
+    """Read the records of each file; errors as of :class:`TableFile`."""
     return [from_table(file.table(record), record) for file in files]
 
 
 def columns_of(table: pl.DataFrame, record: type) -> Columns:
-    """Return the columns of a table of records that have plain fields without None."""
+    """Extract the columns of a table of records that have plain fields without None."""
     return {name: _column(table[name]) for name in field_names(record)}
 
 

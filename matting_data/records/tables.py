@@ -58,7 +58,7 @@ def table_errors(problem: str, remedy: str, kind: type[MattingDataError] = Damag
 
 
 def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
-    """Return a table with one row a record, also when there are none."""
+    """Build a table with one row per record, also when there are none."""
     require_polars()
     kept, columns = list(rows), schema(record)
     table: dict[str, Any] = {name: [getattr(row, name) for row in kept] for name in columns}
@@ -68,7 +68,7 @@ def to_table(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
 
 
 def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
-    """Return the records of a table that :func:`to_table` made."""
+    """Convert a table that :func:`to_table` made back to its records."""
     columns = table.select(field_names(record)).to_dict(as_series=False)
     for name, part in struct_columns(record).items():
         columns[name] = [None if entries is None else [part(**entry) for entry in entries] for entries in columns[name]]
@@ -94,7 +94,7 @@ def write_parquet(path: Path, table: pl.DataFrame, metadata: Mapping[str, str] |
 
 
 def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return a table as a Parquet file; the same bytes for the same table, metadata and polars."""
+    """Encode a table as a Parquet file; the same bytes for the same table, metadata and polars."""
     require_polars()
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", metadata=dict(metadata or {}))

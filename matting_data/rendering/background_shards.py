@@ -61,7 +61,7 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
         return rows
 
     def _content(self, record: PlannedBackground) -> tuple[str, int, bytes]:
-        """Return suffix, rotation and bytes of what is stored: the file, or its pixels where readers could not know."""
+        """Encode a background as suffix, rotation and bytes: its file, or its pixels if HEIF or colour-profiled."""
         if record.profile or record.format == "HEIF":
             suffix, content = encode.lossless(self.inputs.background(record))
             return suffix, 0, content

@@ -77,7 +77,7 @@ class ForegroundRenderer:
 def sample_row(
     planned: PlannedComposite, record: PlannedForeground, extent: float, background: tuple[int, int], recipe: Recipe
 ) -> Sample:
-    """Return the manifest row of a composite, without places in a tar; what is random comes from its seed.
+    """Build the manifest row of a composite, without places in a tar; what is random comes from its seed.
 
     Parameters
     ----------

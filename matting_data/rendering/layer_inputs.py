@@ -52,7 +52,7 @@ class LayerInputs:
             yield self._root.path / INDEX
 
     def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return clean colours H×W×3, black where alpha is 0, and alpha H×W, uint8."""
+        """Read clean colours H×W×3, black where alpha is 0, and alpha H×W, uint8, from the store of layers."""
         row = self._rows.get(record.id)
         if row is None:
             raise RejectedInput("not_stored", "the store of layers does not hold this foreground")
@@ -60,7 +60,7 @@ class LayerInputs:
         return composer.image, composer.alpha
 
     def background(self, record: FoundBackground | PlannedBackground) -> NDArray[np.uint8]:
-        """Return the photograph, H×W×3 uint8."""
+        """Read the photograph, H×W×3 uint8, from the store of layers."""
         if record.id not in self._store.backgrounds:
             raise RejectedInput("not_stored", "the store of layers does not hold this background")
         return self._store.background(record.id)

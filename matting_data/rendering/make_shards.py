@@ -59,7 +59,7 @@ class BuiltShards:
 
 
 def plan_shards(plan: Plan) -> list[Shard]:
-    """Return the shards of a plan, each with the records it needs."""
+    """List the shards of a plan, each with the records it needs."""
     foregrounds, backgrounds = plan.usable_foregrounds(), plan.usable_backgrounds()
     return [
         Shard(

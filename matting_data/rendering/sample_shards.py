@@ -75,7 +75,7 @@ class BuildShard(ShardTask[Shard, Sample]):
         return super().__call__(shard).without_rows()
 
     def finished(self, shard: Shard, keep_failed: bool) -> Commit[Sample] | None:
-        """Return a finished shard, unless it has composites on backgrounds that are lost now."""
+        """Read the commit of a finished shard; None where it has composites on backgrounds that are lost now."""
         done = super().finished(shard, keep_failed)
         if done is None or not shard.lost.keys() <= _lost(shard, done):
             return None
@@ -143,13 +143,13 @@ class BuildShard(ShardTask[Shard, Sample]):
 
 
 def _lost(shard: Shard, done: Commit[Sample]) -> set[str]:
-    """Return the backgrounds of which every composite failed."""
+    """Find the backgrounds of which every composite failed."""
     made = {row.key for row in done.rows}
     return shard.backgrounds.keys() - {c.background for c in shard.items if c.key in made}
 
 
 def _manner(recipe: Recipe) -> str:
-    """Return what of a recipe decides the bytes of given composites; what it asks for besides may grow."""
+    """Serialise the part of a recipe that decides the bytes of given composites; its other numbers may grow."""
     document = as_mapping(recipe)
     document["composites"].pop("per_foreground")
     document["store"].pop("samples_per_shard")

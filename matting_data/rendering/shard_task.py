@@ -78,6 +78,6 @@ class ShardTask(ABC, Generic[Work, Row]):
             return commit(self.out, shard.name, rows, self.record, self.inputs_sha256(shard), tar, failed)
 
     def finished(self, shard: Work, keep_failed: bool) -> Commit[Row] | None:
-        """Return a shard that an earlier run made of the same inputs, or None where it is to be made (again)."""
+        """Read the commit of a shard that an earlier run made of the same inputs; None if it is to be made (again)."""
         with at(shard.name):
             return read_commit(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)

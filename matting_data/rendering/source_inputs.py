@@ -34,7 +34,7 @@ class SourceInputs:
         self._sources, self._colours = sources, colours
 
     def foreground(self, record: PlannedForeground) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return clean colours and alpha."""
+        """Read clean colours and alpha from the foreground's source."""
         image_path, alpha_path = self._sources.foreground_files(record)
         image_bytes = _read_unchanged(image_path, record.image_sha256)
         alpha_bytes = _read_unchanged(alpha_path, record.alpha_sha256) if alpha_path else None
@@ -42,7 +42,7 @@ class SourceInputs:
         return self._colours.clean(record, image, alpha), alpha
 
     def background(self, record: PlannedBackground) -> NDArray[np.uint8]:
-        """Return the photograph."""
+        """Read and decode the photograph."""
         plain = (record.format, record.mode, record.orientation) == ("JPEG", "RGB", 1)
         data, pixels = self.background_bytes(record), record.width * record.height
         return load_background(data, pixels, record.rotation, plain, bool(record.profile))
@@ -59,7 +59,7 @@ class SourceInputs:
                 yield from local_files([self._sources.background_file(background)])
 
     def background_bytes(self, record: PlannedBackground) -> bytes:
-        """Return the photograph's file."""
+        """Read the bytes of the photograph's file."""
         return _read_unchanged(self._sources.background_file(record), record.sha256)
 
 

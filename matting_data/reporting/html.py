@@ -12,7 +12,7 @@ _CELLS = re.compile(r"(?<!\\)\|")
 
 
 def from_markdown(text: str) -> str:
-    """Return HTML of the Markdown that this package writes; what it escaped stays text."""
+    """Convert the Markdown that this package writes to HTML; what it escaped stays text."""
     return "\n".join(_block(block) for block in re.split(r"\n{2,}", text.strip()) if block)
 
 

@@ -42,7 +42,7 @@ img { max-width: 100%; border: 1px solid #ddd } .charts { display: grid; gap: 1e
 
 
 def report(out: Path, samples: int = 24) -> str:
-    """Return the report of a finished dataset, composites or layers.
+    """Build the HTML report of a finished dataset, composites or layers.
 
     Parameters
     ----------

@@ -69,5 +69,5 @@ def run(task: Callable[[Item], Result], items: Iterable[Item], workers: Workers)
 
 
 def at_most(workers: Workers, items: int) -> Workers:
-    """Return `workers`, but no more processes of this machine than there are items."""
+    """Limit `workers` to the number of items, where they are processes of this machine."""
     return min(workers, max(1, items)) if isinstance(workers, int) else workers

@@ -113,7 +113,7 @@ def _follow(parent: BaseProcess) -> None:
 
 
 def _run_task(item: Any) -> tuple[Any, tuple[Exception, str] | None]:
-    """Return a result, or what to raise: an error that cannot be pickled would end the pool."""
+    """Run the task on an item for its result or what to raise: an error that cannot be pickled would end the pool."""
     global _task
     try:
         if isinstance(_task, bytes):

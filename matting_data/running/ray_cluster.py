@@ -119,7 +119,7 @@ class RayExecutor:
                     self._ray.cancel(reference, force=True)
 
     def _room(self) -> int:
-        """Return how many units to hand out at a time."""
+        """Compute how many units to hand out at a time."""
         if self._workers is not None:
             return self._workers
         return max(1, int(self._ray.cluster_resources().get("CPU", 1))) * _AHEAD
@@ -152,7 +152,7 @@ class RayExecutor:
 
 
 def _accepted(answer: _Answer) -> Any:
-    """Return the result in an answer, or raise what it says."""
+    """Unpack the result in an answer, or raise the error that it reports."""
     if answer.state == "done":
         return answer.value
     if answer.state == "raised":

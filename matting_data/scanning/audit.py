@@ -32,7 +32,7 @@ _YES, _NO = {"1", "yes", "y", "true"}, {"0", "no", "n", "false"}
 
 
 def kept_backgrounds(out: Path) -> list[JudgedBackground]:
-    """Return what a filter or a build in `out` kept; UsageError where there is neither."""
+    """Read the backgrounds that a filter or a build in `out` kept; UsageError where there is neither."""
     path = out / _TABLE
     if not path.is_file():
         raise UsageError(f"{out} holds no filtered backgrounds: run 'mattingdata filter' or 'build' with --out {out}")
@@ -120,7 +120,7 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
 
 
 def removed_by_hand(out: Path) -> list[JudgedBackground]:
-    """Return what the filter had kept and a person called ``human`` in a decision: its known misses."""
+    """Read the backgrounds that the filter kept and a person called ``human`` in a decision: its known misses."""
     path = out / _TABLE
     records = read_table(path, JudgedBackground) if path.is_file() else []
     return [record for record in records if record.reason == REASONS["human"]]

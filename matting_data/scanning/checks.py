@@ -99,7 +99,7 @@ def check_background(
 
 
 def with_detection(record: CheckedBackground, detector: Detector, detection: Detection) -> CheckedBackground:
-    """Return a background's record with what a detector found in it."""
+    """Copy a background's record, with what a detector found in it."""
     boxes = [
         HumanBox(round(b.x0, 1), round(b.y0, 1), round(b.x1, 1), round(b.y1, 1), round(b.score, 4), b.label)
         for b in detection.boxes

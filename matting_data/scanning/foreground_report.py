@@ -34,7 +34,7 @@ class ForegroundReport:
         return [record for record in self.records if record.state == "ok" and record.warnings]
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return the report as plain values."""
+        """Convert the report to plain values."""
         return {
             "total": len(self.records),
             "usable": len(self.records) - len(self.rejected),

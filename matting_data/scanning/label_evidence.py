@@ -108,7 +108,7 @@ def _openimages(
 
 
 def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str) -> MetadataReport:
-    """Return the report of verdicts that lie in `folder`, judging anew unless tables, policy and lists are the same.
+    """Read the report of verdicts that lie in `folder`, judging anew unless tables, policy and lists are the same.
 
     Parameters
     ----------

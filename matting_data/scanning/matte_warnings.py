@@ -89,6 +89,6 @@ def is_premultiplied(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bool
 
 
 def _outline(alpha: NDArray[np.uint8]) -> int:
-    """Return the number of steps between neighbours on either side of level 128."""
+    """Count the steps between neighbours on either side of level 128."""
     solid = (alpha >= 128).astype(np.int8)
     return int(np.abs(np.diff(solid, axis=0)).sum() + np.abs(np.diff(solid, axis=1)).sum())

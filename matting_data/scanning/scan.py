@@ -156,7 +156,7 @@ def scan_foregrounds(
 
 
 def load_detector(recipe: LoadedRecipe) -> Detector | None:
-    """Return the recipe's human detector, or None where it says ``none``."""
+    """Load the recipe's human detector; None where the recipe says ``none``."""
     spec = recipe.recipe.backgrounds.humans.detector
     return None if spec == "none" else registry.load(resolved(spec, recipe.resolve))
 

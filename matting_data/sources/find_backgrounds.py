@@ -102,7 +102,7 @@ def find_backgrounds(
 
 
 def openimages_id(path: str) -> str:
-    """Return the OpenImages id that a file is called by, in lower case; empty where its name is none."""
+    """Read the OpenImages id from a file's name, in lower case; empty where the name is not an id."""
     stem = PurePosixPath(path).stem
     return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
 

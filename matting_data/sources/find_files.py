@@ -127,7 +127,7 @@ def _remote_files(root: RemotePath, key: str) -> list[str]:
 
 
 def nearest_sibling(path: Path) -> str:
-    """Return ``"; did you mean 'x'?"`` for what lies where `path` does not and has the nearest name, or ``""``."""
+    """Suggest the nearest name beside a missing `path`, as ``"; did you mean 'x'?"``; ``""`` where none is near."""
     try:
         return nearest(path.name, [entry.name for entry in path.parent.iterdir()])
     except OSError:
@@ -154,14 +154,14 @@ def leads_out(path: str) -> bool:
 
 
 def below(root: SourcePath, path: str) -> SourcePath:
-    """Return a file of a source; RejectedInput ``outside`` where a table's path leads out of the source's folder."""
+    """Locate a file of a source; RejectedInput ``outside`` where a table's path leads out of the source's folder."""
     if leads_out(path):
         raise RejectedInput("outside", f"the path {path!a} leads out of its source")
     return root / path
 
 
 def make_id(source: str, path: str) -> str:
-    """Return ``<source>-<path as slug>`` without suffix; a short hash keeps apart what the slug would merge.
+    """Build ``<source>-<path as slug>`` without suffix; a short hash keeps apart what the slug would merge.
 
     Ids name tar members and Parquet rows, so they hold letters, digits, ``-`` and ``_`` only (a dot would end a
     WebDataset key).
@@ -177,7 +177,7 @@ def make_id(source: str, path: str) -> str:
 
 
 def unique_ids(source: str, paths: Iterable[str]) -> list[str]:
-    """Return :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id.
+    """Build :func:`make_id` of each path; where two differ in their suffix only, the suffix joins the id.
 
     No two differ by case only: ids become file names, also on systems for which that is no difference.
     """

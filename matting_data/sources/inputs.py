@@ -32,7 +32,7 @@ class InputFile:
 
 
 def read_input(file: SourcePath | InputFile) -> bytes:
-    """Return an input's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
+    """Read an input's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
 
     Only regular files are opened: a pipe would wait for ever, a device never end. StorageError where an object store
     does not answer: then nothing else can be read either.
@@ -73,7 +73,7 @@ def local_files(files: Iterable[SourcePath | InputFile | None]) -> Iterator[Path
 
 
 def state_of(file: SourcePath | InputFile) -> str:
-    """Return where an input lies, with size and time: what stays the same as long as the file does."""
+    """Describe an input's place, size and time of change: the text stays the same as long as the file does."""
     place = file if isinstance(file, InputFile) else InputFile(file)
     try:
         if isinstance(place.path, RemotePath):

@@ -25,12 +25,12 @@ class Match:
 
 
 def composed(text: str) -> str:
-    """Return a text in Unicode's form NFC: names that look the same become the same, whatever system wrote them."""
+    """Convert a text to Unicode's form NFC: names that look the same become the same, whatever system wrote them."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def same_name(path: str) -> str:
-    """Return what the paths of an image, its matte and its prediction have in common: no suffix, and form NFC."""
+    """Reduce a path to what an image, its matte and its prediction have in common: no suffix, and form NFC."""
     return composed(_without_suffix(path))
 
 
@@ -112,7 +112,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _numbers_of_folders(paths: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that drops a word before the number of a folder, where all folders of its depth bear it."""
+    """Build a function that drops the word before a folder's number, where all folders of its depth bear that word."""
     levels: defaultdict[int, set[str]] = defaultdict(set)
     for path in paths:
         for depth, folder in enumerate(PurePosixPath(path).parts[:-1]):

@@ -46,6 +46,6 @@ def files_below(root: Path, key: str) -> Iterator[str]:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """Return what two paths of one folder have in common."""
+    """Read a folder's device and inode numbers, which all paths of the folder have in common."""
     status = folder.stat()
     return status.st_dev, status.st_ino

@@ -12,7 +12,7 @@ _LONGEST_WAIT = 60.0
 
 
 def back_off(identity: str, tries: int, first: float = _FIRST_WAIT) -> float:
-    """Return how many seconds to wait after the `tries`-th try in vain: doubling, at most a minute, half of it jitter.
+    """Compute the seconds to wait after the `tries`-th failed try: doubling, at most a minute, half of it jitter.
 
     The jitter is a hash of what is asked for, not of a clock, so that two runs wait alike while the files of one run
     do not wait in step.

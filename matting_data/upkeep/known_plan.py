@@ -21,7 +21,7 @@ from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN
 
 
 def known_plan(out: Storage, index: Mapping[str, Any] | None, damaged: Collection[str], seed: int) -> Fixed:
-    """Return what is known of a plan some of whose tables are damaged.
+    """Recover what is known of a plan some of whose tables are damaged.
 
     Without the plan, its composites are read from the manifests and the ledger. Without a table of inputs, the splits
     of those that composites use are theirs, and nothing is known of others.
@@ -51,7 +51,7 @@ def known_plan(out: Storage, index: Mapping[str, Any] | None, damaged: Collectio
 
 
 def _composites(out: Storage, index: Mapping[str, Any], seed: int) -> list[PlannedComposite]:
-    """Return the composites in the plan's order, which is the ledger's; of those that failed it names the pair."""
+    """Recover the composites in the plan's order, which is the ledger's; the ledger names the pair of failed ones."""
     made: dict[str, PlannedComposite] = {}
     shard_of: dict[str, int] = {}
     for _, entry in shard_entries(index):

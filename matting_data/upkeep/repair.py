@@ -131,7 +131,7 @@ class _Repairer:
             self.done.cannot("cannot be written anew before every shard is restored", INDEX)
 
     def _known_hashes(self) -> dict[str, str]:
-        """Return the hashes of recipe and tables that the index lists, or else the plan's metadata, or neither."""
+        """Look up the hashes of recipe and tables in the index, or else the plan's metadata; empty without both."""
         if self.index is not None:
             return dict(self.index["files"])
         if not self.metadata:
@@ -144,7 +144,7 @@ class _Repairer:
         return name not in known or bool(check_hash(self.out, name, known[name]))
 
     def _recipe(self, known: Mapping[str, str]) -> LoadedRecipe | None:
-        """Return the recipe, restored from the plan's metadata where it is damaged."""
+        """Load the recipe, restored from the plan's metadata where it is damaged; None where that fails."""
         if RECIPE in known and self._damaged(RECIPE, known):
             if self._damaged(plan_tables.PLAN, known):
                 why = "cannot be restored, since the plan, which holds a copy, is damaged too: put the recipe back"
@@ -158,7 +158,7 @@ class _Repairer:
             return None
 
     def _plan(self, recipe: LoadedRecipe, known: Mapping[str, str]) -> tuple[Plan, dict[str, bytes]] | None:
-        """Return the plan, and the tables of it that are to be written: only damaged tables need the inputs."""
+        """Load the plan, and make the tables of it that are to be written: only damaged tables need the inputs."""
         damaged = [name for name in plan_tables.TABLES if self._damaged(name, known)]
         if not damaged:
             return plan_tables.saved_plan(self.out), {}

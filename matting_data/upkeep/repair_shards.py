@@ -82,7 +82,7 @@ class ShardRestorer:
         return None if samples is None else BuiltShards(samples, backgrounds)
 
     def restore(self, task: ShardTask[Work, Row], shards: Sequence[Work]) -> list[Commit[Row]] | None:
-        """Return the commits of all shards, in order, or None where one is damaged for good.
+        """Collect the commits of all shards, in order, remaking damaged ones; None where one is damaged for good.
 
         Parameters
         ----------

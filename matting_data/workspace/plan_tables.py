@@ -36,7 +36,7 @@ def save_plan(out: Storage, plan: Plan, recipe: Recipe) -> dict[str, str]:
 
 
 def plan_files(plan: Plan, recipe: Recipe) -> dict[str, bytes]:
-    """Return the three input tables by file name.
+    """Encode the three input tables as Parquet files, by file name.
 
     The metadata of the plan holds the hashes of the others, the recipe and the notes, so that each can be
     told damaged, and the recipe and the notes restored, without ``dataset.json``.
@@ -76,7 +76,7 @@ def saved_plan(out: Location) -> Plan:
 
 
 def read_plan_metadata(out: Storage) -> dict[str, str]:
-    """Return the metadata of a dataset's plan, or nothing where any byte of the plan is not as it was written."""
+    """Read the metadata of a dataset's plan; empty where the plan is missing or any of its bytes was changed."""
     try:
         return checked_metadata(out.read(PLAN)) or {}
     except MissingFileError:

@@ -33,7 +33,7 @@ _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of m
 
 
 def work_folder(out: Location) -> Path:
-    """Return the folder of check results: inside `out`, or, where that is no folder, in the user's cache."""
+    """Locate the folder of check results: inside `out`, or, where that is no folder, in the user's cache."""
     out = open_storage(out)
     if isinstance(out, LocalStorage):
         return out.path / WORK
@@ -48,7 +48,7 @@ def witness(out: Storage) -> Iterator[Path]:
 
 
 def colour_store(out: Location) -> Storage:
-    """Return where estimated colours are kept: with the dataset, for all workers."""
+    """Open the storage in which estimated colours are kept: with the dataset, for all workers."""
     return open_storage(out).below(f"{WORK}/colours")
 
 
@@ -101,7 +101,7 @@ def _remove_leftovers(out: Path) -> None:
 
 
 def locked_since(out: Storage) -> float | None:
-    """Return when the build began that is writing to `out` right now, in seconds since 1970; None where none is."""
+    """Tell when the build that is writing to `out` right now began, in seconds since 1970; None where none is."""
     if isinstance(out, LocalStorage):
         return (out.path / LOCK).stat().st_mtime if file_is_locked(out.path / LOCK) else None
     found = holder(out)
@@ -147,7 +147,7 @@ def is_ours(out: Storage) -> bool:
 
 
 def _content(out: Storage, name: str) -> bytes:
-    """Return a file, or nothing where there is none that can be read."""
+    """Read a file; empty where there is none, or where one of a local folder cannot be read."""
     try:
         return out.read(name)
     except MissingFileError:
@@ -173,7 +173,7 @@ def refuse_other_recipe(out: Storage, recipe: LoadedRecipe) -> None:
 
 
 def shortened(changes: Sequence[str]) -> str:
-    """Return the first four of some changes, and how many more there are."""
+    """Join the first four of some changes, and say how many more there are."""
     return ", ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
