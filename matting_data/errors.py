@@ -122,6 +122,7 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, _LONGEST, _LONGEST
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word nearest to `word`, as ``"; did you mean 'x'?"``; an empty string where none is near."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    """Suggest the known word nearest to `word`, case aside: ``"; did you mean 'x'?"``; nothing where none is near."""
+    words = {name.casefold(): name for name in known}
+    matches = difflib.get_close_matches(word.casefold(), words, n=1, cutoff=0.6)
+    return f"; did you mean {words[matches[0]]!r}?" if matches else ""

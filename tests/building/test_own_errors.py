@@ -161,7 +161,9 @@ def test_the_log_has_the_traceback_behind_a_sentence_about_a_library(
     assert "Traceback (most recent call last)" in log and "onnxruntime.capi.onnxruntime_pybind11_state." in log
 
 
-@pytest.mark.parametrize("planted", ["matting_data.shards.commit.from_table", "matting_data.shards.commit.json.loads"])
+@pytest.mark.parametrize(
+    "planted", ["matting_data.shards.commit.read_records", "matting_data.shards.commit.json.loads"]
+)
 def test_an_error_of_reading_shards_does_not_make_them_again(
     project: Project, monkeypatch: pytest.MonkeyPatch, planted: str
 ) -> None:

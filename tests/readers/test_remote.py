@@ -45,6 +45,8 @@ def test_a_distant_dataset_that_lacks_something(memory: str) -> None:
     with pytest.raises(DamageError, match="memory://bucket/people is unfinished"):
         matting_data.open(memory)
     filesystem.rm("/bucket/people/recipe.yaml")
+    if filesystem.exists("/bucket/people/.work"):
+        filesystem.rm("/bucket/people/.work", recursive=True)
     with pytest.raises(UsageError, match="memory://bucket/people holds no dataset"):
         matting_data.open(memory)
 

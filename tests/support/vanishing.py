@@ -13,7 +13,7 @@ from matting_data.building.scan_and_plan import scan_and_plan
 from matting_data.planning.plan import Plan
 from tests.support.projects import Project
 
-_SCAN = "matting_data.building.build.scan_and_plan"
+_SCAN = "matting_data.building.strategies.scan_and_plan"
 
 
 def after_the_scan(patch: pytest.MonkeyPatch, action: Callable[[Plan], object], times: int = 1 << 30) -> None:
