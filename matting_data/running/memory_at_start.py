@@ -33,18 +33,24 @@ except ModuleNotFoundError:
 
 def require_memory() -> None:
     """Raise OutOfMemoryError where a limit that a user has set leaves too little memory to start."""
-    if sys.platform == "win32":
-        return
-    import resource
+    if limits := _limits():
+        options = " and ".join(f"'ulimit -{option} {limit >> 10}'" for option, limit in limits.items())
+        if not _loads():
+            raise OutOfMemoryError(
+                f"{options} leaves too little memory to start (in kB): raise the limit, for instance to 4000000"
+            )
 
-    kinds = {"v": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}
-    limits = {option: resource.getrlimit(kind)[0] for option, kind in kinds.items()}
-    limits = {option: limit for option, limit in limits.items() if 0 <= limit < _AMPLE}
-    if limits and not _loads():
-        set_ = " and ".join(f"'ulimit -{option} {limit >> 10}'" for option, limit in limits.items())
-        raise OutOfMemoryError(
-            f"{set_} leaves too little memory to start (in kB): raise the limit, for instance to 4000000"
-        )
+
+def _limits() -> dict[str, int]:
+    """Look up the limits that may matter, in bytes, by the option of ``ulimit`` that sets them."""
+    if sys.platform == "win32":
+        return {}
+    else:
+        import resource
+
+        kinds = {"v": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}
+        limits = {option: resource.getrlimit(kind)[0] for option, kind in kinds.items()}
+        return {option: limit for option, limit in limits.items() if 0 <= limit < _AMPLE}
 
 
 def _loads() -> bool:
