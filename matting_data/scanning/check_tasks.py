@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,16 +43,16 @@ class Item(Generic[Found]):
     examined: bool = True
 
 
-class CheckTask(Generic[Found, Input]):
+class CheckTask(ABC, Generic[Found, Input]):
     """Checks inputs; an error of our own names the input it was at."""
 
     def files(self, items: Sequence[Item[Found]]) -> Iterator[Path]:
         """Yield the local files of some inputs."""
         return local_files(file for item in items for file in item.found.files)
 
+    @abstractmethod
     def __call__(self, items: Sequence[Item[Found]]) -> list[Answer[Input]]:
         """Check some inputs."""
-        raise NotImplementedError
 
 
 @dataclass

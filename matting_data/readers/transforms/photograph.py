@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _MIDDLE = 127.5
 
 
-class _Photographic:
+class _Photographic(ABC):
     """Changes the image, and it alone, with probability `p`."""
 
     p: float
@@ -32,8 +33,9 @@ class _Photographic:
         image: NDArray[np.uint8] = np.ascontiguousarray(self._changed(composite.image, rng), dtype=np.uint8)
         return dataclasses.replace(composite, image=image)
 
+    @abstractmethod
     def _changed(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Any:
-        raise NotImplementedError
+        """Change an image, H×W×3 uint8; any values that become uint8."""
 
 
 @dataclass(frozen=True)
