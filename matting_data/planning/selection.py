@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from matting_data.detectors.detector import Detection, Thresholds
 from matting_data.humans.policy import NOT_EXAMINED, HumanPolicy, verdict
-from matting_data.imaging.fingerprint import duplicate_of
+from matting_data.planning.near_duplicates import duplicate_of
 from matting_data.recipes.licenses import allowed_licenses
 from matting_data.recipes.recipe_backgrounds import Backgrounds
 from matting_data.records.checked import CheckedBackground, CheckedForeground

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from matting_data.errors import UsageError
-from matting_data.imaging.fingerprint import connected, groups
+from matting_data.planning.near_duplicates import connected, groups
 from matting_data.recipes.recipe import SplitRule
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.codes import Split
