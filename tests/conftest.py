@@ -13,6 +13,15 @@ from tests.support.projects import Project
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+SLOW_TIMEOUT = 1800
+"""Seconds; other tests have those of pyproject.toml."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

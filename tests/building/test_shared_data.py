@@ -31,14 +31,13 @@ def test_real_photographs_become_a_sound_dataset_with_every_input_explained(tmp_
 
 @pytest.mark.slow
 def test_people_labelled_in_the_backgrounds_do_not_end_up_behind_people(shared_data: Path, tmp_path: Path) -> None:
-    from matting_data.planning.plan import human_policy
-    from matting_data.planning.selection import judge_humans
+    from matting_data.planning.plan import judge_backgrounds
     from matting_data.scanning.scan import scan_backgrounds
     from matting_data.sources.opened import open_backgrounds
 
     recipe = load(RECIPE)
     scanned = scan_backgrounds(recipe, open_backgrounds(recipe), tmp_path, 2)
-    judged = judge_humans(scanned.records, human_policy(recipe.recipe), scanned.thresholds)
+    judged = judge_backgrounds(scanned.records, recipe.recipe, scanned.thresholds)
     labels = pl.read_csv(shared_data / "person_filter" / "labels.csv").filter(pl.col("person") == 1)
     with_person = {path.rpartition("/")[2] for path in labels["path"] if path.startswith("backgrounds/")}
     found = [record for record in judged if record.path.rpartition("/")[2] in with_person]
