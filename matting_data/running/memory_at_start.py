@@ -21,7 +21,7 @@ Builds of the bundled sample took up to 115 MiB. It must exceed the 128 MiB that
 a library that goes without for want of them would look as if it needed less.
 """
 
-_TRIAL = f"""
+_TRIAL = rf"""
 import re, resource, sys
 try:
     import cv2, imagehash, numba, onnxruntime, polars, pydantic, scipy.linalg, scipy.ndimage, simplejpeg
