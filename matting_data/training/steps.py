@@ -46,7 +46,7 @@ class StepReport:
 
 
 class NotFinite(MattingDataError):
-    """A loss or gradient is NaN or infinite, and the weights stay those before the step; or all mattes in the end are."""
+    """A loss or gradient is NaN or infinite, and the weights stay as before the step; or all mattes in the end are."""
 
     exit_code = 1
 
