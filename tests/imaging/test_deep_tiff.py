@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -163,6 +165,17 @@ def test_a_file_cut_anywhere_is_unreadable(compression: str | None, separate: bo
         with pytest.raises(RejectedInput) as caught:
             decode(data[:end])
         assert caught.value.reason == "unreadable"
+
+
+def test_what_the_decoder_says_of_damage_stays_off_the_terminal() -> None:
+    data = tiff(DEEP[..., :3], photometric="rgb")
+    program = (
+        "import sys; from matting_data.imaging.decode import decode; from matting_data.errors import RejectedInput\n"
+        "try: decode(sys.stdin.buffer.read())\n"
+        "except RejectedInput as problem: print(problem.reason)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=data[:100], capture_output=True, check=True)
+    assert (done.stdout.split(), done.stderr) == ([b"unreadable"], b"")
 
 
 def test_a_segment_that_is_not_there_is_unreadable_rather_than_black() -> None:
