@@ -168,13 +168,15 @@ def test_a_file_cut_anywhere_is_unreadable(compression: str | None, separate: bo
 
 
 def test_what_the_decoder_says_of_damage_stays_off_the_terminal() -> None:
-    data = tiff(DEEP[..., :3], photometric="rgb")
+    data = bytearray(tiff(DEEP[..., :3], photometric="rgb", byteorder="<"))
+    first = int.from_bytes(data[4:8], "little") + 2
+    data[first + 2 : first + 4] = bytes(2)  # the type of the width
     program = (
         "import sys; from matting_data.imaging.decode import decode; from matting_data.errors import RejectedInput\n"
         "try: decode(sys.stdin.buffer.read())\n"
         "except RejectedInput as problem: print(problem.reason)"
     )
-    done = subprocess.run([sys.executable, "-c", program], input=data[:100], capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
     assert (done.stdout.split(), done.stderr) == ([b"unreadable"], b"")
 
 
