@@ -75,7 +75,8 @@ def one(row: str, seed: int, options: argparse.Namespace, items: Sequence[Item])
         write_bytes(out / SCORES, json.dumps(trained_and_scored(row, seed, out, options, items)).encode())
     result = {name: float(value) for name, value in read_json(out / SCORES).items()}
     errors = read_json(out / RESULT)["held_out_mad"]
-    return {**result, "refined": errors[load_network_config(row).iterations] / errors[0] if errors else math.nan}
+    first, last = (errors[0], errors[load_network_config(row).iterations]) if errors else (None, None)
+    return {**result, "refined": math.nan if first is None or last is None else last / first}
 
 
 def trained_and_scored(

@@ -47,8 +47,12 @@ def train(
         return 0
     click.echo(f"{result.network}: weights after step {result.network_step} of {result.steps}")
     for refinements, look in enumerate(result.watched):
-        click.echo(f"watched crops, refinements {refinements}: MAD {look['mad']:.4f}  MSE {look['mse']:.4f}")
+        click.echo(f"watched crops, refinements {refinements}: MAD {_number(look['mad'])}  MSE {_number(look['mse'])}")
     if result.refinements is not None:
-        errors = ", ".join(f"{error:.4f}" for error in result.held_out_mad)
+        errors = ", ".join(map(_number, result.held_out_mad))
         click.echo(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
     return 0
+
+
+def _number(error: float | None) -> str:
+    return "not finite" if error is None else f"{error:.4f}"

@@ -15,6 +15,7 @@ from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.tables import parquet_bytes, to_table
 from matting_data.rendering.make_shards import BuiltShards
+from matting_data.shards.commit import Failures
 
 LEDGERS = ("foregrounds", "backgrounds", "composites")
 
@@ -25,7 +26,7 @@ NO_COMPOSITE: BuildReason = "no_composite"
 """Reason of an input that failed only because every composite planned with it did."""
 
 
-def make_ledger(plan: Plan, built: BuiltShards) -> dict[str, list[LedgerRow]]:
+def make_ledger(plan: Plan, built: BuiltShards, stored: Set[str] = frozenset()) -> dict[str, list[LedgerRow]]:
     """Build the rows of each ledger.
 
     Parameters
@@ -34,12 +35,14 @@ def make_ledger(plan: Plan, built: BuiltShards) -> dict[str, list[LedgerRow]]:
         With all inputs, usable or not.
     built : BuiltShards
         All shards; those of backgrounds are held, or lost, whether or not a composite needs them.
+    stored : set of str
+        Ids of backgrounds that are yet to be stored.
     """
     failures = {key: (reason_of(reason), detail) for key, reason, detail in built.failed}
     made = [composite for composite in plan.composites if composite.key not in failures]
     return {
-        "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground", BuiltShards([])),
-        "backgrounds": _used(plan.backgrounds, plan.composites, made, "background", built),
+        "foregrounds": _used(plan.foregrounds, plan.composites, made, "foreground"),
+        "backgrounds": _used(plan.backgrounds, plan.composites, made, "background", built.stored | stored, built.lost),
         "composites": [
             LedgerRow(c.key, c.split, f"{c.foreground} + {c.background}", "failed", *failures[c.key])
             if c.key in failures
@@ -66,10 +69,11 @@ def _used(
     planned: Sequence[PlannedComposite],
     made: Sequence[PlannedComposite],
     role: str,
-    built: BuiltShards,
+    stored: Set[str] = frozenset(),
+    failures: Failures = (),
 ) -> list[LedgerRow]:
-    drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made} | built.stored
-    lost = {identity: (reason_of(reason), detail) for identity, reason, detail in built.lost}
+    drawn, written = {getattr(c, role) for c in planned}, {getattr(c, role) for c in made} | stored
+    lost = {identity: (reason_of(reason), detail) for identity, reason, detail in failures}
     rows = []
     for record in inputs:
         path = record.path if isinstance(record, JudgedBackground) else record.image or record.alpha or ""

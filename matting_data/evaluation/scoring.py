@@ -20,8 +20,8 @@ from matting_data.metrics.gradient import gradient_sum, reference_filter
 from matting_data.metrics.mattes import compose, pair, size_text, unknown
 from matting_data.sources.inputs import read_input
 
-ZERO_AND_ONE = "0 and 1"
-"""Note on a prediction that was likely saved without being multiplied by 255."""
+ZERO_AND_ONE, EIGHT_IN_SIXTEEN = "0 and 1", "8 bits in 16"
+"""Notes on mattes that were likely saved without being stretched to the range of their type."""
 
 METRICS = ("mse", "mad", "sad", "gradient", "connectivity")
 
@@ -69,7 +69,8 @@ class ImageScore:
         found.
     note : str
         What was done to a prediction before it was scored, or is odd about it: ``resized``, ``black``, ``0 and 1``
-        (no code is larger than 1, though that of white is 255 or 65535).
+        (no code is larger than 1, though that of white is 255 or 65535), ``8 bits in 16`` (none is larger than 255,
+        though that of white is 65535); ``truth of`` before the last two where it is the truth that is odd.
     """
 
     key: str
@@ -108,7 +109,8 @@ def _scored(item: Item, path: Path | None, options: ScoringOptions) -> dict[str,
         raise RejectedInput("size", f"the trimap is {size_text(trimap)} and the truth {size_text(truth)}")
     prediction, note = _prediction(path, truth, options)
     height, width = truth.shape
-    size = {"width": width, "height": height, "note": note}
+    odd = unstretched(truth)
+    size = {"width": width, "height": height, "note": ", ".join(filter(None, (note, odd and f"truth of {odd}")))}
     if like:
         try:
             values = like.score(prediction, truth, trimap)
@@ -130,7 +132,7 @@ def _prediction(path: Path | None, truth: NDArray[Any], options: ScoringOptions)
             return np.zeros(truth.shape, np.uint8), "black"
         raise RejectedInput("missing", "there is no prediction of this name: name it as its image")
     prediction: NDArray[Any] = matte_of(read_input(path))
-    note = ZERO_AND_ONE if prediction.max() == 1 else ""
+    note = unstretched(prediction)
     if prediction.shape == truth.shape:
         return prediction, note
     sizes = f"the prediction is {size_text(prediction)} and the truth {size_text(truth)}"
@@ -139,6 +141,14 @@ def _prediction(path: Path | None, truth: NDArray[Any], options: ScoringOptions)
     if not same_aspect(prediction.shape, truth.shape):
         raise RejectedInput("size", f"{sizes}: --resize scales, but keeps the aspect ratio; undo a crop or a padding")
     return resized(prediction, (truth.shape[1], truth.shape[0])), f"resized, {note}" if note else "resized"
+
+
+def unstretched(matte: NDArray[Any]) -> str:
+    """Name the range of integer codes that were likely not stretched to that of their type; empty for others."""
+    largest = int(matte.max())
+    if largest == 1:
+        return ZERO_AND_ONE
+    return EIGHT_IN_SIXTEEN if matte.dtype == np.uint16 and 1 < largest <= 255 else ""
 
 
 def same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:

@@ -1,7 +1,7 @@
 """Whether a limit of memory (``ulimit -v``, ``ulimit -d``) leaves enough to start.
 
 Libraries that meet such a limit while they are loaded end the process by a signal, or wait for ever, and no handler
-sees anything of it. So where there is a limit, a process of its own loads them first, with some less than the limit.
+sees anything of it. So where there is a limit, a process of its own loads them first, and measures what they take.
 """
 
 from __future__ import annotations
@@ -14,20 +14,29 @@ from matting_data.errors import OutOfMemoryError
 _AMPLE = 16 << 30
 """Bytes from which on nothing is tried: more address space than loading takes on any machine."""
 
-_HEADROOM = 512 << 20
-"""Bytes that are to be left once everything is loaded; with a few hundred less, workers have been seen to hang."""
+_HEADROOM = 320 << 20
+"""Bytes that are to be left once everything is loaded, for images and for what threads reserve.
 
-_TRIAL = f"""
-import resource
-for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
-    soft, hard = resource.getrlimit(kind)
-    if soft != resource.RLIM_INFINITY:
-        resource.setrlimit(kind, (max(0, soft - {_HEADROOM}), hard))
+Builds of the bundled sample took up to 115 MiB. It must exceed the 128 MiB that glibc reserves for a thread at a time:
+a library that goes without for want of them would look as if it needed less.
+"""
+
+_TRIAL = rf"""
+import re, resource, sys
 try:
-    import cv2, numba, onnxruntime, polars, pydantic, scipy.ndimage, simplejpeg
+    import cv2, imagehash, numba, onnxruntime, polars, pydantic, scipy.linalg, scipy.ndimage, simplejpeg
     polars.DataFrame({{"a": [2, 1]}}).lazy().sort("a").collect()
 except ModuleNotFoundError:
     pass  # not for want of memory
+try:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as stream:
+        taken = {{name: int(size) << 10 for name, size in re.findall(r"(Vm\w+):\s+(\d+) kB", stream.read())}}
+except OSError:
+    taken = {{}}  # outside Linux it has loaded, and that is all that can be seen
+for kind, name in ((resource.RLIMIT_AS, "VmPeak"), (resource.RLIMIT_DATA, "VmData")):
+    limit = resource.getrlimit(kind)[0]
+    if limit != resource.RLIM_INFINITY and taken.get(name, 0) + {_HEADROOM} > limit:
+        sys.exit(1)
 """
 
 
@@ -61,7 +70,7 @@ def _loads() -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=30,
+                timeout=60,
             ).returncode
             == 0
         )

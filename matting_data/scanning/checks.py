@@ -123,6 +123,8 @@ def require_side(width: int, height: int, min_side: int) -> None:
 def require_usable_matte(alpha: NDArray[np.uint8]) -> None:
     """Raise RejectedInput ``alpha_empty`` or ``alpha_full`` when one side of level 128 holds every pixel."""
     if int(alpha.max()) < 128:
-        raise RejectedInput("alpha_empty", f"no pixel is person: the largest alpha is {alpha.max()} of 255")
+        # 1 is also what is left of 255 in a file of 16 bits
+        hint = "; if it holds 0 and 1, or 8 bits in 16, stretch it to the whole range" if alpha.max() == 1 else ""
+        raise RejectedInput("alpha_empty", f"no pixel is person: the largest alpha is {alpha.max()} of 255{hint}")
     if int(alpha.min()) >= 128:
         raise RejectedInput("alpha_full", f"every pixel is person: the smallest alpha is {alpha.min()} of 255")

@@ -115,7 +115,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON document, whole or not at all."""
-    write_bytes(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,24 @@ class RunLog:
         else:
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=step)
 
-    def add(self, name: str, step: int, curves: dict[str, float], more: dict[str, float] | None = None) -> None:
-        """Append a row to ``METRICS`` or ``WATCHED``; each of `curves` gets a point on the board, too."""
+    def add(
+        self, name: str, step: int, curves: Mapping[str, float | None], more: Mapping[str, float] | None = None
+    ) -> None:
+        """Append a row to ``METRICS`` or ``WATCHED``; each of `curves` with a value gets a point on the board."""
         path = self._run / name
         with storage_errors(path), open(path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, **curves, **(more or {})}) + "\n")
+            stream.write(json.dumps({"step": step, **curves, **(more or {})}, allow_nan=False) + "\n")
         if self.board is not None:
             group = "train" if name == METRICS else "watched"
             for curve, value in curves.items():
-                self.board.add_scalar(f"{group}/{curve}", value, step)
+                if value is not None:
+                    self.board.add_scalar(f"{group}/{curve}", value, step)
 
     def show(self, pictures: dict[str, Tensor], step: int) -> None:
-        """Add rows of pictures to the board, each N×C×H×W in [0, 1]."""
+        """Add rows of pictures to the board, each N×C×H×W in [0, 1]; those that are not finite are left out."""
         for name, batch in pictures.items():
+            if not batch.isfinite().all():
+                continue
             self.board.add_images(name, batch.clamp(0, 1).expand(-1, 3, -1, -1), step)
 
     def close(self) -> None:

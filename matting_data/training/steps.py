@@ -46,7 +46,7 @@ class StepReport:
 
 
 class NotFinite(MattingDataError):
-    """A loss or a gradient is not a number, or infinite; the weights are those before the step."""
+    """A loss or gradient is NaN or infinite, and the weights stay as before the step; or all mattes in the end are."""
 
     exit_code = 1
 

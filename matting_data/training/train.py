@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -32,7 +33,7 @@ from matting_data.training.run_folder import BEST, FINAL, METRICS, RESULT, WATCH
 from matting_data.training.run_log import RunLog
 from matting_data.training.steps import NotFinite, Stepper, StepReport
 from matting_data.training.training_data import Batches, split_run
-from matting_data.training.watch import Look, Watch
+from matting_data.training.watch import Errors, Look, Watch
 
 _LOG = logging.getLogger(__package__)
 
@@ -53,12 +54,13 @@ class TrainResult:
     sha256 : str
         Of the weights, by :func:`matting_data.networks.weights.state_sha256`.
     watched : tuple of dict
-        Errors of the last look, by number of refinements.
+        Errors of the last look, by number of refinements; None where a matte was not finite.
     refinements : int or None
         How many to take: the fewest whose error on people held out is within half a percent of the smallest. None
         where nobody was held out.
-    held_out_mad : tuple of float
-        MAD on those people after 0, 1, ... refinements, whole images scaled to the short side of the crops.
+    held_out_mad : tuple of float or None
+        MAD on those people after 0, 1, ... refinements, whole images scaled to the short side of the crops; None where
+        a matte was not finite.
     notes : tuple of str
     """
 
@@ -67,9 +69,9 @@ class TrainResult:
     network: Path
     network_step: int
     sha256: str
-    watched: tuple[dict[str, float], ...]
+    watched: tuple[Errors, ...]
     refinements: int | None
-    held_out_mad: tuple[float, ...]
+    held_out_mad: tuple[float | None, ...]
     notes: tuple[str, ...]
 
 
@@ -102,7 +104,8 @@ def train(
     UsageError
         Config, dataset, folder or memory do not do; in one sentence.
     NotFinite
-        A loss or gradient is no number; names the step, the samples and the last checkpoint.
+        A loss or gradient is not finite, or no matte of the trained network is; names the step or the people, and the
+        last checkpoint.
     DamageError
         A shard is damaged; what was trained is saved first.
     KeyboardInterrupt
@@ -268,6 +271,8 @@ class _Run:
         if self.last_look is None:
             self.last_look = self.watch.look(self._shown())
         step, path = self.steps, self.out / FINAL
+        if math.isinf(self.last_look.best) and not (self.held_out and math.isfinite(self.progress.best)):
+            raise _useless(step, "of the watched crops")
         if self.world.leads:
             shown = self._shown()
             if self.held_out and (self.out / BEST).is_file():
@@ -276,10 +281,12 @@ class _Run:
         self.world.wait()
         final = load_network(path)
         errors = self._stop_rule(final)
+        if errors and math.isinf(min(errors)):
+            raise _useless(step, "of people held out")
         refinements = choose_refinements(errors) if errors else None
         digest = state_sha256(final.state_dict())
-        look = self.last_look.errors
-        result = TrainResult(self.out, self.steps, path, step, digest, look, refinements, tuple(errors), self.notes)
+        look, mad = self.last_look.errors, tuple(None if math.isinf(error) else error for error in errors)
+        result = TrainResult(self.out, self.steps, path, step, digest, look, refinements, mad, self.notes)
         if self.world.leads:
             kept = {name: value for name, value in asdict(result).items() if name not in ("run", "network", "notes")}
             run_folder.write_json(self.out / RESULT, kept)
@@ -294,6 +301,11 @@ class _Run:
         count = self.config.validation.iterations if network.config.iterations else 0
         network.to(self.world.device)
         return held_out_errors(network, items, count, self.config.data.crop)
+
+
+def _useless(step: int, where: str) -> NotFinite:
+    wrong = f"the weights of step {step} give no finite matte {where}"
+    return NotFinite(f"{wrong}: lower matting.rate, or set matting.clip")
 
 
 def _notes(config: TrainConfig, small: int, samples: int) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ from matting_data.training.training_data import watched_crops
 
 METRICS = ("mad", "mse")
 
+Errors = dict[str, float | None]
+"""Metric → mean error, None where it is not finite."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -27,16 +30,16 @@ class Look:
     Attributes
     ----------
     errors : tuple of dict
-        For refinements 0, 1, ...: ``mad`` and ``mse``, means over the watched samples; not numbers where any matte
-        holds one that is none.
+        For refinements 0, 1, ...: ``mad`` and ``mse``, means over the watched samples; None where any matte holds a
+        value that is not finite.
     """
 
-    errors: tuple[dict[str, float], ...]
+    errors: tuple[Errors, ...]
 
     @property
     def best(self) -> float:
-        """The smallest MAD of any number of refinements; infinite where none is a number."""
-        return min((each["mad"] for each in self.errors if each["mad"] == each["mad"]), default=float("inf"))
+        """The smallest MAD of any number of refinements; infinite where none is finite."""
+        return min((each["mad"] for each in self.errors if each["mad"] is not None), default=float("inf"))
 
 
 class Watch:
@@ -72,9 +75,9 @@ class Watch:
             for place, matte in enumerate((output.initial, *output.mattes)):
                 broken[place] |= not bool(torch.isfinite(matte).all())
                 scores[place].update(matte.nan_to_num().clamp(0, 1), batch["alpha"])
-        errors = [{name: float(value) for name, value in each.compute().items()} for each in scores]
+        errors: list[Errors] = [{name: float(value) for name, value in each.compute().items()} for each in scores]
         lost = [self._world.any(each) for each in broken]
-        nothing = dict.fromkeys(METRICS, float("nan"))
+        nothing: Errors = dict.fromkeys(METRICS)
         return Look(tuple(nothing if gone else each for gone, each in zip(lost, errors, strict=True)))
 
     def pictures(self, network: SafeNet, count: int = 4) -> dict[str, Tensor]:

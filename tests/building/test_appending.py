@@ -98,6 +98,19 @@ def test_a_plan_promises_what_the_build_then_makes(project: Project, change: Any
     assert (again.there, again.bytes) == (again.shards, 0)
 
 
+@pytest.mark.parametrize("epochs", ["false", "true"])
+def test_a_plan_of_layers_promises_what_the_build_then_makes(project: Project, epochs: str) -> None:
+    options = ("store.kind=layers", f"store.epoch_backgrounds={epochs}", "composites.per_foreground=1")
+    promised = estimate(project.load(*options), project.out, 1)
+    index = project.build(*options).index
+    assert promised.ledger == {name: index["ledger"][name] for name in ("foregrounds", "backgrounds")}
+    made = [path.stat().st_size for path in project.out.rglob("*.tar")]
+    assert promised.shards == len(made)
+    assert promised.bytes == pytest.approx(sum(made), rel=0.25)
+    again = estimate(project.load(*options), project.out, 1)
+    assert (again.there, again.bytes) == (again.shards, 0)
+
+
 def test_a_plan_is_refused_as_the_build_would_be(finished: Project) -> None:
     grow(finished)
     said = []

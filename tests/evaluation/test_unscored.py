@@ -52,6 +52,41 @@ def test_predictions_of_0_and_1_are_scored_and_noted(truths: Path) -> None:
     assert any(line == "noted: 2 0 and 1" for line in found.lines())
 
 
+@pytest.mark.parametrize("whose", ["prediction", "truth"])
+@pytest.mark.parametrize(
+    ("plane", "note"),
+    [
+        (np.eye(30, 40, dtype=np.uint8), "0 and 1"),
+        (np.eye(30, 40, dtype=np.uint16), "0 and 1"),
+        (np.eye(30, 40, dtype=np.uint16) * 255, "8 bits in 16"),
+        (np.eye(30, 40, dtype=np.uint16) * 256, ""),
+        (np.eye(30, 40, dtype=np.uint8) * 2, ""),
+        (np.zeros((30, 40), np.uint16), ""),
+    ],
+)
+def test_a_matte_that_was_not_stretched_is_noted(truths: Path, whose: str, plane: np.ndarray, note: str) -> None:
+    folder = predictions(truths, plane if whose == "prediction" else np.zeros((30, 40), np.uint8))
+    if whose == "truth":
+        cv2.imwrite(str(truths / "alpha" / "a.png"), plane)
+    found = evaluate(folder, open_test_set(truths)).scores[0]
+    assert found.values and found.note == (f"truth of {note}" if whose == "truth" and note else note)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (5, 3), (1, 7), (7, 1), (2, 2)])
+@pytest.mark.parametrize("like", ["", *CONVENTIONS])
+def test_images_of_few_pixels_are_scored(tmp_path: Path, shape: tuple[int, int], like: str) -> None:
+    rng = np.random.default_rng(shape[0] * 8 + shape[1])
+    truth, prediction = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
+    for name, plane in (("alpha", truth), ("p", prediction), ("trimap", np.full(shape, 128, np.uint8))):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), plane)
+    (score,) = evaluate(tmp_path / "p", open_test_set(tmp_path), ScoringOptions(like=like)).scores
+    assert score.values and all(np.isfinite(value) and value >= 0 for value in score.values.values())
+    cv2.imwrite(str(tmp_path / "p" / "a.png"), truth)
+    (same,) = evaluate(tmp_path / "p", open_test_set(tmp_path), ScoringOptions(like=like)).scores
+    assert set(same.values.values()) == {0.0}
+
+
 def test_a_scaled_size_is_told_from_another_aspect_ratio() -> None:
     for height, width in ((1000, 667), (37, 512), (1, 1), (1080, 1920)):
         for scale in (0.25, 0.37, 0.5, 2.0, 3.3):

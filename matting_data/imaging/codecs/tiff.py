@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,8 @@ def decode_deep_tiff(data: bytes, max_pixels: int) -> DeepTiff | None:
         return None
     import tifffile  # takes a fifth of a second, and few files need it
 
+    if not (log := logging.getLogger("tifffile")).handlers:
+        log.addHandler(logging.NullHandler())  # what it says of damage goes to who listens, not to standard error
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
         page: Any = file.pages.first
