@@ -125,7 +125,8 @@ class Folder:
 
     def names(self) -> list[str]:
         """List what lies here."""
-        return os.listdir(self.path if self._handle is None else self._handle)
+        with os.scandir(self.path if self._handle is None else self._handle) as entries:
+            return [entry.name for entry in entries]
 
     def sync(self) -> None:
         """Flush the names to the disk, where the system can (Windows cannot)."""

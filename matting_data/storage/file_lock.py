@@ -27,14 +27,13 @@ def file_lock(path: Path, busy: str, root: Path | None = None) -> Iterator[None]
         A folder above the file, below which no link is followed: UsageError names one that lies in the way. The file
         itself must not be a link either.
     """
-    with storage_errors(path):
-        with folder_of(path, root) as folder:
-            folder.require_file(path.name, links=False)
-            try:
-                held = FileLock(path).acquire(timeout=_PATIENCE)
-            except Timeout:
-                raise StorageError(busy) from None
-            folder.set_time(path.name)
+    with storage_errors(path), folder_of(path, root) as folder:
+        folder.require_file(path.name, links=False)
+        try:
+            held = FileLock(path).acquire(timeout=_PATIENCE)
+        except Timeout:
+            raise StorageError(busy) from None
+        folder.set_time(path.name)
     with held:
         yield
 

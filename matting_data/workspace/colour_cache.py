@@ -1,8 +1,8 @@
 """Estimated foreground colours, kept between runs: the estimate costs a hundred composites' time.
 
-Only soft pixels differ from the source image, so only theirs are stored, under the hash of the files they were estimated
-from, with a checksum of that and of the colours. They are not compressed: that saves four tenths of the room, and takes
-a fifth of a millisecond of every composite. The checksum is a CRC: SHA-256 takes two to eight times as long.
+Only soft pixels differ from the source image, so only theirs are stored, under the hash of the files they were
+estimated from, with a checksum of that and of the colours. They are not compressed: that saves four tenths of the room,
+and takes a fifth of a millisecond of every composite. The checksum is a CRC: SHA-256 takes two to eight times as long.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import judge_table
 from matting_data.records.self_hashed import checked_json, hashed_json
 from matting_data.records.tables import parquet_bytes, table_errors
+from matting_data.shards.hashes import check_hash
 from matting_data.sources.openimages.blocks import BLOCK_BYTES
 from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
 from matting_data.sources.openimages.findings import EXAMPLES, MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
-from matting_data.shards.hashes import check_hash
 from matting_data.storage import LocalStorage, open_folder
 from matting_data.storage.atomic import TEMPORARY
 from matting_data.storage.regular_files import read_regular
@@ -68,7 +68,8 @@ def judge_metadata(
         The folder, recognised or not.
     out : LocalStorage or Path
         Folder for ``verdicts-NNN.parquet`` (:data:`VERDICT_SCHEMA`) and ``report.json``, which is written last and
-        holds the hashes of the others; what an earlier run left there is replaced. Evidence lies there for the time being, a tenth of the metadata's size.
+        holds the hashes of the others; what an earlier run left there is replaced. Evidence lies there for the time
+        being, a tenth of the metadata's size.
     policy : EvidencePolicy, optional
     workers : int, optional
         Threads; default is one a core, at most four.
