@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections import Counter
@@ -79,7 +78,7 @@ class Workshop:
         staged.mkdir(parents=True)
         for suffix in ("tar", "parquet"):
             shutil.copy(self.out / "train" / f"000000.{suffix}", staged)
-            os.remove(self.out / "train" / f"000001.{suffix}")
+            (self.out / "train" / f"000001.{suffix}").unlink()
         self._keep("repairing", self.repair, content)
         self._appended()
 
@@ -201,5 +200,4 @@ def test_damage_below_work_changes_no_dataset(workshop: Workshop) -> None:
 @pytest.mark.parametrize("part", range(20))
 def test_damage_below_work_changes_no_dataset_at_length(full_workshop: Workshop, part: int) -> None:
     outcomes = damaged(full_workshop, range(1000 + 50 * part, 1050 + 50 * part))
-    print(dict(outcomes))
     assert sum(count for key, count in outcomes.items() if key.endswith("same")) > 30
