@@ -117,10 +117,13 @@ class Folder:
 
     def remove_folder(self, name: str) -> None:
         """Delete a folder and all that lies below, as far as that is possible; a link to one stays."""
+        status = self.status(name)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            return  # rmtree would open a pipe, and wait
         with suppress(RecursionError):  # of folders within folders, a thousand deep
             if self._handle is not None:
                 shutil.rmtree(name, ignore_errors=True, dir_fd=self._handle)
-            elif (status := self.status(name)) is not None and stat.S_ISDIR(status.st_mode):
+            else:
                 shutil.rmtree(self.path / name, ignore_errors=True)
 
     def names(self) -> list[str]:

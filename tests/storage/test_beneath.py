@@ -146,6 +146,9 @@ def test_what_is_no_file_in_a_files_place_is_one_sentence_that_names_it(storage:
         assert str(caught.value) == (
             f"cannot write {path}: it is a {kind}, not a file; remove it, or choose another --out"
         )
+    if kind == "pipe":
+        storage.remove_folder("train/000000.tar")
+        assert path.is_fifo()
     for look in (storage.read, storage.info, storage.exists, storage.sha256):
         with pytest.raises(NotAFileError, match=f"is a {kind}, not a file: remove it and run the same command again"):
             look("train/000000.tar")
