@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
+from matting_data.shards.hashes import check_hash
 from matting_data.shards.index import INDEX
 from matting_data.shards.names import RECIPE
 from matting_data.storage import Storage
@@ -34,11 +35,14 @@ def unstage(out: Storage) -> None:
 def settle(out: Storage) -> None:
     """Let the tables that an interrupted append was replacing be replaced, if it came so far.
 
-    Without an index, those in place may be some old and some new: what was staged is whole.
+    Without an index, those in place may be some old and some new: what was staged is whole, unless it was damaged
+    since. Then those in place stay, and whoever reads them finds out whether they belong together.
     """
     staged = out.below(_STAGED)
     metadata = read_plan_metadata(staged)
     if not metadata or out.exists(INDEX):
+        return
+    if any(check_hash(staged, name, metadata.get(name, "")) for name in TABLES if name != PLAN):
         return
     for name in TABLES:
         out.write(name, staged.read(name))

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from matting_data.building.ledger import summarise
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.humans.audit_sample import stratum_of
+from matting_data.imaging import encode
 from matting_data.planning.apply_decisions import decide_backgrounds
 from matting_data.planning.plan import choose_backgrounds
 from matting_data.recipes.decisions import effective, load_decisions
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
-from matting_data.records.tables import write_table
-from matting_data.reporting.contact_sheet import grid, tile, write_sheet
+from matting_data.records.tables import parquet_bytes, to_table
+from matting_data.reporting.contact_sheet import grid, tile
 from matting_data.scanning.scan import scan_backgrounds
 from matting_data.seeds import derive_seed
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
 from matting_data.storage import open_storage
-from matting_data.storage.atomic import write_bytes
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.plan_tables import BACKGROUNDS, PLAN
 
@@ -71,12 +71,13 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
     UsageError
         `out` holds a built dataset, or something that is not ours.
     """
-    with workspace.locked(out):
-        if (out / PLAN).exists():
+    place = open_storage(out)
+    with workspace.locked(place):
+        if place.exists(PLAN):
             raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
         decisions = load_decisions(recipe)
         sources = open_backgrounds(recipe)
-        scanned = scan_backgrounds(recipe, sources, workspace.work_folder(out), workers, decisions)
+        scanned = scan_backgrounds(recipe, sources, workspace.work_folder(place), workers, decisions)
         backgrounds = choose_backgrounds(scanned.records, recipe.recipe, scanned.thresholds)
         distance = recipe.recipe.backgrounds.duplicate_distance
         backgrounds = decide_backgrounds(backgrounds, effective(decisions), distance)
@@ -84,13 +85,13 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
         result = FilterResult(
             backgrounds, {**summarise(rows), "tiers": tier_counts(backgrounds), "notes": scanned.notes}
         )
-        workspace.save_recipe(open_storage(out), recipe)
-        write_table(out / BACKGROUNDS, backgrounds, JudgedBackground)
-        write_table(out / LEDGER, rows, LedgerRow)
-        write_bytes(out / SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())
+        workspace.save_recipe(place, recipe)
+        place.write(BACKGROUNDS, parquet_bytes(to_table(backgrounds, JudgedBackground)))
+        place.write(LEDGER, parquet_bytes(to_table(rows, LedgerRow)))
+        place.write(SUMMARY, (json.dumps(result.summary, indent=1) + "\n").encode())
         sheet = reasons_sheet(sources, backgrounds, examples)
         if sheet is not None:
-            write_sheet(out / SHEET, sheet)
+            place.write(SHEET, encode.png(sheet))
     return result
 
 

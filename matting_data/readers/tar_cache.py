@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,8 +15,12 @@ from filelock import FileLock
 from matting_data.errors import DamageError, UsageError
 from matting_data.storage import Storage
 from matting_data.storage.atomic import atomic_file, storage_errors
+from matting_data.storage.regular_files import open_regular
 
 _BLOCK = 8 << 20
+
+_SHARD = re.compile(r"[0-9a-f]{64}\.tar")
+"""Files of the cache: a tar of the user's own that lies in its folder neither counts nor goes."""
 
 
 class ShardCache:
@@ -56,7 +62,7 @@ class ShardCache:
         while True:
             path = self._fetched(name)
             try:
-                with open(path, "rb") as stream:
+                with open_regular(path) as stream:
                     stream.seek(start)
                     data = stream.read(size - start if length is None else length)
             except FileNotFoundError:
@@ -94,10 +100,13 @@ class ShardCache:
 
     def _make_room(self, size: int) -> None:
         kept: list[tuple[float, int, Path]] = []
-        for path in self._folder.glob("*.tar"):
+        for path in self._folder.iterdir():
+            if not _SHARD.fullmatch(path.name):
+                continue
             with suppress(FileNotFoundError):
                 status = path.stat()
-                kept.append((status.st_mtime, status.st_size, path))
+                if stat.S_ISREG(status.st_mode):
+                    kept.append((status.st_mtime, status.st_size, path))
         used = sum(length for _, length, _ in kept)
         for _, length, path in sorted(kept):
             if used + size <= self._limit:
@@ -108,6 +117,7 @@ class ShardCache:
 
 def _is_whole(path: Path, size: int) -> bool:
     try:
-        return path.stat().st_size == size
+        status = path.stat()
     except OSError:
         return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == size

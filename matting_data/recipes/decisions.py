@@ -17,6 +17,7 @@ from matting_data.configuration import decoded
 from matting_data.errors import UsageError, nearest
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.regular_files import read_regular
 
 FILE_NAME = "overrides.csv"
 
@@ -131,7 +132,7 @@ def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decisi
 def read(path: Path) -> list[Decision]:
     """Read a file of decisions; none where there is no file yet. UsageError where it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         return []
     except OSError as error:

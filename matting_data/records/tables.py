@@ -24,6 +24,7 @@ from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.storage import LocalStorage, Storage
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.regular_files import open_regular
 
 Record = TypeVar("Record")
 
@@ -158,6 +159,8 @@ def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: st
         The file is missing, is not Parquet, or lacks a column, or it names what no build names.
     """
     with table_errors(f"{name} cannot be read", repair):
+        if isinstance(source, Path):
+            open_regular(source).close()  # polars would wait for a pipe
         table = format_1.converted(pl.read_parquet(source, glob=False))
         columns = {name: kind for name, kind in schema(record).items() if name in _LATER.get(record, ())}
         table = table.with_columns(pl.lit(None, kind).alias(n) for n, kind in columns.items() if n not in table.columns)

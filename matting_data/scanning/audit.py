@@ -21,7 +21,9 @@ from matting_data.reporting.contact_sheet import grid, tile, write_sheet
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
+from matting_data.storage import open_folder
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.regular_files import read_regular
 from matting_data.workspace.work_folder import saved_recipe
 
 COLUMNS = ("id", "stratum", "path", "score", "person")
@@ -80,8 +82,7 @@ def read_labels(table: Path) -> dict[str, bool]:
         The file is missing, lacks a column, holds a label that is neither yes nor no, or labels one twice.
     """
     try:
-        with open(table, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(io.StringIO(read_regular(table).decode("utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"cannot read the labels {table}: {error}") from None
     labels = {}
@@ -115,7 +116,7 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
         )
     result = estimate(kept, labels)
     document = [asdict(rate) | {"share": None if rate.labelled == 0 else rate.share} for rate in result]
-    write_bytes(out / RESULT, (json.dumps(document, indent=1) + "\n").encode())
+    open_folder(out).write(RESULT, (json.dumps(document, indent=1) + "\n").encode())
     return result
 
 

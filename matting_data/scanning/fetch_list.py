@@ -11,7 +11,7 @@ from matting_data.records.codes import Outcome
 from matting_data.scanning.label_evidence import judged
 from matting_data.sources.openimages.choose import choose_images
 from matting_data.sources.openimages.recognise import recognise
-from matting_data.storage.atomic import write_bytes
+from matting_data.storage import open_folder
 
 LIST = "images.txt"
 
@@ -45,7 +45,8 @@ def write_image_list(recipe: LoadedRecipe, count: int, out: Path) -> tuple[Path,
             f"the recipe has {len(sources)} sources of layout 'openimages' with 'metadata': to choose images it needs "
             "exactly one"
         )
-    folder = out / ".fetch" / "verdicts"
+    fetched = open_folder(out)
+    folder = fetched.below(".fetch/verdicts")
     metadata = recognise(recipe.resolve(sources[0].metadata or ""))
     report = judged(metadata, rules.humans.openimages, folder, "reading the tables")
     outcomes: tuple[Outcome, ...] = ("keep", "review") if rules.humans.review == "keep" else ("keep",)
@@ -54,5 +55,5 @@ def write_image_list(recipe: LoadedRecipe, count: int, out: Path) -> tuple[Path,
     allowed = allowed_licenses(rules.licenses) if rules.licenses else None
     chosen = choose_images(folder, count, recipe.recipe.seed, outcomes, allowed)
     lines = [f"{split}/{identity}\n" for split, identity in chosen.iter_rows()]
-    write_bytes(out / LIST, "".join(lines).encode())
+    fetched.write(LIST, "".join(lines).encode())
     return out / LIST, report.sentences()

@@ -20,7 +20,9 @@ from matting_data.humans.labels import load_label_set
 from matting_data.humans.polygon_evidence import judge_polygons
 from matting_data.recipes.recipe import source_name
 from matting_data.recipes.recipe_backgrounds import Humans, OpenImagesRules, SunRules
-from matting_data.records.tables import read_table, write_table
+from matting_data.records.columns import schema
+from matting_data.records.kept_tables import keep_table, kept_table
+from matting_data.records.tables import from_table, to_table
 from matting_data.running.progress import bar, track
 from matting_data.sources.find_backgrounds import BackgroundInput, openimages_id
 from matting_data.sources.find_files import nearest_sibling
@@ -28,14 +30,15 @@ from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages.findings import MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
-from matting_data.sources.openimages.verdicts import REPORT, judge_metadata, read_report, read_verdicts
+from matting_data.sources.openimages.verdicts import judge_metadata, read_report, read_verdicts
 from matting_data.sources.sun.annotations import legible_names, parse_annotation, standing_names
 from matting_data.sources.walk import files_below
+from matting_data.storage import LocalStorage
 from matting_data.version import __version__
 
 
 def add_label_evidence(
-    humans: Humans, sources: Mapping[str, OpenedBackgrounds], found: Sequence[BackgroundInput], cache: Path
+    humans: Humans, sources: Mapping[str, OpenedBackgrounds], found: Sequence[BackgroundInput], cache: LocalStorage
 ) -> tuple[list[BackgroundInput], list[str]]:
     """Judge found backgrounds by what their own sources' annotators said of them.
 
@@ -47,7 +50,7 @@ def add_label_evidence(
         Of :func:`matting_data.sources.opened.open_backgrounds`; they name the tables.
     found : sequence of BackgroundInput
         All backgrounds of the sources.
-    cache : Path
+    cache : LocalStorage
         Folder where verdicts are kept until the tables, the policy or the lists of labels change.
 
     Returns
@@ -67,15 +70,19 @@ def add_label_evidence(
     for name, opened in sources.items():
         entries = by_source[name]
         if opened.source.layout == "openimages":
-            entries = _openimages(humans.openimages, opened, entries, cache / f"openimages-{name}", notes)
+            entries = _openimages(humans.openimages, opened, entries, cache.below(f"openimages-{name}"), notes)
         elif opened.source.layout == "sun":
-            entries = _sun(humans.sun, opened, entries, cache / f"polygons-{name}.parquet", notes)
+            entries = _sun(humans.sun, opened, entries, cache, notes)
         result += entries
     return result, notes
 
 
 def _openimages(
-    policy: OpenImagesRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], folder: Path, notes: list[str]
+    policy: OpenImagesRules,
+    opened: OpenedBackgrounds,
+    entries: list[BackgroundInput],
+    folder: LocalStorage,
+    notes: list[str],
 ) -> list[BackgroundInput]:
     ids = {entry.record.id: openimages_id(entry.record.path) for entry in entries}
     name = source_name(opened.source)
@@ -92,12 +99,7 @@ def _openimages(
         report = judged(metadata, policy, folder, f"reading the tables of {name}")
         notes += [f"{name}: {sentence}" for sentence in report.sentences()]
         wanted = [identity for identity in ids.values() if identity]
-        try:
-            table = read_verdicts(folder, wanted)
-        except DamageError:  # what is kept is damaged: judging again repairs it
-            (folder / REPORT).unlink(missing_ok=True)
-            judged(metadata, policy, folder, f"reading the tables of {name} again")
-            table = read_verdicts(folder, wanted)
+        table = read_verdicts(folder, wanted)
         rows = {row["image_id"]: row for row in table.iter_rows(named=True)}
         unknown = len(entries) - nameless - sum(identity in rows for identity in ids.values())
         if unknown:
@@ -107,7 +109,7 @@ def _openimages(
     return [_with(entry, rows.get(ids[entry.record.id], silent)) for entry in entries]
 
 
-def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str) -> MetadataReport:
+def judged(metadata: Metadata, policy: EvidencePolicy, folder: LocalStorage, label: str) -> MetadataReport:
     """Read the report of verdicts that lie in `folder`, judging anew unless tables, policy and lists are the same.
 
     Parameters
@@ -116,7 +118,7 @@ def judged(metadata: Metadata, policy: EvidencePolicy, folder: Path, label: str)
         The tables.
     policy : EvidencePolicy
         What each tier leads to.
-    folder : Path
+    folder : LocalStorage
         Where verdicts are kept.
     label : str
         What the progress bar says.
@@ -157,7 +159,7 @@ class _Annotation:
 
 
 def _sun(
-    policy: SunRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], kept: Path, notes: list[str]
+    policy: SunRules, opened: OpenedBackgrounds, entries: list[BackgroundInput], cache: LocalStorage, notes: list[str]
 ) -> list[BackgroundInput]:
     name = source_name(opened.source)
     photographs = [entry.record.path for entry in entries]
@@ -165,7 +167,7 @@ def _sun(
     if opened.annotations is None:
         notes.append(f"{name}: no 'annotations' are given: the detector alone decides")
     else:
-        annotations = _read_annotations(opened.annotations, photographs, kept, name)
+        annotations = _read_annotations(opened.annotations, photographs, cache, name)
         notes.append(f"{name}: {len(annotations)} of {len(entries)} photographs have an annotation")
     bad = [annotation for annotation in annotations.values() if annotation.problem]
     if bad:
@@ -181,13 +183,13 @@ def _sun(
     return result
 
 
-def _read_annotations(root: Path, photographs: Sequence[str], kept: Path, name: str) -> dict[str, _Annotation]:
+def _read_annotations(root: Path, photographs: Sequence[str], cache: LocalStorage, name: str) -> dict[str, _Annotation]:
     """Read the annotations of photographs below `root`, by photograph; unchanged ones as they were kept."""
     if not root.is_dir():
         raise UsageError(f"there is no folder {root}{nearest_sibling(root) or '; give SUN2012/Annotations'}")
-    known: dict[str, _Annotation] = {}
-    with suppress(DamageError, TypeError):  # none are kept, or another version's: all are read
-        known = {row.path: row for row in read_table(kept, _Annotation)}
+    kept, columns = f"polygons-{name}.parquet", schema(_Annotation)
+    table = kept_table(cache, kept, columns)
+    known = {} if table is None else {row.path: row for row in from_table(table, _Annotation)}
     found = files_below(root, f"the annotations of {name}")
     present = {path.lower(): path for path in found if path.lower().endswith(".xml")}
     places = {photograph: place for photograph in photographs if (place := _annotation_of(photograph, present))}
@@ -204,7 +206,7 @@ def _read_annotations(root: Path, photographs: Sequence[str], kept: Path, name: 
         before = known.get(path)
         result[path] = before if before and before.stamp == stamp else _read_annotation(path, root / path, stamp)
     if any(annotation is not known.get(path) for path, annotation in result.items()):
-        write_table(kept, result.values(), _Annotation)
+        keep_table(cache, kept, to_table(result.values(), _Annotation))
     return {photograph: result[place] for photograph, place in places.items()}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Generic
 
@@ -16,7 +17,6 @@ import polars as pl
 from matting_data.detectors import registry
 from matting_data.detectors.detector import BatchDetector, Detector, Thresholds
 from matting_data.detectors.spec import resolved
-from matting_data.forks import require_polars
 from matting_data.planning.selection import refusals
 from matting_data.recipes.decisions import Decision, effective
 from matting_data.recipes.recipe import Foregrounds
@@ -25,7 +25,8 @@ from matting_data.records.checked import CheckedBackground, CheckedForeground
 from matting_data.records.columns import schema
 from matting_data.records.fields import field_names, values, widened
 from matting_data.records.found import FoundBackground, FoundForeground
-from matting_data.records.tables import PARQUET_ERRORS, from_table, to_table, write_parquet
+from matting_data.records.kept_tables import keep_table, kept_table
+from matting_data.records.tables import from_table, to_table
 from matting_data.running.executor import Workers, run
 from matting_data.running.progress import track
 from matting_data.scanning.check_tasks import CheckBackgrounds, CheckForegrounds, CheckTask, Found, Input, Item
@@ -35,7 +36,8 @@ from matting_data.sources.find_backgrounds import BackgroundInput, find_backgrou
 from matting_data.sources.find_foregrounds import ForegroundInput, find_foregrounds
 from matting_data.sources.inputs import state_of
 from matting_data.sources.opened import OpenedBackgrounds, OpenedForegrounds
-from matting_data.storage import Storage
+from matting_data.storage import LocalStorage, Storage, open_folder
+from matting_data.storage.atomic import storage_errors
 from matting_data.version import __version__
 from matting_data.workspace.colour_cache import ColourCache
 
@@ -43,6 +45,9 @@ _LOG = logging.getLogger(__package__)
 
 _CHECKS = f"checks of {__version__}, {FORMAT}"
 """What a check finds, and how it is kept, may change with the code that checks."""
+
+_NUMBERED = re.compile(r"([0-9]{6,})\.parquet\Z")
+"""Files of results: of two that know the same input, the higher number knows it better."""
 
 _SAVE_EVERY = 20.0
 """Seconds between saves: what a killed scan loses at most."""
@@ -79,7 +84,7 @@ class ScannedForegrounds:
 def scan_backgrounds(
     recipe: LoadedRecipe,
     sources: Mapping[str, OpenedBackgrounds],
-    cache: Path,
+    cache: LocalStorage | Path,
     workers: Workers,
     decisions: Sequence[Decision] = (),
 ) -> ScannedBackgrounds:
@@ -91,13 +96,14 @@ def scan_backgrounds(
         Says how they are judged.
     sources : mapping
         Of :func:`matting_data.sources.opened.open_backgrounds`.
-    cache : Path
+    cache : LocalStorage or Path
         Folder for check results.
     workers : int or Executor
         Processes, or where else to run.
     decisions : sequence of Decision
         Backgrounds that people called clean are looked at, whatever their labels say.
     """
+    cache = open_folder(cache)
     detector = load_detector(recipe)
     options = recipe.recipe.backgrounds
     max_pixels = round(options.max_megapixels * 1e6)
@@ -118,7 +124,7 @@ def scan_backgrounds(
         for found, why in zip(labelled, refused, strict=True)
     ]
     size = detector.batch_size if isinstance(detector, BatchDetector) else 1
-    scan = _Scan(CheckedBackground, cache / "backgrounds", check, "checking backgrounds", workers, size)
+    scan = _Scan(CheckedBackground, cache.below("backgrounds"), check, "checking backgrounds", workers, size)
     records = scan.checked(items)
     return ScannedBackgrounds(records, detector.thresholds if detector else None, [*notes, *said])
 
@@ -126,7 +132,7 @@ def scan_backgrounds(
 def scan_foregrounds(
     rules: Foregrounds,
     sources: Mapping[str, OpenedForegrounds],
-    cache: Path,
+    cache: LocalStorage | Path,
     workers: Workers,
     colours: Storage | None = None,
 ) -> ScannedForegrounds:
@@ -138,11 +144,12 @@ def scan_foregrounds(
         A recipe's section.
     sources : mapping
         Of :func:`matting_data.sources.opened.open_foregrounds`.
-    cache : Path
+    cache : LocalStorage or Path
         Folder for check results.
     colours : Storage, optional
         Where to keep the estimates, by default in `cache`.
     """
+    cache = open_folder(cache)
     notes: list[str] = []
     found = find_foregrounds(sources, rules.split.from_metadata, notes)
     if any(opened.source.estimates_colour for opened in sources.values()):
@@ -150,8 +157,8 @@ def scan_foregrounds(
     items = [
         Item(f, _stamp(f, f"{rules.min_side} {f.record.colour} {f.record.opaque_from} {f.to_srgb}")) for f in found
     ]
-    check = CheckForegrounds(rules.min_side, ColourCache(colours or cache / "colours"))
-    scan = _Scan(CheckedForeground, cache / "foregrounds", check, "checking foregrounds", workers)
+    check = CheckForegrounds(rules.min_side, ColourCache(colours or cache.below("colours")))
+    scan = _Scan(CheckedForeground, cache.below("foregrounds"), check, "checking foregrounds", workers)
     return ScannedForegrounds(scan.checked(items), notes)
 
 
@@ -166,11 +173,12 @@ class _Scan(Generic[Found, Input]):
     """One kind of input: known results are read, the others computed and saved as they come."""
 
     record: type[Input]
-    folder: Path
+    folder: LocalStorage
     check: CheckTask[Found, Input]
     label: str
     workers: Workers
     batch_size: int = 1
+    _next: int = 0
 
     def checked(self, items: Sequence[Item[Found]]) -> list[Input]:
         known = self._read()
@@ -199,17 +207,14 @@ class _Scan(Generic[Found, Input]):
         ]
 
     def _read(self) -> dict[str, tuple[str, Input]]:
-        require_polars()
         known: dict[str, tuple[str, Input]] = {}
         columns = {**schema(self.record), "stamp": pl.String}
-        for path in sorted(self.folder.glob("*.parquet")):
-            try:
-                table = pl.read_parquet(path, glob=False)
-            except PARQUET_ERRORS:
-                continue  # checking again repairs it
-            if dict(table.schema) == columns:  # else of another version
+        for number, name in sorted((int(found[1]), name) for name in self._names() if (found := _NUMBERED.match(name))):
+            table = kept_table(self.folder, name, columns)
+            if table is not None:  # else foreign, damaged or of another version: checking again replaces what it held
                 rows = zip(table["stamp"].to_list(), from_table(table, self.record), strict=True)
                 known.update((row.id, (stamp, row)) for stamp, row in rows)
+                self._next = number + 1
         return known
 
     def _save(self, batch: Sequence[tuple[str, Input]]) -> None:
@@ -217,8 +222,14 @@ class _Scan(Generic[Found, Input]):
             return
         table = to_table([row for _, row in batch], self.record)
         table = table.with_columns(pl.Series("stamp", [stamp for stamp, _ in batch], pl.String))
-        number = max((int(path.stem) + 1 for path in self.folder.glob("*.parquet")), default=0)
-        write_parquet(self.folder / f"{number:06d}.parquet", table)
+        taken = self._names()
+        self._next = next(n for n in count(self._next) if f"{n:06d}.parquet" not in taken)
+        keep_table(self.folder, f"{self._next:06d}.parquet", table)
+
+    def _names(self) -> set[str]:
+        """List what lies in the folder of results, which may be anything."""
+        with storage_errors(self.folder.path):
+            return self.folder.names()
 
 
 def _as_found(found: FoundForeground | FoundBackground, result: Input) -> Input:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matting_data.errors import StorageError
-from matting_data.storage import MissingFileError, Storage
+from matting_data.storage import MissingFileError, NotAFileError, Storage
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ def check_hash(out: Storage, name: str, sha256: str | None, size: int | None = N
         )
     except MissingFileError:
         return [Problem(name, "is missing")]
+    except NotAFileError as error:
+        return [Problem(name, error.what)]
     except StorageError as error:
         if not out.local:
             raise

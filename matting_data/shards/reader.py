@@ -19,6 +19,7 @@ from matting_data.records.tables import read_stored
 from matting_data.shards.members import MEMBERS
 from matting_data.shards.names import BACKGROUNDS
 from matting_data.storage import Location, open_storage
+from matting_data.storage.regular_files import open_regular
 
 _JPEG = b"\xff\xd8\xff\xe0"
 """Start and JFIF header: as the encoder writes it, without an orientation."""
@@ -50,7 +51,7 @@ def read_members(tar: Path, row: Sample, members: Sequence[str] = MEMBERS) -> di
     """
     start, length = span(row, members)
     try:
-        with open(tar, "rb") as stream:
+        with open_regular(tar) as stream:
             stream.seek(start)
             found = cut_members(row, members, stream.read(length))
     except OSError as error:

@@ -15,6 +15,7 @@ from matting_data.sources.inputs import InputFile
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.sun.archive import TarMember, find_tar_images
 from matting_data.sources.sun.trees import find_images, parse_path, read_class_names, read_partitions
+from matting_data.storage import LocalStorage
 
 BUNDLED_PHOTOS = {
     "astronaut.png": "public domain (NASA)",
@@ -47,7 +48,7 @@ class BackgroundInput:
 
 
 def find_backgrounds(
-    sources: Mapping[str, OpenedBackgrounds], cache: Path | None = None, notes: list[str] | None = None
+    sources: Mapping[str, OpenedBackgrounds], cache: LocalStorage | None = None, notes: list[str] | None = None
 ) -> list[BackgroundInput]:
     """List the backgrounds of all sources, in the order of the recipe, then by path.
 
@@ -55,7 +56,7 @@ def find_backgrounds(
     ----------
     sources : mapping
         Of :func:`matting_data.sources.opened.open_backgrounds`.
-    cache : Path, optional
+    cache : LocalStorage, optional
         Folder that keeps where the images of a tar lie.
     notes : list of str, optional
         Gets what a user should know of files that are left out.
@@ -107,11 +108,13 @@ def openimages_id(path: str) -> str:
     return stem.lower() if _OPENIMAGES_ID.fullmatch(stem) else ""
 
 
-def _members(name: str, opened: OpenedBackgrounds, cache: Path | None, notes: list[str] | None) -> list[TarMember]:
+def _members(
+    name: str, opened: OpenedBackgrounds, cache: LocalStorage | None, notes: list[str] | None
+) -> list[TarMember]:
     """List the images of a source, with their places where it is a tar."""
     source, key, root = opened.source, opened.key, opened.images
     if source.layout == "sun" and isinstance(root, Path) and root.is_file():
-        return find_tar_images(root, cache / f"tar-{name}.parquet" if cache else None)
+        return find_tar_images(root, cache, f"tar-{name}.parquet")
     if source.layout == "sun":
         tree = find_images(root)
     else:

@@ -8,10 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from matting_data.errors import UsageError, shown
-from matting_data.storage.base import ByteSource, FileInfo, MissingFileError, Storage
+from matting_data.storage.base import ByteSource, FileInfo, MissingFileError, NotAFileError, Storage
 from matting_data.storage.local import LocalStorage
 
-__all__ = ["ByteSource", "FileInfo", "LocalStorage", "Location", "MissingFileError", "Storage", "open_storage"]
+__all__ = [
+    "ByteSource",
+    "FileInfo",
+    "LocalStorage",
+    "Location",
+    "MissingFileError",
+    "NotAFileError",
+    "Storage",
+    "open_folder",
+    "open_storage",
+]
 
 Location = Storage | os.PathLike[str] | str
 """A folder, a URL, or what :func:`open_storage` made of one."""
@@ -53,3 +63,8 @@ def open_storage(
     storage = Storage(location.rstrip("/"), options, tries, wait)
     storage.filesystem()  # refuses unknown protocols now
     return storage
+
+
+def open_folder(place: LocalStorage | Path) -> LocalStorage:
+    """Open the files below a folder of this machine."""
+    return place if isinstance(place, LocalStorage) else LocalStorage(place)

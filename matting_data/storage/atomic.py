@@ -4,6 +4,9 @@ A file is written beside its target, flushed to the disk, hashed, and renamed ov
 the new one. What a killed process leaves behind carries ``TEMPORARY`` in its name; the next build removes it. A
 download is the exception: its unfinished file carries ``PARTIAL`` in its name, and the next run continues it.
 
+A target that is a link is replaced itself, never what it leads to. Where a function takes a `root`, links lead to that
+folder, and none is followed below it (:mod:`matting_data.storage.beneath`); without one, to the target's own folder.
+
 Windows differs in two points. It cannot flush a folder to the disk, so a power cut may undo the latest renames (never
 tear a file). And it refuses to replace a file that another process has open: the writer then raises StorageError.
 """
@@ -18,13 +21,16 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from matting_data.errors import StorageError
+from matting_data.storage.beneath import Folder, folder_below, folder_of
+from matting_data.storage.regular_files import open_regular
 
 TEMPORARY = ".tmp-"
 """Part of the name of every unfinished file."""
@@ -75,19 +81,21 @@ class HashingFile(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def _temporary(path: Path) -> Path:
+def _temporary(name: str) -> str:
     """Name an unfinished file or folder so that no other process, of another machine either, names one the same."""
-    return path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}{_RANDOM:0{_RANDOM_DIGITS}d}")
+    return f"{name}{TEMPORARY}{os.getpid()}{_RANDOM:0{_RANDOM_DIGITS}d}"
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[HashingFile]:
+def atomic_file(path: Path, root: Path | None = None) -> Iterator[HashingFile]:
     """Open `path` for writing; it appears, complete, when the block ends without an exception.
 
     Parameters
     ----------
     path : Path
         Target; its folder is created.
+    root : Path, optional
+        A folder above it, below which no link is followed.
 
     Yields
     ------
@@ -98,29 +106,32 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
     ------
     StorageError
         When the disk is full, read-only or refuses for another reason; the target is as it was before.
+    UsageError
+        A link lies between `root` and the target.
     """
-    temporary = _temporary(path)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(temporary, "wb")  # noqa: SIM115 - closed below, where its errors count too
-    try:
-        file = HashingFile(stream, path)
-        yield file
-        _publish(stream, temporary, path)
-    finally:
-        with suppress(OSError):
-            stream.close()
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    temporary = _temporary(path.name)
+    with ExitStack() as opened:
+        with storage_errors(path):
+            folder = opened.enter_context(folder_of(path, root))
+            folder.require_file(path.name)
+            stream = folder.create(temporary)
+        try:
+            file = HashingFile(stream, path)
+            yield file
+            _publish(stream, folder, temporary, path)
+        finally:
+            with suppress(OSError):
+                stream.close()
+            with suppress(OSError):
+                folder.remove(temporary)
 
 
 class PartialFile:
     """A file that grows over several runs beside its target, and takes the target's name only when committed."""
 
-    def __init__(self, stream: BinaryIO, target: Path, partial: Path) -> None:
-        self._stream = stream
-        self._target = target
-        self.path = partial
+    def __init__(self, stream: BinaryIO, folder: Folder, target: Path) -> None:
+        self._stream, self._folder, self._target = stream, folder, target
+        self.path = target.with_name(target.name + PARTIAL)
         self.size = stream.tell()
 
     def write(self, data: bytes) -> None:
@@ -143,23 +154,25 @@ class PartialFile:
 
     def commit(self) -> None:
         """Flush to the disk and take the target's name; nothing can be written afterwards."""
-        _publish(self._stream, self.path, self._target)
+        _publish(self._stream, self._folder, self.path.name, self._target)
 
     def discard(self) -> None:
         """Delete what was written; nothing can be written afterwards."""
         with storage_errors(self.path):
             self._stream.close()
-            self.path.unlink(missing_ok=True)
+            self._folder.remove(self.path.name)
 
 
 @contextmanager
-def partial_file(path: Path) -> Iterator[PartialFile]:
+def partial_file(path: Path, root: Path | None = None) -> Iterator[PartialFile]:
     """Open what an earlier run left of `path`, or a new file, for appending; it stays when the block ends early.
 
     Parameters
     ----------
     path : Path
         Target; its folder is created. It is not touched before :meth:`PartialFile.commit`.
+    root : Path, optional
+        A folder above it, below which no link is followed.
 
     Yields
     ------
@@ -170,31 +183,33 @@ def partial_file(path: Path) -> Iterator[PartialFile]:
     ------
     StorageError
         When the disk is full, read-only or refuses for another reason.
+    UsageError
+        A link lies between `root` and the target, or in the unfinished file's place.
     """
-    partial = path.with_name(path.name + PARTIAL)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(partial, "ab")  # noqa: SIM115 - closed below, where its errors count too
-    try:
-        yield PartialFile(stream, path, partial)
-    finally:
-        with storage_errors(partial):
-            stream.close()
+    with ExitStack() as opened:
+        with storage_errors(path):
+            folder = opened.enter_context(folder_of(path, root))
+            stream = folder.append(path.name + PARTIAL)
+        file = PartialFile(stream, folder, path)
+        try:
+            yield file
+        finally:
+            with storage_errors(file.path):
+                stream.close()
 
 
-def write_bytes(path: Path, data: bytes) -> str:
-    """Write `data` to `path` atomically and return its SHA-256."""
-    with atomic_file(path) as file:
+def write_bytes(path: Path, data: bytes, root: Path | None = None) -> str:
+    """Write `data` to `path` atomically and return its SHA-256; arguments and errors as of :func:`atomic_file`."""
+    with atomic_file(path, root) as file:
         file.write(data)
     return file.sha256
 
 
-def move_file(source: Path, target: Path) -> None:
-    """Replace `target` with a finished file of the same disk."""
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
-        _sync_folder(target.parent)
+def move_file(source: Path, target: Path, root: Path | None = None) -> None:
+    """Replace `target` with a finished file of the same disk; errors as of :func:`atomic_file`."""
+    with storage_errors(target), folder_of(source, root, create=False) as at, folder_of(target, root) as to:
+        at.rename(source.name, to, target.name)
+        to.sync()
 
 
 @contextmanager
@@ -222,11 +237,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise StorageError(f"{path} exists and is not an empty folder: name a new one")
         for left in path.parent.glob(f"{glob.escape(path.name)}{TEMPORARY}*"):
-            if (number := _LEFTOVER.search(left.name)) and left.is_dir():
+            if (number := _LEFTOVER.search(left.name)) and left.is_dir() and not left.is_symlink():
                 process = int(number[1][:-_RANDOM_DIGITS] or 0)
                 if not (process and process_runs(process)):
                     shutil.rmtree(left)
-        temporary = _temporary(path)
+        temporary = path.with_name(_temporary(path.name))
         temporary.mkdir()
     try:
         yield temporary
@@ -250,21 +265,39 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {_REASONS.get(error.errno or 0, problem)}") from None
 
 
-def remove_leftovers(folder: Path, deep: bool) -> int:
-    """Delete what killed processes left unfinished in `folder`, and if `deep` below it; return the number of files."""
-    if not folder.is_dir():
-        return 0
-    found = folder.rglob(f"*{TEMPORARY}*") if deep else folder.glob(f"*{TEMPORARY}*")
-    leftovers = [path for path in found if _LEFTOVER.search(path.name) and path.is_file()]
-    for path in leftovers:
-        with suppress(OSError):
-            path.unlink()
-    return len(leftovers)
+def remove_leftovers(root: Path, name: str = "", deep: bool = False) -> int:
+    """Delete what killed processes left unfinished in the folder `name` below `root`; return the number of files.
+
+    Parameters
+    ----------
+    deep : bool
+        Also in the folders below it; links are not followed.
+
+    Raises
+    ------
+    UsageError
+        A link lies between `root` and the folder, or in its place.
+    """
+    removed, folders = 0, [name]
+    while folders:
+        name = folders.pop()
+        with suppress(FileNotFoundError), folder_below(root, name) as folder:
+            for entry in folder.names():
+                status = folder.status(entry)
+                if status is None:
+                    continue
+                if stat.S_ISREG(status.st_mode) and _LEFTOVER.search(entry):
+                    with suppress(OSError):
+                        folder.remove(entry)
+                        removed += 1
+                elif deep and stat.S_ISDIR(status.st_mode):
+                    folders.append(f"{name}/{entry}" if name else entry)
+    return removed
 
 
 def sha256_file(path: Path) -> str:
-    """Hash a file's content with SHA-256, as hex."""
-    with open(path, "rb") as stream:
+    """Hash a file's content with SHA-256, as hex; errors as of :func:`open_regular`."""
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -279,13 +312,14 @@ def process_runs(process: int) -> bool:
     return True
 
 
-def _publish(stream: BinaryIO, temporary: Path, target: Path) -> None:
+def _publish(stream: BinaryIO, folder: Folder, temporary: str, target: Path) -> None:
     """Flush a finished file to the disk, close it, and rename it over its target."""
     with storage_errors(target):
         stream.flush()
         os.fsync(stream.fileno())
         stream.close()
-    move_file(temporary, target)
+        folder.rename(temporary, folder, target.name)
+        folder.sync()
 
 
 def _sync_folder(folder: Path) -> None:

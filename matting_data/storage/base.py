@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from matting_data.errors import DamageError, MattingDataError, MissingExtraError, StorageError, UsageError
 from matting_data.storage.atomic import HashingFile, storage_errors
+from matting_data.storage.regular_files import NotRegularError
 from matting_data.storage.retries import TRY_LATER, back_off
 from matting_data.storage.scratch_file import scratch_file
 
@@ -32,7 +33,14 @@ _BLOCK = 16 << 20
 
 _IN_EXTRA = ("http", "https", "s3", "s3a")
 
-_FINAL = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, NotImplementedError)
+_FINAL = (
+    FileNotFoundError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+    NotImplementedError,
+    NotRegularError,
+)
 """Errors that the same request would meet again."""
 
 _OWN_ERRORS = (AssertionError, AttributeError, IndexError, KeyError, NameError, TypeError)
@@ -51,6 +59,20 @@ class ByteSource(Protocol):
 
 class MissingFileError(DamageError):
     """A file of the dataset is not there."""
+
+
+class NotAFileError(StorageError):
+    """A folder, a pipe, a device or a socket lies in a file's place; `what` says which, and what to do.
+
+    It is no damage that could be mended by writing the file again, since nothing but a file is replaced.
+    """
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+    def __reduce__(self) -> tuple[type[NotAFileError], tuple[str, str]]:
+        return type(self), (str(self), self.what)
 
 
 class TooShortError(Exception):
@@ -128,7 +150,7 @@ class Storage:
         DamageError
             It ends before the last byte asked for.
         StorageError
-            It could not be read, also when tried again.
+            It could not be read, also when tried again; NotAFileError where something else lies in its place.
         """
         filesystem, path = self._at(name)
 
@@ -297,6 +319,9 @@ class Storage:
             return DamageError(f"{self.label(name)} is shorter than dataset.json and its manifest say: {self.repair}")
         if verb == "read" and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return MissingFileError(f"{self.label(name)} is missing: {self.repair}")
+        if isinstance(error, NotRegularError):
+            what = f"{error.strerror}: remove it and run the same command again"
+            return NotAFileError(f"{self.label(name)} {what}", what)
         if isinstance(error, FileNotFoundError):
             remedy = "create the bucket, or choose another --out"
         elif not self.local and (_without_credentials(error) or isinstance(error, PermissionError)):

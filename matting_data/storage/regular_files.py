@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 class NotRegularError(OSError):
@@ -17,15 +17,22 @@ class NotRegularError(OSError):
 
 
 _KINDS = {
-    stat.S_IFDIR: "is a folder, not a file",
-    stat.S_IFIFO: "is a pipe, not a file",
-    stat.S_IFSOCK: "is a socket, not a file",
-    stat.S_IFCHR: "is a device, not a file",
-    stat.S_IFBLK: "is a device, not a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
+    stat.S_IFREG: "a file",
 }
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def kind_of(mode: int) -> str:
+    """Name what has this ``st_mode``: ``a folder``, ``a pipe``, ``a link``, ..."""
+    return _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file, or a link to one, for reading; it never waits for another process.
 
     Raises
@@ -39,12 +46,12 @@ def open_regular(path: Path | str) -> BinaryIO:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.ENODEV):  # a socket, or a device without a driver
-            raise NotRegularError(error.errno, _KINDS[stat.S_IFSOCK], str(path)) from None
+            raise NotRegularError(error.errno, f"is {_KINDS[stat.S_IFSOCK]}, not a file", str(path)) from None
         raise
     try:
-        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-        if kind != stat.S_IFREG:
-            raise NotRegularError(errno.EINVAL, _KINDS.get(kind, "is no regular file"), str(path))
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise NotRegularError(errno.EINVAL, f"is {kind_of(mode)}, not a file", str(path))
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)

@@ -29,7 +29,7 @@ from matting_data.shards.names import BACKGROUNDS
 from matting_data.shards.reader import all_entries, read_members
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input
-from matting_data.storage import LocalStorage, MissingFileError, Storage
+from matting_data.storage import LocalStorage, MissingFileError, NotAFileError, Storage
 from matting_data.storage.atomic import TEMPORARY
 
 Row = TypeVar("Row")
@@ -61,7 +61,7 @@ class VerifyShard:
         with ExitStack() as stack:
             tar = None
             if self.deep:  # a tar that lies elsewhere is fetched once, and hashed as it was fetched
-                with suppress(MissingFileError):
+                with suppress(MissingFileError, NotAFileError):
                     tar = stack.enter_context(self.out.fetched(entry["tar"]))
             place, name = (self.out, entry["tar"]) if tar is None else (LocalStorage(tar.parent), tar.name)
             found = check_hash(place, name, None if self.quick else entry["sha256"], entry["bytes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from collections import Counter
@@ -161,9 +162,12 @@ def _planned(out: Storage) -> dict[str, int]:
 
 
 def _unusable(out: Storage, table: str) -> dict[str, int]:
-    """Count a table's inputs that cannot be used, by reason; nothing where it cannot be read."""
+    """Count a table's inputs that cannot be used, by reason; nothing where it is not as the plan's metadata says."""
     try:
-        rows = pl.read_parquet(io.BytesIO(out.read(table)), columns=["state", "reason"])
+        content = out.read(table)
+        if hashlib.sha256(content).hexdigest() != read_plan_metadata(out).get(table):
+            return {}
+        rows = pl.read_parquet(io.BytesIO(content), columns=["state", "reason"])
     except (*PARQUET_ERRORS, MissingFileError):
         return {}
     return dict(Counter(rows.filter(pl.col("state") != "ok")["reason"].to_list()).most_common())

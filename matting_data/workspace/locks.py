@@ -31,7 +31,7 @@ STALE = 180.0
 
 _BEAT = 30.0
 
-_DAMAGED = (MissingFileError, ValueError, TypeError, KeyError)
+_DAMAGED = (MissingFileError, ValueError, TypeError, KeyError, RecursionError)
 
 Held = Callable[[], None]
 """Raises StorageError when another build took the lock over."""

@@ -19,26 +19,33 @@ from matting_data.configuration import decoded
 from matting_data.errors import DamageError, StorageError, UsageError
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
-from matting_data.records.self_hashed import checked_metadata
+from matting_data.records.self_hashed import checked_json, checked_metadata, hashed_json
 from matting_data.shards.index import INDEX, no_index
 from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
 from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
-from matting_data.storage.atomic import remove_leftovers, write_bytes
 from matting_data.storage.file_lock import file_is_locked, file_lock
+from matting_data.storage.regular_files import read_regular
 from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 
 WORK = ".work"
 
+_BASE = "base.json"
+_MOST_BYTES = 1 << 20
+
 _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
 
-def work_folder(out: Location) -> Path:
-    """Locate the folder of check results: inside `out`, or, where that is no folder, in the user's cache."""
+def work_folder(out: Location) -> LocalStorage:
+    """Open the folder of check results: inside `out`, or, where that is no folder, in the user's cache.
+
+    Whatever is read there was kept by an earlier command, and believed only where it carries a hash of itself
+    (:mod:`matting_data.records.kept_tables`).
+    """
     out = open_storage(out)
     if isinstance(out, LocalStorage):
-        return out.path / WORK
+        return out.below(WORK)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "mattingdata" / "work" / hashlib.sha256(out.name.encode()).hexdigest()[:32]
+    return LocalStorage(cache / "mattingdata" / "work" / hashlib.sha256(out.name.encode()).hexdigest()[:32])
 
 
 def witness(out: Storage) -> Iterator[Path]:
@@ -73,31 +80,24 @@ def locked(out: Location) -> Iterator[Held]:
     busy = f"another build is writing to {out}: wait for it, or choose another --out"
     if not isinstance(out, LocalStorage):
         # whoever shares the user's cache is held off without a doubt
-        with file_lock(work_folder(out) / "lock", busy), object_lock(out) as held:
+        with file_lock(work_folder(out).path / "lock", busy), object_lock(out) as held:
             out.write(MARK, _MARK_TEXT)
             yield held
         return
-    _refuse_links(out.path)
-    with file_lock(out.path / LOCK, busy):
+    with file_lock(out.path / LOCK, busy, out.root):
         out.write(MARK, _MARK_TEXT)
-        _remove_leftovers(out.path)
+        _remove_leftovers(out)
         try:
             yield lambda: None  # the kernel takes it from nobody
         finally:
-            _remove_leftovers(out.path)  # of workers that were stopped in mid-shard
+            _remove_leftovers(out)  # of workers that were stopped in mid-shard
 
 
-def _refuse_links(out: Path) -> None:
-    """Refuse folders of a dataset that are links: one made by somebody else could lead anywhere."""
-    for name in (WORK, "ledger", BACKGROUNDS, *SPLITS):
-        if (out / name).is_symlink():
-            raise UsageError(f"{out / name} is a link, and writing there could end anywhere: put a folder in its place")
-
-
-def _remove_leftovers(out: Path) -> None:
-    for folder in (out, out / "ledger", out / BACKGROUNDS, *(out / split for split in SPLITS)):
-        remove_leftovers(folder, deep=False)
-    remove_leftovers(out / WORK, deep=True)
+def _remove_leftovers(out: LocalStorage) -> None:
+    """Remove what killed builds left; a link in a folder's place is refused here, before anything is made."""
+    for folder in ("", "ledger", BACKGROUNDS, *SPLITS):
+        out.remove_leftovers(folder)
+    out.remove_leftovers(WORK, deep=True)
 
 
 def locked_since(out: Storage) -> float | None:
@@ -140,7 +140,7 @@ def is_ours(out: Storage) -> bool:
     """Tell whether mattingdata made a dataset: by its mark, its index, or its plan; a recipe alone proves nothing."""
     if out.exists(MARK):
         return True
-    with suppress(ValueError, KeyError, TypeError):  # absent or damaged: the plan may tell
+    with suppress(ValueError, KeyError, TypeError, RecursionError):  # absent or damaged: the plan may tell
         if str(json.loads(_content(out, INDEX))["format"]).startswith("mattingdata/"):
             return True
     return "plan_sha256" in (checked_metadata(_content(out, "plan.parquet")) or ())
@@ -191,7 +191,7 @@ def differences(before: Any, after: Any, key: str = "") -> list[str]:
 
 def save_recipe(out: Storage, recipe: LoadedRecipe) -> None:
     """Write the effective recipe, and beside it (not part of the dataset) where its relative paths start."""
-    write_bytes(work_folder(out) / "base.json", json.dumps({"base": str(recipe.base)}).encode())
+    work_folder(out).write(_BASE, hashed_json({"base": str(recipe.base)}))
     out.write(RECIPE, to_yaml(recipe.recipe).encode())
 
 
@@ -223,11 +223,20 @@ def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
         raise no_index(out)
     recipe = stored_recipe(out)
     if base is None:
-        try:
-            base = Path(json.loads((work_folder(out) / "base.json").read_text())["base"])
-        except (OSError, ValueError, KeyError, TypeError):
-            base = Path(out.name) if out.local else Path.cwd()
+        base = _saved_base(out) or (Path(out.name) if out.local else Path.cwd())
     return LoadedRecipe(recipe, base)
+
+
+def _saved_base(out: Storage) -> Path | None:
+    """Read where the relative paths of a recipe start; None where nothing, or nothing whole, says so."""
+    try:
+        content = read_regular(work_folder(out).path / _BASE, _MOST_BYTES)
+        found = checked_json(content) or json.loads(content)
+    except (OSError, ValueError, RecursionError):
+        return None
+    # earlier versions wrote no hash, and nothing but this key
+    whole = isinstance(found, dict) and set(found) == {"base"} and isinstance(found["base"], str)
+    return Path(found["base"]) if whole else None
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ import pytest
 from matting_data.errors import RejectedInput, UsageError
 from matting_data.sources.inputs import InputFile, read_input
 from matting_data.sources.sun.archive import find_tar_images
+from matting_data.storage import LocalStorage
 
 PATHS = [
     f"SUN397/{category}/sun_{letter * 16}.jpg" for category, letter in [("a/abbey", "b"), ("c/cabin/outdoor", "a")]
@@ -33,8 +34,8 @@ def make_tar(path: Path, members: list[tuple[str, bytes]], mode: Literal["w", "w
     return path
 
 
-def read(path: Path, name: str, index: Path | None = None) -> bytes:
-    member = next(member for member in find_tar_images(path, index) if member.path == name)
+def read(path: Path, name: str, cache: LocalStorage | None = None) -> bytes:
+    member = next(member for member in find_tar_images(path, cache, "sun.parquet") if member.path == name)
     return read_input(InputFile(path, member.offset, member.size))
 
 
@@ -49,16 +50,16 @@ def test_images_are_read_by_place(tmp_path: Path) -> None:
 
 
 def test_the_index_is_kept_and_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, index = tmp_path / "sun.tar", tmp_path / "sun.parquet"
+    path, index, cache = tmp_path / "sun.tar", tmp_path / "cache" / "sun.parquet", LocalStorage(tmp_path / "cache")
     make_tar(path, [(PATHS[0], b"one")])
-    assert read(path, PATHS[0], index) == b"one"
+    assert read(path, PATHS[0], cache) == b"one"
     with monkeypatch.context() as context:
         context.setattr(tarfile, "open", lambda *_: pytest.fail("walked again"))
-        assert read(path, PATHS[0], index) == b"one"
+        assert read(path, PATHS[0], cache) == b"one"
     make_tar(path, [(PATHS[1], b"three"), (PATHS[0], b"two")])
-    assert read(path, PATHS[0], index) == b"two"
+    assert read(path, PATHS[0], cache) == b"two"
     index.write_bytes(b"damaged")
-    assert read(path, PATHS[1], index) == b"three"
+    assert read(path, PATHS[1], cache) == b"three"
 
 
 def test_a_tar_cut_short_gives_what_it_has(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from matting_data.errors import UsageError
 from matting_data.sources.inputs import InputFile, read_input
 from matting_data.sources.sun.archive import TarMember, find_tar_images
+from matting_data.storage import LocalStorage
 
 A, B = (f"SUN397/a/abbey/sun_{letter * 16}.jpg" for letter in "ab")
 
@@ -76,10 +77,10 @@ def test_links_lead_where_unpacking_leads(tmp_path: Path, name: str, first: bool
 
 def test_hard_links_give_the_bytes_of_their_file(tmp_path: Path) -> None:
     path = make(tmp_path / "sun.tar", {"SUN397/a/abbey/hard.jpg": A, "./SUN397/dot.jpg": f"./{B}"}, hard=True)
-    found = {member.path: member for member in find_tar_images(path, tmp_path / "index.parquet")}
+    found = {member.path: member for member in find_tar_images(path, LocalStorage(tmp_path))}
     assert content(path, found["SUN397/a/abbey/hard.jpg"]) == b"one" * 100
     assert content(path, found["SUN397/dot.jpg"]) == b"two" * 100
-    assert {member.path: member for member in find_tar_images(path, tmp_path / "index.parquet")} == found
+    assert {member.path: member for member in find_tar_images(path, LocalStorage(tmp_path))} == found
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_hard_links_give_the_bytes_of_their_file(tmp_path: Path) -> None:
 def test_a_link_to_what_the_tar_does_not_hold_is_listed_as_lost(tmp_path: Path, name: str, target: str) -> None:
     path = make(tmp_path / "sun.tar", {name: target})
     for _ in range(2):  # walked, and from the index
-        found = {member.path: member for member in find_tar_images(path, tmp_path / "index.parquet")}
+        found = {member.path: member for member in find_tar_images(path, LocalStorage(tmp_path))}
         assert found.keys() == {A, B, name}
         assert found[name].offset is None and found[name].lost_link
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from matting_data.errors import StorageError
+from matting_data.errors import StorageError, UsageError
 from matting_data.storage.file_lock import file_is_locked, file_lock
 
 HOLDER = """
@@ -53,6 +53,14 @@ def test_looking_needs_the_right_to_read_only_and_makes_no_file(tmp_path: Path) 
 def test_a_place_that_cannot_be_locked_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_bytes(b"mine")
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    for path in (tmp_path / "elsewhere" / "lock", tmp_path / "lock"):
-        with pytest.raises(StorageError, match="cannot write "), file_lock(path, "busy"):
+    (tmp_path / "folder" / "lock").mkdir(parents=True)
+    os.mkfifo(tmp_path / "pipe")
+    for path, error, why in (
+        (tmp_path / "elsewhere" / "lock", StorageError, "cannot write .* a part of that path is a file"),
+        (tmp_path / "folder" / "lock", StorageError, "cannot write .*/lock: it is a folder, not a file; remove it"),
+        (tmp_path / "pipe", StorageError, "cannot write .*/pipe: it is a pipe, not a file; remove it"),
+        (tmp_path / "lock", UsageError, "lock is a link, and writing there could end anywhere: remove it"),
+    ):
+        assert not file_is_locked(path)
+        with pytest.raises(error, match=why), file_lock(path, "busy"):
             pytest.fail("the block must not run")

@@ -54,6 +54,19 @@ def test_a_damaged_estimate_is_made_again(tmp_path: Path, damage: bytes | None) 
 
 
 @pytest.mark.slow
+def test_the_estimate_of_other_files_is_not_believed_under_this_name(tmp_path: Path) -> None:
+    other = replace(RECORD, image_sha256="3" * 64)
+    expected = ColourCache(tmp_path / "a").clean(RECORD, IMAGE.copy(), ALPHA)
+    ColourCache(tmp_path / "b").clean(other, 255 - IMAGE, ALPHA)
+    [mine], [foreign] = files(tmp_path / "a"), files(tmp_path / "b")
+    sound = mine.read_bytes()
+    assert len(sound) == len(foreign.read_bytes())
+    mine.write_bytes(foreign.read_bytes())
+    np.testing.assert_array_equal(ColourCache(tmp_path / "a").clean(RECORD, IMAGE.copy(), ALPHA), expected)
+    assert mine.read_bytes() == sound
+
+
+@pytest.mark.slow
 def test_other_files_and_another_opaque_level_have_their_own_estimates(tmp_path: Path) -> None:
     cache = ColourCache(tmp_path)
     changes: tuple[dict[str, Any], ...] = (

@@ -12,13 +12,14 @@ from matting_data.errors import UsageError
 from matting_data.records.codes import Outcome
 from matting_data.records.tables import table_errors
 from matting_data.seeds import derive_seed
-from matting_data.sources.openimages.verdicts import read_report
+from matting_data.sources.openimages.verdicts import whole_parts
+from matting_data.storage import LocalStorage
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def choose_images(
-    verdicts: Path,
+    verdicts: LocalStorage | Path,
     count: int,
     seed: int,
     outcomes: tuple[Outcome, ...] = ("keep",),
@@ -28,7 +29,7 @@ def choose_images(
 
     Parameters
     ----------
-    verdicts : Path
+    verdicts : LocalStorage or Path
         As :func:`matting_data.sources.openimages.verdicts.judge_metadata` wrote them.
     count : int
         How many; a larger `count` contains the smaller choice.
@@ -52,11 +53,10 @@ def choose_images(
     DamageError
         The verdicts are unfinished or damaged.
     """
-    read_report(verdicts)
     key = np.uint64(derive_seed(seed, "fetch") & 0xFFFF_FFFF_FFFF_FFFF)
     chosen = pl.DataFrame(schema={"split": pl.String, "image_id": pl.String, "draw": pl.UInt64})
     total = 0
-    for path in sorted(verdicts.glob("verdicts-*.parquet")):
+    for path in whole_parts(verdicts):
         with table_errors(f"{path} is damaged", "remove it and run again"):
             part = pl.read_parquet(path, columns=["split", "image_id", "verdict", "license"], glob=False)
         part = part.filter(pl.col("verdict").is_in(list(outcomes)) & (pl.col("split") != ""))

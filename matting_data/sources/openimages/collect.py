@@ -20,6 +20,7 @@ from matting_data.sources.openimages.findings import EXAMPLES, FileReport, Metad
 from matting_data.sources.openimages.recognise import Metadata, MetadataFile
 from matting_data.sources.openimages.spill import Spill, parts_for
 from matting_data.sources.openimages.usable_rows import Problems, Rows, ids_to_numbers, parse, runs_of
+from matting_data.storage import LocalStorage, open_folder
 
 IMAGE_SCHEMA: dict[str, Any] = {
     "image": pl.UInt64,
@@ -59,7 +60,7 @@ class Evidence:
 
 def collect(
     metadata: Metadata,
-    folder: Path,
+    folder: LocalStorage | Path,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     advance: Callable[[int], object] | None = None,
@@ -70,7 +71,7 @@ def collect(
     ----------
     metadata : Metadata
         From :func:`matting_data.sources.openimages.recognise.recognise`.
-    folder : Path
+    folder : LocalStorage or Path
         Empty folder for the parts, about a tenth of the metadata's size; the caller removes it.
     workers : int, optional
         Threads; default is one a core, at most four.
@@ -86,7 +87,9 @@ def collect(
     """
     labels, described = known_labels(metadata, load_label_set())
     parts = parts_for(metadata.total_bytes)
-    rows, images = Spill(folder / "rows", parts, ROW_SCHEMA), Spill(folder / "images", parts, IMAGE_SCHEMA)
+    folder = open_folder(folder)
+    rows = Spill(folder.below("rows"), parts, ROW_SCHEMA)
+    images = Spill(folder.below("images"), parts, IMAGE_SCHEMA)
     report = MetadataReport(ignored=list(metadata.ignored), weaker=list(metadata.missing()))
     evidence = Evidence(labels, rows, images, report, has_list=bool(metadata.of("images")))
     reader = _Reader(evidence, described, workers or min(4, os.cpu_count() or 1), block_bytes, advance)

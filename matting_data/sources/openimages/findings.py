@@ -135,6 +135,9 @@ class MetadataReport:
     @classmethod
     def from_json(cls, text: str) -> MetadataReport:
         """Read the report that :meth:`to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        values["files"] = [FileReport(**file) for file in values["files"]]
-        return cls(**values)
+        return cls.of(json.loads(text))
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> MetadataReport:
+        """Make a report of its fields as plain values."""
+        return cls(**{**values, "files": [FileReport(**file) for file in values["files"]]})

@@ -7,14 +7,15 @@ part at a time, in memory that depends on the size of a part and not on the numb
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections import defaultdict
 from typing import Any
 
 import polars as pl
 
 from matting_data.errors import StorageError
 from matting_data.records.tables import table_errors
-from matting_data.storage.atomic import TEMPORARY, storage_errors
+from matting_data.storage import LocalStorage
+from matting_data.storage.atomic import TEMPORARY
 
 PART_BYTES = 256 << 20
 """Metadata per part, in bytes of CSV."""
@@ -33,16 +34,17 @@ class Spill:
 
     Parameters
     ----------
-    folder : Path
-        A folder of its own, made on the first write.
+    folder : LocalStorage
+        A folder of its own, made on the first write. Only this object reads what it wrote there.
     parts : int
         A power of two.
     schema : mapping
         Of the rows; the first column is ``image``, the id as UInt64.
     """
 
-    def __init__(self, folder: Path, parts: int, schema: dict[str, Any]) -> None:
+    def __init__(self, folder: LocalStorage, parts: int, schema: dict[str, Any]) -> None:
         self._folder = folder
+        self._files: defaultdict[int, list[str]] = defaultdict(list)
         self.parts = parts
         self._schema = schema
         self._held: list[pl.DataFrame] = []
@@ -62,17 +64,16 @@ class Spill:
             return
         part = pl.col("image") // (2**64 // self.parts) if self.parts > 1 else pl.lit(0)
         table = pl.concat(self._held).with_columns(part.cast(pl.UInt16).alias("part"))
-        with storage_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
         for (number,), rows in table.partition_by("part", as_dict=True, include_key=False, maintain_order=True).items():
-            path = self._folder / f"{number:03d}-{self._flushes:05d}{TEMPORARY}.arrow"
-            with table_errors(f"cannot write {path}", "free some space and run again", StorageError):
-                rows.write_ipc(path, compression="lz4")
+            name = f"{number:03d}-{self._flushes:05d}{TEMPORARY}.arrow"
+            problem = f"cannot write {self._folder.label(name)}", "free some space and run again", StorageError
+            with self._folder.creating(name) as stream, table_errors(*problem):
+                rows.write_ipc(stream, compression="lz4")
+            self._files[int(number)].append(name)
         self._held, self._rows = [], 0
         self._flushes += 1
 
     def read(self, part: int) -> pl.DataFrame:
         """Read the rows of a part, in the order they were added."""
-        paths = sorted(self._folder.glob(f"{part:03d}-*.arrow"))
-        tables = [pl.read_ipc(path.read_bytes()) for path in paths]
+        tables = [pl.read_ipc(self._folder.read(name)) for name in self._files[part]]
         return pl.concat(tables) if tables else pl.DataFrame(schema=self._schema)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import polars as pl
 from matting_data.errors import DamageError, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import judge_table
-from matting_data.records.tables import table_errors, write_parquet
+from matting_data.records.self_hashed import checked_json, hashed_json
+from matting_data.records.tables import parquet_bytes, table_errors
+from matting_data.shards.hashes import check_hash
 from matting_data.sources.openimages.blocks import BLOCK_BYTES
 from matting_data.sources.openimages.collect import SPLITS, Evidence, collect
 from matting_data.sources.openimages.findings import EXAMPLES, MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
-from matting_data.storage.atomic import TEMPORARY, storage_errors, write_bytes
+from matting_data.storage import LocalStorage, open_folder
+from matting_data.storage.atomic import TEMPORARY
+from matting_data.storage.regular_files import read_regular
 
 VERDICT_SCHEMA: dict[str, Any] = {
     "image_id": pl.String,
@@ -40,10 +45,15 @@ in degrees, null where the list gives none; ``license``: its address."""
 
 REPORT = "report.json"
 
+_PART = re.compile(r"verdicts-[0-9]{3}\.parquet")
+
+_MOST_BYTES = 1 << 24
+"""Of a report, which names at most some examples of everything."""
+
 
 def judge_metadata(
     metadata: Metadata | Path,
-    out: Path,
+    out: LocalStorage | Path,
     policy: EvidencePolicy | None = None,
     workers: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -56,9 +66,10 @@ def judge_metadata(
     ----------
     metadata : Metadata or Path
         The folder, recognised or not.
-    out : Path
-        Folder for ``verdicts-NNN.parquet`` (:data:`VERDICT_SCHEMA`) and ``report.json``, which is written last; what
-        an earlier run left there is replaced. Evidence lies there for the time being, a tenth of the metadata's size.
+    out : LocalStorage or Path
+        Folder for ``verdicts-NNN.parquet`` (:data:`VERDICT_SCHEMA`) and ``report.json``, which is written last and
+        holds the hashes of the others; what an earlier run left there is replaced. Evidence lies there for the time
+        being, a tenth of the metadata's size.
     policy : EvidencePolicy, optional
     workers : int, optional
         Threads; default is one a core, at most four.
@@ -82,52 +93,78 @@ def judge_metadata(
         If `out` cannot be written.
     """
     metadata = metadata if isinstance(metadata, Metadata) else recognise(metadata)
-    work = out / f"evidence{TEMPORARY}"
-    _clear(out, work)
+    out, work = open_folder(out), f"evidence{TEMPORARY}"
+    _clear(out)
+    out.remove_folder(work)  # of a run that was killed
     try:
-        evidence = collect(metadata, work, workers, block_bytes, advance)
+        evidence = collect(metadata, out.below(work), workers, block_bytes, advance)
         evidence.report.key = key
         return judge_evidence(evidence, out, policy)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        out.remove_folder(work)
 
 
-def judge_evidence(evidence: Evidence, out: Path, policy: EvidencePolicy | None = None) -> MetadataReport:
+def judge_evidence(
+    evidence: Evidence, out: LocalStorage | Path, policy: EvidencePolicy | None = None
+) -> MetadataReport:
     """Judge what :func:`matting_data.sources.openimages.collect.collect` read; may be repeated for other policies."""
+    out = open_folder(out)
     report = MetadataReport.from_json(evidence.report.to_json())
     counts: Counter[str] = Counter()
     _clear(out)
+    parts: dict[str, str] = {}
     for part in range(evidence.rows.parts):
         table = _judge_part(evidence, part, policy or EvidencePolicy(), report)
         for row in table.group_by("split", "tier", "verdict", "reason").len().iter_rows():
             counts["/".join(row[:-1])] += row[-1]
-        write_parquet(out / f"verdicts-{part:03d}.parquet", table)
+        name = f"verdicts-{part:03d}.parquet"
+        parts[name] = out.write(name, parquet_bytes(table))
     report.counts = dict(sorted(counts.items()))
     report.images = sum(counts.values())
-    write_bytes(out / REPORT, report.to_json().encode())
+    out.write(REPORT, hashed_json({"parts": parts, "report": asdict(report)}))
     return report
 
 
-def read_report(out: Path) -> MetadataReport:
+def read_report(out: LocalStorage | Path) -> MetadataReport:
     """Read the report of finished verdicts.
 
     Raises
     ------
     DamageError
-        If there are none, or the run that should have written them did not finish.
+        If there are none, the run that should have written them did not finish, or a byte of them was changed.
     """
+    return _whole(open_folder(out))[0]
+
+
+def whole_parts(out: LocalStorage | Path) -> list[Path]:
+    """List the files of finished verdicts, every byte of which is as it was written; errors as of read_report."""
+    out = open_folder(out)
+    return [out.path / name for name in _whole(out)[1]]
+
+
+def _whole(out: LocalStorage) -> tuple[MetadataReport, list[str]]:
+    damaged = DamageError(f"{out} holds no finished verdicts: judge the metadata again")
     try:
-        return MetadataReport.from_json((out / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, KeyError):
-        raise DamageError(f"{out} holds no finished verdicts: judge the metadata again") from None
+        document = checked_json(read_regular(out.path / REPORT, _MOST_BYTES))
+    except OSError:
+        raise damaged from None
+    if document is None or set(document) != {"parts", "report"}:  # damaged, or of an earlier version
+        raise damaged
+    try:
+        parts, report = dict(document["parts"]), MetadataReport.of(document["report"])
+    except (TypeError, ValueError, KeyError):  # of another version
+        raise damaged from None
+    if any(not _PART.fullmatch(name) or check_hash(out, name, sha256) for name, sha256 in parts.items()):
+        raise damaged
+    return report, sorted(parts)
 
 
-def read_verdicts(out: Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
+def read_verdicts(out: LocalStorage | Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
     """Look up verdicts.
 
     Parameters
     ----------
-    out : Path
+    out : LocalStorage or Path
         As given to :func:`judge_metadata`.
     ids : iterable of str, optional
         Image ids in lower case; default is all.
@@ -142,8 +179,7 @@ def read_verdicts(out: Path, ids: Iterable[str] | None = None) -> pl.DataFrame:
     DamageError
         If the verdicts are unfinished or damaged.
     """
-    read_report(out)
-    table = pl.scan_parquet(sorted(out.glob("verdicts-*.parquet")), glob=False)
+    table = pl.scan_parquet(whole_parts(out), glob=False)
     if ids is not None:
         table = table.filter(pl.col("image_id").is_in(sorted(set(ids))))
     with table_errors(f"{out} is damaged", "judge the metadata again"):
@@ -182,13 +218,11 @@ def _add_examples(examples: list[str], images: pl.Series) -> None:
     examples += [f"{number:016x}" for number in images.head(EXAMPLES - len(examples)).to_list()]
 
 
-def _clear(out: Path, work: Path | None = None) -> None:
+def _clear(out: LocalStorage) -> None:
     """Remove what an earlier run left; the report first, since it says that the rest is complete."""
-    if out.exists() and not out.is_dir():
+    if out.path.exists() and not out.path.is_dir():
         raise UsageError(f"{out} is a file: give a folder for the verdicts")
-    with storage_errors(out):
-        (out / REPORT).unlink(missing_ok=True)
-        for path in out.glob("verdicts-*.parquet"):
-            path.unlink()
-        if work is not None and work.exists():
-            shutil.rmtree(work)
+    out.remove(REPORT)
+    for name in out.files():
+        if _PART.fullmatch(name):
+            out.remove(name)

@@ -7,11 +7,15 @@ import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from matting_data.errors import DamageError, UsageError
-from matting_data.records.tables import read_table, write_table
+from matting_data.errors import UsageError
+from matting_data.records.columns import schema
+from matting_data.records.kept_tables import keep_table, kept_table
+from matting_data.records.tables import from_table, to_table
 from matting_data.sources.find_files import is_image_name, require_utf8
 from matting_data.sources.sun.links import CircleError, follow_links
 from matting_data.sources.sun.trees import parse_path
+from matting_data.storage import LocalStorage
+from matting_data.storage.regular_files import open_regular
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
@@ -36,7 +40,7 @@ class TarMember:
     lost_link: str | None = None
 
 
-def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
+def find_tar_images(path: Path, cache: LocalStorage | None = None, index: str = "tar.parquet") -> list[TarMember]:
     """List the images of a tar, also those not named as SUN does, sorted by path; of one path twice, the last.
 
     Links are followed within the tar, hard and symbolic ones, to files and to folders.
@@ -45,9 +49,9 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     ----------
     path : Path
         Uncompressed tar of SUN397 or the full database.
-    index : Path, optional
-        Parquet file that keeps where each image lies, so that the tar is walked once; written when missing or when
-        the tar has changed.
+    cache : LocalStorage, optional
+        Folder of a file `index` that keeps where each image lies, so that the tar is walked once; written when missing
+        or damaged, or when the tar has changed.
 
     Raises
     ------
@@ -57,18 +61,20 @@ def find_tar_images(path: Path, index: Path | None = None) -> list[TarMember]:
     """
     try:
         status = path.stat()
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             head = stream.read(6)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the tar of SUN397") from None
     if head.startswith(_COMPRESSED):
         raise UsageError(f"{path} is compressed, so that images in it cannot be read by place: decompress it first")
     stamp = f"{path.resolve()} {status.st_size}:{status.st_mtime_ns}"
-    members = None if index is None else _read_index(index, stamp)
-    if members is None:
+    kept = None if cache is None else kept_table(cache, index, schema(TarMember), stamp)
+    if kept is not None:
+        members = {member.path: member for member in from_table(kept, TarMember)}
+    else:
         members = _walk(path)
-        if index is not None:
-            write_table(index, [TarMember(stamp), *members.values()], TarMember)
+        if cache is not None:
+            keep_table(cache, index, to_table(members.values(), TarMember), stamp)
     if not any(parse_path(name) and member.lost_link is None for name, member in members.items()):
         raise UsageError(f"{path} holds no file such as SUN397/a/abbey/sun_aaalbzqrimafwbiv.jpg: give another tar")
     return [members[name] for name in sorted(members)]
@@ -111,11 +117,3 @@ def _walk(path: Path) -> dict[str, TarMember]:
 def _counts(member: TarMember) -> bool:
     """Tell whether a member is listed: as an image, or as a link that may have been one or a folder of them."""
     return is_image_name(member.path) or (member.lost_link is not None and not PurePosixPath(member.path).suffix)
-
-
-def _read_index(index: Path, stamp: str) -> dict[str, TarMember] | None:
-    try:
-        rows = read_table(index, TarMember)
-    except DamageError:
-        return None
-    return {row.path: row for row in rows[1:]} if rows and rows[0].path == stamp else None

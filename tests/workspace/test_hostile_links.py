@@ -1,0 +1,43 @@
+"""Links at every place of a dataset, through every verb: nothing outside changes, and nobody sees a traceback."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.support.hall import LINKS, Hall, run
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Hall:
+    return Hall(tmp_path_factory.mktemp("hall"))
+
+
+def test_every_verb_works_where_nothing_is_a_link(hall: Hall) -> None:
+    for state in ("finished", "layers"):
+        for commands in list(hall.verbs(state))[:-2]:  # neither may be filtered or materialized into
+            shutil.rmtree(hall.out, ignore_errors=True)
+            shutil.rmtree(hall.root / "made", ignore_errors=True)
+            shutil.copytree(hall.root / state, hall.out)
+            for arguments in commands:
+                code, said = run(arguments)
+                if state == "layers" and "--append" in arguments:
+                    assert "leave out --append" in said
+                elif arguments[0] in ("audit", "filter"):
+                    assert code == 0 or "labels" in said, said
+                else:
+                    assert code == 0, (arguments, said)
+
+
+def test_links_in_some_places_lead_no_verb_out(hall: Hall) -> None:
+    combinations = hall.combinations(LINKS)
+    assert len(combinations) > 1000
+    done = hall.tried(combinations[:: len(combinations) // 6])
+    assert any("is a link, and writing there could end anywhere" in said for *_, said in done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(60))
+def test_links_in_every_place_lead_no_verb_out(hall: Hall, part: int) -> None:
+    assert hall.tried(hall.combinations(LINKS)[part::60])
