@@ -11,6 +11,7 @@ from pathlib import Path
 from matting_data.errors import DamageError
 from matting_data.storage.atomic import HashingFile, atomic_file, move_file, sha256_file, storage_errors, write_bytes
 from matting_data.storage.base import FileInfo, Storage
+from matting_data.storage.regular_files import open_regular
 
 
 class LocalStorage(Storage):
@@ -45,6 +46,15 @@ class LocalStorage(Storage):
         if length is not None and len(data) < length:
             raise DamageError(f"{self.label(name)} is shorter than dataset.json and its manifest say: {self.repair}")
         return data
+
+    def read_whole(self, name: str, limit: int) -> bytes:
+        """Read a file of at most `limit` bytes."""
+
+        def once() -> bytes:
+            with open_regular(self.path / name) as stream:
+                return stream.read(limit + 1)
+
+        return self._within(name, limit, self._try("read", name, once))
 
     def info(self, name: str) -> FileInfo:
         """Ask for length and time of a file."""
