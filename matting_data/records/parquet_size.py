@@ -18,6 +18,9 @@ from matting_data.storage.regular_files import open_regular
 _MAGIC = b"PAR1"
 _MOST_FOOTER = 64 << 20
 _DEEPEST = 12
+MOST_TEXT = 1 << 16
+"""Bytes of a text of a table; the longest that are written, rows of labels, have some hundreds."""
+
 _VALUE = 8
 """Bytes of a number; every value of a column counts as one at least, however few bits store it."""
 
@@ -101,6 +104,8 @@ def _column(stream: BinaryIO, about: dict[int, Any], size: int) -> int:
         count = _number(held, 1)
         values += count if kind != 7 else 0
         total += _number(header, 2) + _VALUE * count
+        if kind == 7 and _number(header, 2) > max(1, count) * MOST_TEXT:  # its rows can repeat it at no cost
+            raise MalformedError(f"its texts have more than {MOST_TEXT:,} bytes")
     if place != len(chunk) or values != wanted:
         raise MalformedError("its pages are not those that its footer describes")
     return total

@@ -5,7 +5,6 @@ What such a process imports is this module and little more, so that it starts fa
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -34,15 +33,18 @@ class TableFile:
     content : bytes
     name, repair : str
         What messages call it, and what they say to do about it.
+    rows : int, optional
+        How many rows it has, as the index says.
     """
 
     content: bytes
     name: str
     repair: str
+    rows: int | None = None
 
     def table(self, record: type) -> pl.DataFrame:
         """Parse the file; errors as of :func:`matting_data.records.tables.checked_table`."""
-        return checked_table(io.BytesIO(self.content), record, self.name, self.repair)
+        return checked_table(self.content, record, self.name, self.repair, self.rows)
 
 
 def joined(files: Sequence[TableFile], record: type) -> pl.DataFrame:

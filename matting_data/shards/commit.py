@@ -7,7 +7,6 @@ the manifest itself; :func:`read_commit` believes none of it unseen.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +94,7 @@ def read_commit(
     try:
         if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
-        rows = tuple(read_records(io.BytesIO(content), record, manifest_name(shard)))
+        rows = tuple(read_records(content, record, manifest_name(shard)))
     except (*PARQUET_ERRORS, DamageError):
         return None
     return replace(found, rows=rows, num_rows=len(rows), manifest_sha256=hashlib.sha256(content).hexdigest())
