@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import polars as pl
 
 from matting_data.errors import DamageError, shown
-from matting_data.imaging.decode import MAX_PIXELS
+from matting_data.imaging.limits import MAX_PIXELS
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground
@@ -32,8 +32,8 @@ _NAMES: dict[type, tuple[str, ...]] = {
 }
 """Columns whose values become paths."""
 
-_MOST_PIXELS: dict[type, int] = {Sample: MAX_PIXELS, StoredBackground: 178_000_000}
-"""Of an image, where readers decode it; recipes allow no larger photographs."""
+_MOST_PIXELS: dict[type, int] = {Sample: MAX_PIXELS, StoredBackground: LARGEST_BACKGROUND}
+"""Of an image that readers decode."""
 
 _FEW = 10
 """Codes of a column that are held to those of this version; a later one may know more reasons."""
@@ -82,7 +82,9 @@ def _checks(record: type) -> list[tuple[str, pl.Expr]]:
             if codes:
                 checks.append((column, ~values.is_in(codes) if len(codes) <= _FEW else ~values.str.contains(_CODE)))
         elif kind == pl.Int64:
-            checks.append((column, values % 90 != 0 if column == "rotation" else (values < 0) | (values > _most(column))))
+            checks.append(
+                (column, values % 90 != 0 if column == "rotation" else (values < 0) | (values > _most(column)))
+            )
         elif kind == pl.Float64:
             checks.append((column, ~values.is_finite()))
         elif isinstance(kind, pl.List):

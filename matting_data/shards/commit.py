@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from pydantic import TypeAdapter
+
 from matting_data.errors import DamageError
+from matting_data.json_text import parse_json
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import PARQUET_ERRORS, read_records, to_table
 from matting_data.shards.names import manifest_name, tar_name
@@ -22,6 +25,8 @@ Row = TypeVar("Row")
 
 Failures = tuple[tuple[str, str, str], ...]
 """(key, reason, detail) of each thing that could not be made."""
+
+_FAILURES: TypeAdapter[list[tuple[str, str, str]]] = TypeAdapter(list[tuple[str, str, str]])
 
 _METADATA = {"inputs_sha256", "tar_sha256", "tar_bytes", "failed"}
 
@@ -115,6 +120,9 @@ def _read(out: Storage, shard: str) -> tuple[bytes, Commit[Any] | None]:
     metadata = checked_metadata(content)
     if metadata is None or not metadata.keys() >= _METADATA:
         return b"", None
-    failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
-    tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+    try:
+        failed = tuple(_FAILURES.validate_python(parse_json(metadata["failed"], manifest_name(shard))))
+        tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+    except (DamageError, ValueError):  # hashed anew by somebody else
+        return b"", None
     return content, Commit(shard, (), 0, *tar, "", failed, metadata["inputs_sha256"])

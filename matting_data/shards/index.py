@@ -61,7 +61,9 @@ def read_index(out: Location) -> Index:
         raise DamageError(f"{path} was altered: {again}")
     store = index.setdefault("store", "composites")  # written before there were layers
     if isinstance(store, str) and store not in get_args(Store):
-        raise DamageError(f"{out} stores samples as {shown(store)}, which this version cannot read: upgrade mattingdata")
+        raise DamageError(
+            f"{out} stores samples as {shown(store)}, which this version cannot read: upgrade mattingdata"
+        )
     if problem := index_problem(index):
         raise DamageError(f"{path} was not written by mattingdata ({problem}): do not trust this dataset")
     return cast(Index, index)

@@ -24,9 +24,10 @@ from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.tables import from_table, read_stored, stored_table
 from matting_data.shards.hashes import Problem, check_hash
+from matting_data.shards.manifests import background_table, sample_table
 from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
 from matting_data.shards.names import BACKGROUNDS
-from matting_data.shards.reader import all_entries, background_table, read_members, sample_table
+from matting_data.shards.reader import all_entries, read_members
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input
 from matting_data.storage import LocalStorage, MissingFileError, Storage

@@ -18,8 +18,9 @@ from matting_data.running.progress import bar
 from matting_data.seeds import derive_seed
 from matting_data.shards.hashes import Problem
 from matting_data.shards.index import read_index
+from matting_data.shards.manifests import read_manifest
 from matting_data.shards.members import MEMBERS, member_of
-from matting_data.shards.reader import all_entries, cut_members, read_manifest, shard_entries, span
+from matting_data.shards.reader import all_entries, cut_members, shard_entries, span
 from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage
 from matting_data.upkeep.dataset_checks import VerifyShard, check_keys, check_tables

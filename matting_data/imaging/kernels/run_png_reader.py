@@ -14,8 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.decode import MAX_PIXELS
 from matting_data.imaging.kernels.run_png import LENGTH_CODE_ORDER, LENGTH_EXTRA_BITS, LENGTHS, canonical_codes
+from matting_data.imaging.limits import MAX_PIXELS
 
 _HEAD = 8 + 25 + 8
 """Signature, IHDR, and length and name of IDAT."""
