@@ -106,7 +106,8 @@ def _by_view(table: Table) -> list[tuple[View, list[list[str]]]]:
     """Format the header and the rows of each view as strings."""
     return [
         (view, [["", "images", *(column.label for column in view.columns)],
-                *([printable(group.label), str(group.images), *map(cell_text, group.cells[number])] for group in table.groups)])
+                *([printable(group.label), str(group.images), *map(cell_text, group.cells[number])]
+                  for group in table.groups)])
         for number, view in enumerate(table.views)
     ]  # fmt: skip
 

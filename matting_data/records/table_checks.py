@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import polars as pl
 
 from matting_data.errors import DamageError, shown
-from matting_data.imaging.limits import MAX_PIXELS
+from matting_data.imaging.limits import LARGEST_BACKGROUND, MAX_PIXELS
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.columns import schema
 from matting_data.records.judged import JudgedBackground

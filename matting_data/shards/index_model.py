@@ -146,7 +146,7 @@ def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def index_problem(document: object) -> str:
-    """Say in a clause what is wrong with a parsed ``dataset.json``: the key and what it holds; empty for a sound one."""
+    """Say in a clause what is wrong with a parsed ``dataset.json``: the key and what it holds; empty if nothing is."""
     try:
         _MODEL.validate_python(document, strict=True)
     except ValidationError as error:
