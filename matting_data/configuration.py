@@ -291,7 +291,7 @@ def _count(node: yaml.Node, known: dict[int, int], deep: int) -> int:
 
 _KINDS = {
     "int": "number",
-    "float": "finite number",
+    "float": "number",
     "timestamp": "date",
     "bool": "truth value",
     "str": "text of whole characters",
@@ -318,7 +318,8 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Build a value; an error of YAML where a scalar is not what its tag says."""
         if node.tag not in _TAGS:
-            raise yaml.constructor.ConstructorError(None, None, f"{node.tag} is not known here", node.start_mark)
+            problem = f"could not determine a constructor for the tag {shown(node.tag)}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         if not isinstance(node, yaml.ScalarNode):
             return super().construct_object(node, deep)
         try:

@@ -36,7 +36,9 @@ TABLES = ("plan.parquet", "foregrounds.parquet", "backgrounds.parquet", "ledger/
 
 def mutated(document: Any, draw: Draw) -> str:
     """Change a parsed document in one place, in place; say how."""
-    places = [(node, key) for node in _nodes(document) for key in (node if isinstance(node, dict) else range(len(node)))]
+    places = [
+        (node, key) for node in _nodes(document) for key in (node if isinstance(node, dict) else range(len(node)))
+    ]
     node, key = draw(st.sampled_from(places))
     how = draw(st.sampled_from(["junk", "junk", "drop", "double", "number", "rename", "swap"]))
     value = node[key]
@@ -89,7 +91,7 @@ def mutate_table(out: Path, draw: Draw) -> str:
     table, metadata = pl.read_parquet(out / name), checked_metadata((out / name).read_bytes())
     column = draw(st.sampled_from(table.columns))
     how = draw(st.sampled_from(["value", "value", "one", "type", "drop", "more", "rows", "none", "swap", "metadata"]))
-    with suppress(pl.exceptions.PolarsError, OverflowError, TypeError):
+    with suppress(pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
         if how in ("value", "one"):
             junk = draw(st.sampled_from([*JUNK[:33], -5, 10**15, 90, 65_000]))
             value = pl.lit(junk).cast(table.schema[column])

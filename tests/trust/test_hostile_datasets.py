@@ -101,7 +101,12 @@ def _checked(examples: int, originals: dict[str, Path], place: Path) -> None:
     def check(data: Any) -> None:
         survives(originals, place, data.draw(st.sampled_from(MUTATIONS)), data.draw)
 
-    survives(originals, place, lambda out, draw: "nothing", lambda strategy: "composites" if "layers" in repr(strategy) else "verify")
+    survives(
+        originals,
+        place,
+        lambda out, draw: "nothing",
+        lambda strategy: "composites" if "layers" in repr(strategy) else "verify",
+    )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     check()
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < MOST_MEMORY
