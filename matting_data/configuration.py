@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, LiteralString, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, LiteralString, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
@@ -205,7 +205,8 @@ def _sentence(kind: Any, document: object, error: ValidationError) -> str:
     if type_ == "union_tag_not_found":
         place = (*place, finding["ctx"]["discriminator"].strip("'"))
     if type_ in (*_ABSENT, "union_tag_not_found"):
-        values = [repr(value) for each in _alternatives(kind, place) for value in get_args(each)]
+        literals = [each for each in _alternatives(kind, place) if get_origin(each) is Literal]
+        values = [repr(value) for each in literals for value in get_args(each)]
         choices = f": choose {', '.join(values[:-1])} or {values[-1]}" if len(values) > 1 else ""
         return f"the key {_dotted(place)!r} is missing{choices}"
     if type_ == "union_tag_invalid":

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from matting_data.cli.main import cli
 
 import matting_data
-from matting_data.cli.main import cli
 from matting_data.errors import MattingDataError
 from tests.support.hostile import Draw, mutate_index, mutate_json, mutate_recipe, mutate_table
 from tests.support.projects import Project
