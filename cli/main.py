@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from matting_data.errors import MattingDataError, nearest, wants_memory
-from matting_data.foreign_text import json_text, printable
+from matting_data.foreign_text import json_text
 from matting_data.version import __version__
 
 from .groups import VerbGroup
@@ -77,8 +78,9 @@ def main() -> None:
             word = error.option_name.strip("-")
             alike = [name for name in error.possibilities or () if nearest(word, [name.strip("-")])]
             error = click.NoSuchOption(error.option_name, possibilities=alike, ctx=error.ctx)
-        error.message = "\n".join(map(printable, error.message.split("\n")))  # of click, with names of ours
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(*shown.getvalue().expandtabs(4).splitlines(), err=True)
         sys.exit(2)
     except MattingDataError as error:
         say(f"mattingdata: {error}", err=True)

@@ -22,7 +22,7 @@ from matting_data.records.judged import JudgedBackground
 from matting_data.records.stored import Sample
 from matting_data.records.tables import read_table
 from matting_data.shards.manifests import read_manifest
-from matting_data.shards.members import MEMBERS
+from matting_data.shards.names import MEMBERS
 from matting_data.shards.reader import shard_entries
 
 TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}

@@ -10,11 +10,8 @@ import polars as pl
 from matting_data.errors import DamageError
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.tables import from_table, stored_table
-from matting_data.shards.names import TAR_SUFFIX
+from matting_data.shards.names import LAYER_MEMBERS, MEMBERS, TAR_SUFFIX
 from matting_data.storage import Location, Storage, open_storage
-
-_MEMBERS = ("image", "alpha", "trimap", "json")
-_LAYER_MEMBERS = ("image", "alpha", "json")
 
 MOST_BYTES = 256 << 20
 """Of a manifest: it has some 300 a sample, so its limit is that of 100,000 samples with room for long names."""
@@ -54,12 +51,14 @@ def require_in_shard(table: pl.DataFrame, entry: Mapping[str, Any], name: str) -
     entry : mapping
         Of the index.
     """
+    members: tuple[str, ...] = ("background",)
+    wrong = pl.lit(False)
     if "key" in table.columns:
         folder, _, number = entry["tar"].removesuffix(TAR_SUFFIX).partition("/")
         wrong = (pl.col("split") != folder) | (pl.col("shard") != int(number))
-        members = _MEMBERS if (table["trimap"] != "").any() else _LAYER_MEMBERS
-    else:
-        wrong, members = pl.lit(False), ("background",)
+        for at, side in (("x", "width"), ("y", "height")):  # the window lies within the enlarged background
+            wrong |= pl.col(f"background_{at}") + pl.col(side) > pl.col(f"background_{side}")
+        members = MEMBERS if (table["trimap"] != "").any() else LAYER_MEMBERS
     starts = [pl.col(f"{member}_offset") for member in members]
     lengths = [pl.col(f"{member}_bytes") for member in members]
     end = pl.max_horizontal(start + length for start, length in zip(starts, lengths, strict=True))

@@ -15,6 +15,12 @@ BACKGROUNDS = "backgrounds"
 """Folder of the backgrounds of a store of layers."""
 
 
+MEMBERS = ("image", "alpha", "trimap", "json")
+"""The members of every sample, in their order in the tar; their fields add an extension (``image.jpg``)."""
+
+LAYER_MEMBERS = ("image", "alpha", "json")
+"""In a store of layers: a foreground's colours, its alpha, and what it says of itself, for all its composites."""
+
 TAR_SUFFIX, MANIFEST_SUFFIX = ".tar", ".parquet"
 
 

@@ -15,8 +15,8 @@ from matting_data.errors import DamageError
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.imaging.kernels.run_png_reader import read_run_png
 from matting_data.records.stored import Sample
-from matting_data.shards.members import MEMBERS
-from matting_data.shards.names import BACKGROUNDS
+from matting_data.shards.index_model import SampleShard, SplitEntry
+from matting_data.shards.names import BACKGROUNDS, MEMBERS
 
 _JPEG = b"\xff\xd8\xff\xe0"
 """Start and JFIF header: as the encoder writes it, without an orientation."""
@@ -83,11 +83,10 @@ def decode_member(member: str, content: bytes, size: tuple[int, int]) -> NDArray
     return to_rgb8(raster) if member == "image" else to_alpha8(raster)
 
 
-def shard_entries(
-    index: Mapping[str, Any], splits: tuple[str, ...] | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def shard_entries(index: Mapping[str, Any], splits: tuple[str, ...] | None = None) -> Iterator[tuple[str, SampleShard]]:
     """Yield (split, shard entry) of an index, in order."""
-    for split, entry in index["splits"].items():
+    entries: Mapping[str, SplitEntry] = index["splits"]
+    for split, entry in entries.items():
         if splits is None or split in splits:
             for shard in entry["shards"]:
                 yield split, shard

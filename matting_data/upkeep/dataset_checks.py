@@ -25,8 +25,8 @@ from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.tables import from_table, read_stored, stored_table
 from matting_data.shards.hashes import Problem, check_hash
 from matting_data.shards.manifests import background_table, sample_table
-from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
-from matting_data.shards.names import BACKGROUNDS
+from matting_data.shards.members import sample_json
+from matting_data.shards.names import BACKGROUNDS, LAYER_MEMBERS, MEMBERS
 from matting_data.shards.reader import all_entries, read_members
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input

@@ -19,7 +19,8 @@ from matting_data.seeds import derive_seed
 from matting_data.shards.hashes import Problem
 from matting_data.shards.index import read_index
 from matting_data.shards.manifests import read_manifest
-from matting_data.shards.members import MEMBERS, member_of
+from matting_data.shards.members import member_of
+from matting_data.shards.names import MEMBERS
 from matting_data.shards.reader import all_entries, cut_members, shard_entries, span
 from matting_data.sources.opened import open_sources
 from matting_data.storage import Location, Storage, open_storage

@@ -83,7 +83,6 @@ def survives(originals: dict[str, Path], place: Path, mutate: Callable[[Path, Dr
             CliRunner().invoke(cli, [verb, str(out), *options], standalone_mode=False, catch_exceptions=False)
     except (MattingDataError, click.ClickException) as error:
         assert "\n" not in str(error) or isinstance(error, click.ClickException), (said, verb)
-        assert "\x1b" not in str(error) or "\x1b" in repr(said) or verb, (said, verb)
     except Exception as error:
         raise AssertionError(f"{verb} after {said}: {type(error).__name__}: {error}") from error
     assert time.monotonic() - started < LONGEST, (said, verb)
@@ -94,13 +93,17 @@ MUTATIONS = (mutate_index, mutate_index, mutate_table, mutate_table, mutate_reci
 
 def _checked(examples: int, originals: dict[str, Path], place: Path) -> None:
     @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=2 * examples, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.data())
     def check(data: Any) -> None:
+        if len(tried) >= examples:
+            return
+        tried.append(None)
         survives(originals, place, data.draw(st.sampled_from(MUTATIONS)), data.draw)
 
+    tried = list[None]()
     survives(
         originals,
         place,
@@ -109,6 +112,7 @@ def _checked(examples: int, originals: dict[str, Path], place: Path) -> None:
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     check()
+    assert len(tried) == examples
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < MOST_MEMORY
 
 
