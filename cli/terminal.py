@@ -25,6 +25,12 @@ def say_traceback() -> None:
 class PrintableFormatter(logging.Formatter):
     """Formats records of a log, for the terminal or a file, as :func:`say` does."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record; what another handler made of its traceback is not taken over."""
+        own = logging.makeLogRecord(record.__dict__)
+        own.exc_text = None
+        return super().format(own)
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Format the line of a record."""
         return printable(super().formatMessage(record))

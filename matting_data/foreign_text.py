@@ -37,9 +37,12 @@ def json_text(value: Any, indent: int | None = 1) -> str:
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
     """Encode a CSV file: UTF-8, its text as of :func:`csv_cell`; the same bytes for the same rows."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([csv_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    plain = csv.writer(buffer, lineterminator="\n")
+    quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # Python 3.13 does it by itself
+    plain.writerow(header)
+    for row in rows:
+        cells = [csv_cell(cell) if isinstance(cell, str) else cell for cell in row]
+        (quoting if any("\r" in cell for cell in cells if isinstance(cell, str)) else plain).writerow(cells)
     return buffer.getvalue().encode(errors="backslashreplace")
 
 

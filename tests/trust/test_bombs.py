@@ -28,9 +28,11 @@ from tests.support.commands import RunCommand
 from tests.support.hostile import rehash
 
 LIMITED = """
-import atexit, resource, sys
+import atexit, re, resource, sys
+from pathlib import Path
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-atexit.register(lambda: print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr))
+peak = lambda: re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+atexit.register(lambda: print("peak", peak(), file=sys.stderr))
 sys.argv[:] = ["mattingdata", *sys.argv[1:]]
 from matting_data.cli.main import main
 main()
@@ -61,6 +63,7 @@ def long_manifest(built: Path, rows: int) -> Path:
     return path
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 @pytest.mark.parametrize("rows", [100_000, 2_000_000])
 @pytest.mark.parametrize("verb", ["stats", "verify"])
 def test_a_manifest_of_many_rows_is_refused_in_little_memory(built: Path, rows: int, verb: str) -> None:
@@ -70,7 +73,7 @@ def test_a_manifest_of_many_rows_is_refused_in_little_memory(built: Path, rows: 
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode in (1, 2), done.stderr
     said = done.stdout + done.stderr
-    assert "unfold to" in said or (verb == "verify" and "000000.tar: has " in said), said
+    assert "unfold to" in said if verb == "stats" else "plan.parquet has 18 rows, dataset.json says 100,012" in said
     assert "Traceback" not in said
     assert int(done.stderr.rsplit("peak ", 1)[1]) < MEMORY
 
