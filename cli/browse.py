@@ -10,6 +10,7 @@ import click
 
 from .main import echo_result
 from .options import PATH, base_option, dataset_argument, gathered, json_option
+from .terminal import say
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,14 @@ def browse(
         imported = asdict(opened.imported) if opened.imported else None
         echo_result(as_json, {"dataset": name, "samples": samples, "imported": imported}, [line])
         return
-    click.echo(line, err=as_json)
+    say(line, err=as_json)
     session = browsing.serve(opened.dataset, app.port, app.remote, app.address)
     place = f"http://{app.address or 'localhost'}:{app.port}"
-    click.echo(f"{place}; close with Ctrl+C, then tags go to {target}", err=as_json)
+    say(f"{place}; close with Ctrl+C, then tags go to {target}", err=as_json)
     try:
         session.wait(-1 if app.remote else 3)
     except KeyboardInterrupt:
-        click.echo("", err=True)
+        say("", err=True)
     finally:
         opened.dataset.reload()
         _export(opened.dataset, target, tags, as_json)

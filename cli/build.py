@@ -10,6 +10,7 @@ import click
 
 from .main import echo_json, echo_notes
 from .options import executor_options, json_option, recipe_options
+from .terminal import say
 
 if TYPE_CHECKING:
     from matting_data.recipes.recipe_file import LoadedRecipe
@@ -49,11 +50,11 @@ def build(loaded: LoadedRecipe, out: Path | str, workers: Workers, append: bool,
     else:
         samples = sum(split["num_samples"] for split in index["splits"].values())
         shards = sum(len(split["shards"]) for split in index["splits"].values())
-        click.echo(f"{out}: {samples} composites in {shards} shards ({time.monotonic() - started:.1f} s)")
+        say(f"{out}: {samples} composites in {shards} shards ({time.monotonic() - started:.1f} s)")
         for line in ledger_lines(index["ledger"]):
-            click.echo(line)
+            say(line)
         for reason in most_frequent(result.failures):
-            click.echo(f"failed: {reason}")
+            say(f"failed: {reason}")
         echo_notes(index["notes"])
-        click.echo(f"content {index['content_sha256']}")
+        say(f"content {index['content_sha256']}")
     return 1 if result.failed > policy.max_errors else 0

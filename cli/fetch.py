@@ -13,6 +13,7 @@ import click
 from .groups import SuggestingGroup
 from .main import echo_json, echo_notes, echo_result
 from .options import FILE, Command, json_option
+from .terminal import say
 
 if TYPE_CHECKING:
     from matting_data.fetching.fetch import FetchResult
@@ -136,12 +137,12 @@ def _report(result: FetchResult, out: Path, as_json: bool, unit: str) -> None:
         echo_json({"out": str(out), "ledger": str(out / LEDGER), **result.as_mapping(), "problems": problems})
         return
     for row in result.problems[:10]:
-        click.echo(f"{row.id}: {row.outcome} ({row.reason}), {row.detail}")
+        say(f"{row.id}: {row.outcome} ({row.reason}), {row.detail}")
     hidden = sum(result.rejected.values()) + sum(result.failed.values()) - 10
     if hidden > 0:
-        click.echo(f"... and {hidden} more, see {out / LEDGER}")
-    click.echo(ledger_lines({unit: result.as_mapping()})[0])
-    click.echo(f"{out}: {result.kept} were there, {result.bytes / 1e6:,.1f} MB received")
+        say(f"... and {hidden} more, see {out / LEDGER}")
+    say(ledger_lines({unit: result.as_mapping()})[0])
+    say(f"{out}: {result.kept} were there, {result.bytes / 1e6:,.1f} MB received")
 
 
 def _report_missing(request: Request, out: Path, as_json: bool) -> int:

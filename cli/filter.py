@@ -9,6 +9,7 @@ import click
 
 from .main import echo_json, echo_notes
 from .options import FOLDER, json_option, recipe_argument, workers_option
+from .terminal import say
 
 if TYPE_CHECKING:
     from matting_data.recipes.recipe_file import LoadedRecipe
@@ -35,8 +36,8 @@ def filter(loaded: LoadedRecipe, out: Path | None, workers: int, examples: int, 
         echo_json({"out": str(out), **result.summary})
     else:
         for line in ledger_lines({"backgrounds": result.summary}):
-            click.echo(line.replace("written", "kept"))
+            say(line.replace("written", "kept"))
         for stratum, count in result.summary["tiers"].items():
-            click.echo(f"  {stratum}: {count['kept']} of {count['found']} kept")
+            say(f"  {stratum}: {count['kept']} of {count['found']} kept")
         echo_notes(result.summary["notes"])
-        click.echo(f"{out / SHEET} shows examples of each reason")
+        say(f"{out / SHEET} shows examples of each reason")

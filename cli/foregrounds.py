@@ -10,6 +10,7 @@ import click
 from .groups import SuggestingGroup
 from .main import echo_json, echo_result
 from .options import PATH, json_option, recipe_options
+from .terminal import say
 
 if TYPE_CHECKING:
     from matting_data.recipes.recipe_file import LoadedRecipe
@@ -63,4 +64,4 @@ def render(
     if as_json:
         echo_json({"files": [str(path) for path in paths], "metadata": str(table)})
     else:
-        click.echo(f"{out}: {len(paths)} people; recipe: {{layout: rgba, root: {out}, metadata: {table}}}")
+        say(f"{out}: {len(paths)} people; recipe: {{layout: rgba, root: {out}, metadata: {table}}}")

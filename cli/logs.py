@@ -9,6 +9,8 @@ import click
 
 from matting_data.errors import StorageError
 
+from .terminal import PrintableFormatter
+
 LOG = logging.getLogger("matting_data")
 """Above the loggers of all rooms, which are called like their packages."""
 
@@ -44,7 +46,7 @@ class _Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != ENDS.name:
-            click.echo(f"mattingdata: {self.format(record)}", err=True)
+            click.echo(self.format(record), err=True)  # printable by its formatter
 
 
 def _to_terminal(ctx: click.Context, option: click.Parameter, verbosity: int) -> None:
@@ -54,6 +56,7 @@ def _to_terminal(ctx: click.Context, option: click.Parameter, verbosity: int) ->
     _remove(_Terminal)
     level = _LEVELS[min(verbosity, len(_LEVELS) - 1)]
     handler = _Terminal()
+    handler.setFormatter(PrintableFormatter("mattingdata: %(message)s"))
     handler.addFilter(lambda record: record.levelno >= level or record.name == "matting_data.running")
     LOG.addHandler(handler)
 
@@ -68,7 +71,7 @@ def _to_file(ctx: click.Context, option: click.Parameter, path: Path | None) -> 
     except OSError as error:
         raise StorageError(f"cannot write --log-file {path}: {error.strerror}; choose another file") from None
     handler.setLevel(logging.INFO)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     LOG.addHandler(handler)
 
 

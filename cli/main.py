@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import io
 import sys
-import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from matting_data.errors import MattingDataError, nearest, wants_memory
+from matting_data.foreign_text import json_text
 from matting_data.version import __version__
 
 from .groups import VerbGroup
 from .logs import ENDS
+from .terminal import say, say_traceback
 
 # what one wants to do → the verbs for it, each with a phrase that fits a line of 80 columns
 _SECTIONS = {
@@ -77,24 +78,26 @@ def main() -> None:
             word = error.option_name.strip("-")
             alike = [name for name in error.possibilities or () if nearest(word, [name.strip("-")])]
             error = click.NoSuchOption(error.option_name, possibilities=alike, ctx=error.ctx)
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(*shown.getvalue().expandtabs(4).splitlines(), err=True)
         sys.exit(2)
     except MattingDataError as error:
-        click.echo(f"mattingdata: {error}", err=True)
+        say(f"mattingdata: {error}", err=True)
         ENDS.error("%s", error, exc_info=error.__cause__)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(f"\nmattingdata: interrupted{_continues()}", err=True)
+        say("", f"mattingdata: interrupted{_continues()}", err=True)
         ENDS.error("interrupted")
         sys.exit(130)
     except Exception as error:
         if wants_memory(error):
             sentence = "not enough memory: run the same command again with fewer --workers, or raise its limit"
-            click.echo(f"mattingdata: {sentence} ({type(error).__name__}: {error})".splitlines()[0], err=True)
+            say(f"mattingdata: {sentence} ({type(error).__name__}: {error})".splitlines()[0], err=True)
             ENDS.error(sentence)
             sys.exit(1)
-        traceback.print_exc()
-        click.echo(
+        say_traceback()
+        say(
             "mattingdata: this is an error of mattingdata, not of your input: please report it with the lines above"
             f"{_continues()}",
             err=True,
@@ -109,13 +112,12 @@ def _continues() -> str:
 
 def echo_json(value: Any) -> None:
     """Print a value as one JSON document."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    click.echo(json_text(value))
 
 
 def echo_notes(notes: Sequence[str]) -> None:
     """Print what a user should know of the evidence behind a result, a line each."""
-    for note in notes:
-        click.echo(f"note: {note}")
+    say(*(f"note: {note}" for note in notes))
 
 
 def echo_result(as_json: bool, document: Any, lines: Iterable[str]) -> None:
@@ -123,5 +125,4 @@ def echo_result(as_json: bool, document: Any, lines: Iterable[str]) -> None:
     if as_json:
         echo_json(document)
     else:
-        for line in lines:
-            click.echo(line)
+        say(*lines)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from matting_data.foreign_text import json_text
+
 from .main import echo_result
 from .options import dataset_place_argument, json_option
+from .terminal import say
 
 
 @click.command()
@@ -32,12 +34,13 @@ def status(dataset: Path | str, watching: bool, interval: float, as_json: bool) 
         found = read_status(dataset)
         echo_result(as_json, asdict(found), found.lines())
         return
-    shown, height = "", 0
+    shown: list[str] = []
     in_place = sys.stdout.isatty() and not as_json
     for found in watch(dataset, interval):
-        text = json.dumps(asdict(found), ensure_ascii=False) if as_json else "\n".join(found.lines())
-        if text == shown:
+        lines = [json_text(asdict(found), None)] if as_json else found.lines()
+        if lines == shown:
             continue
-        # up to the first line of the state before, and all below it cleared
-        click.echo((f"\x1b[{height}A\x1b[J" if in_place and height else "") + text)
-        shown, height = text, text.count("\n") + 1
+        if in_place and shown:  # up to the first line of the state before, and all below it cleared
+            click.echo(f"\x1b[{len(shown)}A\x1b[J", nl=False)
+        say(*lines)
+        shown = lines

@@ -9,6 +9,7 @@ import click
 
 from .main import echo_json
 from .options import PATH, device_option, json_option, override_option
+from .terminal import say
 
 
 @click.command()
@@ -39,18 +40,18 @@ def train(
 
     settings, dataset = load_config(config, overrides), matting_data.open(data)
     with world(device) as here:
-        result = run(settings, dataset, out, here, resume, lambda text: click.echo(text, err=True))
+        result = run(settings, dataset, out, here, resume, lambda text: say(text, err=True))
         if not here.leads:
             return 0
     if as_json:
         echo_json(asdict(result) | {"run": str(result.run), "network": str(result.network)})
         return 0
-    click.echo(f"{result.network}: weights after step {result.network_step} of {result.steps}")
+    say(f"{result.network}: weights after step {result.network_step} of {result.steps}")
     for refinements, look in enumerate(result.watched):
-        click.echo(f"watched crops, refinements {refinements}: MAD {_number(look['mad'])}  MSE {_number(look['mse'])}")
+        say(f"watched crops, refinements {refinements}: MAD {_number(look['mad'])}  MSE {_number(look['mse'])}")
     if result.refinements is not None:
         errors = ", ".join(map(_number, result.held_out_mad))
-        click.echo(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
+        say(f"people held out: MAD {errors} after 0, 1, ... refinements: take {result.refinements}")
     return 0
 
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, LiteralString, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, LiteralString, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from matting_data.errors import UsageError, nearest, shown
+from matting_data.storage.regular_files import read_regular
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+MOST_TEXT = 1 << 18
+"""Bytes of a recipe, a config or a specification; those that people write have some thousands."""
+
+_MOST_VALUES = 100_000
+"""Values of a document, those that aliases repeat counted each time."""
+
+_DEEPEST = 64
+_TOO_DEEP = "it is nested too deeply"
 
 STRICT = ConfigDict(extra="forbid")
 """Of every class that is read from YAML: unknown keys are refused."""
@@ -38,7 +48,7 @@ def read_preset(folder: str, name: str) -> str:
 def read_document(name: str, kind: str, presets: Sequence[str]) -> str:
     """Read a file that is not a preset; raise a UsageError that names the presets if it cannot be read."""
     try:
-        data = Path(name).read_bytes()
+        data = read_regular(name, MOST_TEXT)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "unreadable"
         raise UsageError(
@@ -84,6 +94,8 @@ def parse_mapping(text: str, name: str, kind: str = "recipe", remedy: str = "") 
 
 def _parsed(text: str, failure: str, remedy: str = "") -> Any:
     """Parse YAML; a UsageError of `failure`, the problem with its place, and `remedy`."""
+    if len(text) > MOST_TEXT:
+        raise UsageError(f"{failure}it has more than {MOST_TEXT:,} characters{remedy}")
     try:
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two of escapes beyond Unicode
@@ -92,7 +104,7 @@ def _parsed(text: str, failure: str, remedy: str = "") -> Any:
         problem = getattr(error, "problem", None) or "not valid YAML"
         raise UsageError(f"{failure}{problem}{where}{remedy}") from None
     except RecursionError:
-        raise UsageError(f"{failure}it is nested too deeply{remedy}") from None
+        raise UsageError(f"{failure}{_TOO_DEEP}{remedy}") from None
 
 
 def apply_override(document: dict[str, Any], override: str, example: str = "composites.crop=random") -> None:
@@ -109,6 +121,8 @@ def apply_override(document: dict[str, Any], override: str, example: str = "comp
         raise UsageError(f"{said} has no value: write it as KEY=VALUE, for instance {example}")
     value = _parsed(text, f"{said}: {shown(text)} is not a YAML value (", "); quote it")
     *parents, last = _INDEX.sub(r".\1", key.strip()).split(".")
+    if len(parents) > _DEEPEST:
+        raise UsageError(f"{said}: {_TOO_DEEP}; the deepest key has five parts")
     node: Any = document
     for part in parents:
         place = _place(node, part, said)
@@ -191,7 +205,8 @@ def _sentence(kind: Any, document: object, error: ValidationError) -> str:
     if type_ == "union_tag_not_found":
         place = (*place, finding["ctx"]["discriminator"].strip("'"))
     if type_ in (*_ABSENT, "union_tag_not_found"):
-        values = [repr(value) for each in _alternatives(kind, place) for value in get_args(each)]
+        literals = [each for each in _alternatives(kind, place) if get_origin(each) is Literal]
+        values = [repr(value) for each in literals for value in get_args(each)]
         choices = f": choose {', '.join(values[:-1])} or {values[-1]}" if len(values) > 1 else ""
         return f"the key {_dotted(place)!r} is missing{choices}"
     if type_ == "union_tag_invalid":
@@ -252,6 +267,29 @@ def _parts(annotation: Any) -> list[Any]:
     return [annotation]
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+_TAGS = {_MERGE} | {
+    f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+}
+"""What a document may hold; sets, bytes and pairs would pass for lists and text."""
+
+
+def _count(node: yaml.Node, known: dict[int, int], deep: int) -> int:
+    """Count the values below a node, those of aliases each time; an error of YAML where they are too many."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # of itself, while it is counted
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        if deep == 0 and not isinstance(node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, _TOO_DEEP, node.start_mark)
+        below = [] if isinstance(node, yaml.ScalarNode) else [_count(part, known, deep - 1) for part in parts]
+        known[id(node)] = 1 + sum(below)
+    if known[id(node)] > _MOST_VALUES:
+        problem = f"it stands for more than {_MOST_VALUES:,} values, or contains itself"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return known[id(node)]
+
+
 _KINDS = {
     "int": "number",
     "float": "number",
@@ -266,11 +304,23 @@ class _Loader(yaml.SafeLoader):
     """A safe loader that refuses what YAML would pass on as a traceback, or silently.
 
     Values that do not look like their tag (``2025-02-30``, ``0x_``, a number of 5,000 digits), halves of characters,
-    and a key given twice, of which YAML would keep the last.
+    numbers that are infinite or none, sets and bytes, and a key given twice, of which YAML would keep the last, or
+    that is not text. Aliases and merge keys are counted before they are followed, since ten lines of them can stand
+    for a billion values.
     """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Parse the document; an error of YAML where it is nested too deeply, or its aliases stand for too much."""
+        root = super().get_single_node()
+        if root is not None:
+            _count(root, {}, _DEEPEST)
+        return root
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Build a value; an error of YAML where a scalar is not what its tag says."""
+        if node.tag not in _TAGS:
+            problem = f"could not determine a constructor for the tag {shown(node.tag)}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         if not isinstance(node, yaml.ScalarNode):
             return super().construct_object(node, deep)
         try:
@@ -279,6 +329,8 @@ class _Loader(yaml.SafeLoader):
                 str(value)  # refused above a number of digits, which messages could not show
             elif isinstance(value, str):
                 value.encode()
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise ValueError
             return value
         except (ValueError, LookupError, AttributeError, OverflowError):
             kind = _KINDS.get(node.tag.rpartition(":")[2], "value")
@@ -287,12 +339,17 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping whose keys are all different."""
-        seen: set[Any] = set()
+        seen = set[str]()
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key_node.tag == _MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice; remove one", key_node.start_mark
-                )
-            seen.add(key if isinstance(key, str) else id(key_node))
+            if not isinstance(key, str):
+                problem = f"the key {shown(key)} is not text; quote it"
+            elif key in seen:
+                problem = f"the key {shown(key)} is given twice; remove one"
+            else:
+                seen.add(key)
+                continue
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         return super().construct_mapping(node, deep)

@@ -21,8 +21,9 @@ from matting_data.records.checked import CheckedForeground
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.stored import Sample
 from matting_data.records.tables import read_table
-from matting_data.shards.members import MEMBERS
-from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.shards.manifests import read_manifest
+from matting_data.shards.names import MEMBERS
+from matting_data.shards.reader import shard_entries
 
 TRIMAP_TARGETS = {128: "unknown", 255: "foreground"}
 """Names of a trimap's labels; background stays clear."""

@@ -15,7 +15,8 @@ from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.rendering.make_shards import BuiltShards
 from matting_data.shards.commit import Commit
-from matting_data.shards.index import FORMAT, content_sha256, write_index
+from matting_data.shards.index import FORMAT, write_index
+from matting_data.shards.index_model import content_sha256
 from matting_data.shards.names import BACKGROUNDS, RECIPE, manifest_name, tar_name
 from matting_data.storage import Storage
 from matting_data.version import tool_versions

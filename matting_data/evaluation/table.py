@@ -90,7 +90,7 @@ def tabulate(
     if not scored:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items()) or "there are none"
         raise UsageError(
-            "\n".join([f"no image could be scored ({reasons}): check --predictions and --data", *first_reasons(scores)])
+            "; ".join([f"no image could be scored ({reasons}): check --predictions and --data", *first_reasons(scores)])
         )
     groups = [("all", "", scored)]
     for kind, of in (("subset", attrgetter("subset")), ("background source", attrgetter("source"))):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from matting_data.evaluation.score_columns import View
 from matting_data.evaluation.scoring import ImageScore
 from matting_data.evaluation.table import Cell, Table
+from matting_data.foreign_text import csv_bytes, printable
 from matting_data.publishing.markdown import plain
 from matting_data.publishing.markdown import table as markdown_table
 
@@ -60,14 +59,16 @@ def summary_csv(table: Table) -> str:
         for view, cells in zip(table.views, group.cells, strict=True)
         for column, cell in zip(view.columns, cells, strict=True)
     ]  # fmt: skip
-    return _csv(("kind", "name", "images", "people", "view", "metric", "column", "mean", "low", "high"), rows)
+    header = ("kind", "name", "images", "people", "view", "metric", "column", "mean", "low", "high")
+    return csv_bytes(header, rows).decode()
 
 
 def images_csv(scores: Sequence[ImageScore]) -> str:
     """Write the raw values of every image, unrounded; what was not scored has a reason instead."""
     metrics = dict.fromkeys(metric for score in scores for metric in score.values)
     header = (*_ABOUT, *metrics, "note", "reason", "detail")
-    return _csv(header, [[row.get(name, "") for name in header] for row in map(score_mapping, scores)])
+    rows = [[row.get(name, "") for name in header] for row in map(score_mapping, scores)]
+    return csv_bytes(header, rows).decode()
 
 
 def as_mapping(table: Table) -> dict[str, Any]:
@@ -105,7 +106,8 @@ def _by_view(table: Table) -> list[tuple[View, list[list[str]]]]:
     """Format the header and the rows of each view as strings."""
     return [
         (view, [["", "images", *(column.label for column in view.columns)],
-                *([group.label, str(group.images), *map(cell_text, group.cells[number])] for group in table.groups)])
+                *([printable(group.label), str(group.images), *map(cell_text, group.cells[number])]
+                  for group in table.groups)])
         for number, view in enumerate(table.views)
     ]  # fmt: skip
 
@@ -128,14 +130,6 @@ def _number(value: float) -> str:
 def _remarks(table: Table) -> list[str]:
     kinds = (("not scored", table.failed), ("noted", table.noted))
     return [f"{title}: {', '.join(f'{n} {why}' for why, n in counts.items())}" for title, counts in kinds if counts]
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
 
 
 def _tex(cell: str) -> str:

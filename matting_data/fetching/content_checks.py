@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from matting_data.errors import RejectedInput
 from matting_data.fetching.wanted import Wanted
-from matting_data.imaging.decode import MAX_PIXELS, decode
+from matting_data.imaging.decode import decode
+from matting_data.imaging.limits import MAX_PIXELS
 
 PLACEHOLDER_BYTES = 2051
 

@@ -22,9 +22,7 @@ from matting_data.imaging.codecs.damage import DECODER_ERRORS, damage_is_unreada
 from matting_data.imaging.codecs.formats import box_format, decoder_names
 from matting_data.imaging.codecs.jpeg import decode_jpeg
 from matting_data.imaging.codecs.tiff import decode_deep_tiff
-
-MAX_PIXELS = 100_000_000
-"""Default limit on width x height before anything is decompressed."""
+from matting_data.imaging.limits import MAX_PIXELS
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 

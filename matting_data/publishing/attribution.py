@@ -6,11 +6,11 @@ Google gives no warranty for any of it, so the row also says which bytes were ta
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields, replace
+
+from matting_data.foreign_text import UNPRINTABLE, csv_bytes
 
 FILE_NAME = "ATTRIBUTION.csv"
 
@@ -21,8 +21,7 @@ METADATA_COLUMNS = ("ImageID", *_COLUMNS.values())
 """What is needed of OpenImages' image-ids file."""
 
 _NEEDED = ("author", "landing_page", "license")
-_FORMULA = ("=", "+", "-", "@")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_CONTROL = re.compile(f"{UNPRINTABLE.pattern}+")
 
 
 @dataclass(frozen=True)
@@ -112,17 +111,9 @@ def to_csv(rows: Iterable[AttributionRow]) -> bytes:
     A value that a spreadsheet would take for a formula (it starts with ``=``, ``+``, ``-`` or ``@``, also after
     spaces) gets an apostrophe before it; control characters and line breaks become spaces.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(field.name for field in fields(AttributionRow))
-    writer.writerows(map(_as_text, astuple(row)) for row in rows)
-    return buffer.getvalue().encode(errors="replace")
+    header = (field.name for field in fields(AttributionRow))
+    return csv_bytes(header, ([_CONTROL.sub(" ", value) for value in astuple(row)] for row in rows))
 
 
 def _clean(value: str | None) -> str:
     return _CONTROL.sub(" ", value or "").strip()
-
-
-def _as_text(value: str) -> str:
-    value = _CONTROL.sub(" ", value)
-    return f"'{value}" if value.lstrip().startswith(_FORMULA) else value

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from matting_data.errors import DamageError
+from matting_data.json_text import parse_json
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.license_terms import LicenseTerms, license_terms
 from matting_data.publishing.statistics import Statistics
@@ -20,12 +23,36 @@ from matting_data.records.checked import CheckedForeground
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.stored import Sample
 from matting_data.records.tables import read_stored
-from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.shards.manifests import read_manifest
+from matting_data.shards.reader import shard_entries
 from matting_data.storage import Location, MissingFileError, Storage, open_storage
 from matting_data.workspace.work_folder import stored_recipe
 
 AUDIT = "audit.json"
 """What ``mattingdata audit`` leaves beside a dataset."""
+
+
+_MOST_AUDIT = 16 << 20
+_MOST_ATTRIBUTION = 4 << 30
+"""Bytes; ATTRIBUTION.csv has some 300 a photograph, so ten million of them."""
+
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, le=10**10)]
+
+
+class _Rate(TypedDict):
+    """What ``audit.json`` says of a stratum; a share only where somebody looked."""
+
+    stratum: Annotated[str, Field(max_length=1000)]
+    kept: _Count
+    labelled: _Count
+    persons: _Count
+    share: _Share | None
+    low: _Share
+    high: _Share
+
+
+_RATES: TypeAdapter[list[_Rate]] = TypeAdapter(Annotated[list[_Rate], Field(max_length=10_000)])
 
 
 @dataclass(frozen=True)
@@ -153,19 +180,22 @@ def read_card_inputs(out: Location, index: Mapping[str, Any], publication: Publi
 
 
 def _audit(out: Storage) -> list[Mapping[str, Any]]:
+    again = "run 'mattingdata audit' again, or remove it"
     try:
-        rates = json.loads(out.read(AUDIT))
-        return [{key: rate[key] for key in ("stratum", "kept", "labelled", "persons", "share", "low", "high")}
-                for rate in rates]  # fmt: skip
+        rates = parse_json(out.read_whole(AUDIT, _MOST_AUDIT), out.label(AUDIT), again)
+        return [dict(rate) for rate in _RATES.validate_python(rates, strict=True)]
     except MissingFileError:
         return []
-    except (ValueError, KeyError, TypeError):
-        raise DamageError(f"{out.label(AUDIT)} cannot be read: run 'mattingdata audit' again, or remove it") from None
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DamageError(
+            f"{out.label(AUDIT)} cannot be read ({where or 'it'} is no rate of an audit): {again}"
+        ) from None
 
 
 def _count_authors(out: Storage) -> int:
     try:
-        text = io.StringIO(out.read(ATTRIBUTION).decode(), newline="")
+        text = io.StringIO(out.read_whole(ATTRIBUTION, _MOST_ATTRIBUTION).decode(), newline="")
         return sum(bool(row["author"]) for row in csv.DictReader(text))
     except (MissingFileError, ValueError, KeyError, csv.Error) as error:
         raise DamageError(f"{out.label(ATTRIBUTION)} cannot be read ({error}): run 'mattingdata build' again") from None

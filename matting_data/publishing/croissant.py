@@ -16,7 +16,7 @@ from matting_data.publishing.card_inputs import CardInputs
 from matting_data.recipes.licenses import recognise
 from matting_data.records.columns import schema
 from matting_data.records.stored import Sample
-from matting_data.shards.members import MEMBERS
+from matting_data.shards.names import MEMBERS
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 
 FILE_NAME = "croissant.json"

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from matting_data.errors import UsageError
+from matting_data.errors import DamageError, UsageError
+from matting_data.json_text import parse_json
 from matting_data.publishing import card, croissant
 from matting_data.publishing.card_inputs import Publication, read_card_inputs
-from matting_data.shards.index import read_index, write_index
-from matting_data.storage import Location, MissingFileError, open_storage
+from matting_data.shards.index import MOST_BYTES, read_index, write_index
+from matting_data.storage import Location, open_storage
 from matting_data.workspace import work_folder as workspace
 
 INFO = "_info.json"
@@ -113,9 +114,9 @@ def _is_day(text: str) -> bool:
 def said_before(out: Location) -> Publication:
     """Read what the ``croissant.json`` of a folder says of its publisher; empty where there is none to read."""
     try:
-        described = json.loads(open_storage(out).read(croissant.FILE_NAME))
+        described = parse_json(open_storage(out).read_whole(croissant.FILE_NAME, MOST_BYTES), croissant.FILE_NAME)
         creator = described.get("creator", {}).get("name", "")
         found = [described.get("url", ""), creator, described.get("datePublished", "")]
-    except (MissingFileError, ValueError, AttributeError):
+    except (DamageError, AttributeError):  # absent, or not ours
         return Publication()
     return Publication(*(text if isinstance(text, str) else "" for text in found))

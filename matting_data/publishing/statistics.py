@@ -11,7 +11,8 @@ import numpy as np
 
 from matting_data.records.stored import Sample
 from matting_data.shards.index import read_index
-from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.shards.manifests import read_manifest
+from matting_data.shards.reader import shard_entries
 from matting_data.storage import Location
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from matting_data.errors import DamageError, MissingExtraError, UsageError, nearest
 from matting_data.forks import polars_is_lost, require_polars
 from matting_data.readers.epochs import EpochPairs
-from matting_data.readers.layered import LayerStore, open_layers
+from matting_data.readers.layered import LayerStore, open_layers, require_stored
 from matting_data.readers.manifest_columns import Rows, altered, read_manifest
 from matting_data.readers.split import Split
 from matting_data.readers.store import CompositeStore, SampleStore
@@ -20,6 +20,7 @@ from matting_data.readers.tar_cache import ShardCache
 from matting_data.records.stored import Sample
 from matting_data.records.table_files import Columns, TableFile, columns_of, joined, read_columns
 from matting_data.shards.index import read_index
+from matting_data.shards.index_model import Index, SampleShard
 from matting_data.shards.reader import all_entries, background_entries, shard_entries
 from matting_data.storage import ByteSource, Location, Storage, open_storage
 
@@ -34,15 +35,15 @@ class Dataset:
 
     Attributes
     ----------
-    index : dict
-        ``dataset.json``.
+    index : Index
+        ``dataset.json``, as a dict.
     storage : Storage
         Where it lies.
     store : SampleStore
         What its samples are read from.
     """
 
-    def __init__(self, index: dict[str, Any], storage: Storage, source: ByteSource) -> None:
+    def __init__(self, index: Index, storage: Storage, source: ByteSource) -> None:
         self.index, self.storage = index, storage
         self._layers = open_layers(index, storage)
         self.store: SampleStore = (
@@ -54,7 +55,7 @@ class Dataset:
     @property
     def name(self) -> str:
         """The recipe's name."""
-        return str(self.index["name"])
+        return self.index["name"]
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ class Dataset:
         return tuple(self.index["splits"])
 
     def __len__(self) -> int:
-        return sum(int(split["num_samples"]) for split in self.index["splits"].values())
+        return sum(split["num_samples"] for split in self.index["splits"].values())
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {split['num_samples']}" for name, split in self.index["splits"].items())
@@ -85,16 +86,13 @@ class Dataset:
                     self._check_size(entry)
             rows = Rows(self._columns(split))
             identity = f"{self.index['content_sha256']} {split}"
-            sizes = [int(entry["num_samples"]) for entry in entries]
-            if sum(sizes) != len(rows):
-                raise DamageError(
-                    f"the manifests of {split} have {len(rows)} rows, dataset.json says {sum(sizes)}: "
-                    "run 'mattingdata build' again"
-                )
+            sizes = [entry["num_samples"] for entry in entries]
             pairs = None
-            if self._layers and self._layers[1].store.epoch_backgrounds:
+            if self._layers:
                 backgrounds, recipe = self._layers
-                pairs = EpochPairs(recipe, split, rows, backgrounds)
+                require_stored(rows, backgrounds, f"{self.storage.name}, split {split}")
+                if recipe.store.epoch_backgrounds:
+                    pairs = EpochPairs(recipe, split, rows, backgrounds)
             self._splits[split] = Split(split, identity, rows, sizes, self.store, pairs)
         return self._splits[split]
 
@@ -161,7 +159,7 @@ class Dataset:
                 f"{self.storage.repair}"
             )
 
-    def _entries(self, split: str) -> list[dict[str, Any]]:
+    def _entries(self, split: str) -> list[SampleShard]:
         if split not in self.index["splits"]:
             known = " and ".join(self.splits)
             raise UsageError(
@@ -219,6 +217,6 @@ def open(
     index = read_index(storage)
     source: ByteSource = storage
     if cache is not None:
-        shards = {entry["tar"]: (int(entry["bytes"]), str(entry["sha256"])) for entry in all_entries(index)}
+        shards = {entry["tar"]: (entry["bytes"], entry["sha256"]) for entry in all_entries(index)}
         source = ShardCache(storage, Path(cache), cache_limit, shards)
     return Dataset(index, storage, source)

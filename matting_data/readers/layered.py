@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matting_data.configuration import MOST_TEXT
 from matting_data.errors import DamageError, RejectedInput
 from matting_data.imaging.compose import Composer
 from matting_data.imaging.geometry import cut
-from matting_data.readers.manifest_columns import read_checked, read_manifest
+from matting_data.readers.manifest_columns import Rows, read_checked, read_manifest
 from matting_data.readers.store import LAYERS, Layers, Part, TarStore
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import parse_recipe
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.table_files import read_rows
+from matting_data.shards.index_model import Index
 from matting_data.shards.members import placement_of, radii_of
 from matting_data.shards.names import RECIPE
 from matting_data.shards.reader import background_entries
@@ -34,22 +36,17 @@ Backgrounds = dict[str, tuple[str, StoredBackground]]
 """Id → tar, and row of that tar's manifest, of each background in a store of layers; in stored order."""
 
 
-def open_layers(index: Mapping[str, Any], storage: Storage) -> tuple[Backgrounds, Recipe] | None:
+def open_layers(index: Index, storage: Storage) -> tuple[Backgrounds, Recipe] | None:
     """Read what a store of layers needs beside its shards, its backgrounds and recipe; None for one of composites.
 
     Raises
     ------
     DamageError
-        A kind of store that this version does not know, or a damaged manifest.
+        A damaged manifest or recipe.
     """
-    kind = index.get("store", "composites")
-    if kind == "composites":
+    if index["store"] == "composites":
         return None
-    if kind != "layers":
-        raise DamageError(
-            f"{storage.name} stores samples as {kind!r}, which this version cannot read: upgrade mattingdata"
-        )
-    content = read_checked(storage, RECIPE, index["files"].get(RECIPE))
+    content = read_checked(storage, RECIPE, index["files"][RECIPE], MOST_TEXT)
     recipe = parse_recipe(content.decode(errors="replace"), storage.label(RECIPE))
     backgrounds: Backgrounds = {}
     entries = background_entries(index)
@@ -57,6 +54,15 @@ def open_layers(index: Mapping[str, Any], storage: Storage) -> tuple[Backgrounds
     for entry, rows in zip(entries, read_rows(manifests, StoredBackground), strict=True):
         backgrounds |= {row.id: (entry["tar"], row) for row in rows}
     return backgrounds, recipe
+
+
+def require_stored(rows: Rows, backgrounds: Backgrounds, name: str) -> None:
+    """Raise DamageError when rows of a split, which `name` calls, show a background that is not stored."""
+    if lacking := sorted(set(rows.columns["background"].tolist()) - backgrounds.keys()):
+        raise DamageError(
+            f"{name} was not written by mattingdata: it shows {lacking[0]!r}, which is not stored; do not trust this "
+            "dataset"
+        )
 
 
 class LayerStore(TarStore):

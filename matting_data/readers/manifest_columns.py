@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from matting_data.errors import DamageError
 from matting_data.records.stored import Sample
 from matting_data.records.table_files import Columns, TableFile
+from matting_data.shards.manifests import MOST_BYTES, require_in_shard
 from matting_data.storage import Storage
 
 
 def read_manifest(storage: Storage, entry: Mapping[str, Any]) -> TableFile:
     """Read a shard's manifest; DamageError where it is not the one that was built."""
-    content = read_checked(storage, entry["manifest"], entry["manifest_sha256"])
-    return TableFile(content, storage.label(entry["manifest"]), storage.repair)
+    content = read_checked(storage, entry["manifest"], entry["manifest_sha256"], MOST_BYTES)
+    name, rows = storage.label(entry["manifest"]), entry.get("num_samples", entry.get("num_backgrounds"))
+    return TableFile(content, name, storage.repair, rows, partial(require_in_shard, entry=entry, name=name))
 
 
-def read_checked(storage: Storage, name: str, sha256: str | None) -> bytes:
-    """Read a file of a dataset; DamageError where it has another hash."""
-    content = storage.read(name)
+def read_checked(storage: Storage, name: str, sha256: str, limit: int) -> bytes:
+    """Read a file of a dataset; DamageError where it has another hash, or more than `limit` bytes."""
+    content = storage.read_whole(name, limit)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise altered(storage, name)
     return content

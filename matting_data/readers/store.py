@@ -117,7 +117,7 @@ class TarStore:
     def _plane(self, row: Sample, owner: str, member: str, content: bytes) -> NDArray[np.uint8]:
         """Decode a member of a row; DamageError names its `owner`, the sample or the foreground."""
         try:
-            plane = decode_member(member, content)
+            plane = decode_member(member, content, (row.width, row.height))
         except RejectedInput as problem:
             raise self._damaged(_tar_of(row), owner, problem.detail) from None
         if plane.shape[:2] != (row.height, row.width):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from matting_data.configuration import decoded
 from matting_data.errors import UsageError, nearest
+from matting_data.foreign_text import csv_bytes, from_csv_cell
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.storage.atomic import write_bytes
 from matting_data.storage.regular_files import read_regular
@@ -23,6 +24,9 @@ FILE_NAME = "overrides.csv"
 
 SUBSET = "subset:"
 """Prefix of the tag that moves a foreground to another subset."""
+
+_MOST_BYTES = 64 << 20
+"""Of a file of decisions; a row has some 100."""
 
 TAGS = {"background": ("human", "reject", "clean"), "foreground": ("reject", "clean", f"{SUBSET}NAME")}
 """What can be said of each kind of input."""
@@ -89,7 +93,7 @@ def parse(text: str, name: str) -> list[Decision]:
             raise UsageError(f"{name} has no column {missing[0]!r}: its first line names {','.join(COLUMNS)}")
         for cells in reader:
             where = f"{name} line {reader.line_num}"
-            row = Decision(**{column: (cells.get(column) or "").strip() for column in COLUMNS})
+            row = Decision(**{column: from_csv_cell(cells.get(column) or "").strip() for column in COLUMNS})
             _require_valid(row, where)
             if row in seen:
                 raise UsageError(f"{where} repeats line {seen[row]}: remove one of the two")
@@ -102,11 +106,7 @@ def parse(text: str, name: str) -> list[Decision]:
 
 def to_csv(rows: Iterable[Decision]) -> bytes:
     """Encode decisions as the CSV file that :func:`parse` reads."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue().encode()
+    return csv_bytes(COLUMNS, map(astuple, rows))
 
 
 def effective(rows: Iterable[Decision]) -> list[Decision]:
@@ -132,7 +132,7 @@ def news(rows: Iterable[Decision], decisions: Iterable[Decision]) -> list[Decisi
 def read(path: Path) -> list[Decision]:
     """Read a file of decisions; none where there is no file yet. UsageError where it cannot be read."""
     try:
-        data = read_regular(path)
+        data = read_regular(path, _MOST_BYTES)
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -13,9 +13,18 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from matting_data.configuration import apply_override, decoded, parse_mapping, preset_names, read_preset, validated
+from matting_data.configuration import (
+    MOST_TEXT,
+    apply_override,
+    decoded,
+    parse_mapping,
+    preset_names,
+    read_preset,
+    validated,
+)
 from matting_data.errors import UsageError
 from matting_data.recipes.recipe import Recipe
+from matting_data.storage.regular_files import read_regular
 
 BUNDLED = "sample"
 """The recipe that needs no input."""
@@ -122,9 +131,9 @@ def _read(path: Path) -> tuple[str, str, Path]:
         raise UsageError(f"the recipe {str(path)!a} cannot be used: {error}") from None
     if is_file:
         try:
-            return path.name, decoded(path.read_bytes(), f"the recipe {path}"), path.resolve().parent
+            return path.name, decoded(read_regular(path, MOST_TEXT), f"the recipe {path}"), path.resolve().parent
         except OSError as error:
-            raise UsageError(f"cannot read the recipe {path}: {error}") from None
+            raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from None
     if path.parent == Path() and path.name.removesuffix(".yaml") in preset_names(_FOLDER):
         return _read_bundled(path.name.removesuffix(".yaml"))
     what = f"{path} is a folder, not a recipe" if is_folder else f"no recipe {path}"

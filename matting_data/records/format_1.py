@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import polars as pl
 
+from matting_data.errors import DamageError
+from matting_data.json_text import parse_json
 from matting_data.records.checked import HumanBox
 from matting_data.records.columns import lists_of_structs
 
@@ -28,10 +28,10 @@ def converted(table: pl.DataFrame) -> pl.DataFrame:
     table = _known_where(pl.col("width").is_not_null(), table, ("orientation",))
     table = _known_where(pl.col("detector").is_not_null(), table, ("score", "boxes"))
     try:
-        boxes = [text and [HumanBox(*box) for box in json.loads(text)] for text in table["boxes"]]
-    except (ValueError, TypeError):
+        boxes = [text and [HumanBox(*box) for box in parse_json(text, "boxes")] for text in table["boxes"]]
+        return table.with_columns(lists_of_structs(boxes, HumanBox).alias("boxes"))
+    except (DamageError, TypeError):
         raise pl.exceptions.SchemaError("its boxes are not those of a detector") from None
-    return table.with_columns(lists_of_structs(boxes, HumanBox).alias("boxes"))
 
 
 def _is_format_1(table: pl.DataFrame) -> bool:

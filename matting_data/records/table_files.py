@@ -5,8 +5,7 @@ What such a process imports is this module and little more, so that it starts fa
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -34,15 +33,24 @@ class TableFile:
     content : bytes
     name, repair : str
         What messages call it, and what they say to do about it.
+    rows : int, optional
+        How many rows it has, as the index says.
+    check : callable, optional
+        Called with the table; raises DamageError where it does not fit what lies beside it.
     """
 
     content: bytes
     name: str
     repair: str
+    rows: int | None = None
+    check: Callable[[pl.DataFrame], None] | None = None
 
     def table(self, record: type) -> pl.DataFrame:
         """Parse the file; errors as of :func:`matting_data.records.tables.checked_table`."""
-        return checked_table(io.BytesIO(self.content), record, self.name, self.repair)
+        table = checked_table(self.content, record, self.name, self.repair, self.rows)
+        if self.check is not None:
+            self.check(table)
+        return table
 
 
 def joined(files: Sequence[TableFile], record: type) -> pl.DataFrame:

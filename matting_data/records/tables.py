@@ -20,29 +20,25 @@ from matting_data.records.checked import CheckedForeground
 from matting_data.records.columns import lists_of_structs, schema, struct_columns
 from matting_data.records.fields import field_names
 from matting_data.records.judged import JudgedBackground
+from matting_data.records.parquet_size import MalformedError, unfolded
 from matting_data.records.planned import PlannedComposite
-from matting_data.records.stored import Sample, StoredBackground
+from matting_data.records.table_checks import require_sound
 from matting_data.storage import LocalStorage, Storage
 from matting_data.storage.atomic import write_bytes
 from matting_data.storage.regular_files import open_regular
 
 Record = TypeVar("Record")
 
-_NAME, _SPLIT = r"\A[A-Za-z0-9_-]+\z", r"\A(train|test|)\z"
-
-_FORMS: dict[type, dict[str, str]] = {
-    CheckedForeground: {"id": _NAME, "split": _SPLIT},
-    JudgedBackground: {"id": _NAME, "split": _SPLIT},
-    StoredBackground: {"id": _NAME, "split": _SPLIT},
-    PlannedComposite: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
-    Sample: {"key": _NAME, "foreground": _NAME, "background": _NAME, "split": _SPLIT},
-}
-"""What names look like that become paths."""
-
 _LATER = {CheckedForeground: ("profile",), JudgedBackground: ("profile",)}
 """Columns that tables of the present format may lack, because earlier versions wrote them; null stands for them."""
 
 _BUILD_AGAIN = "run 'mattingdata build' again"
+
+_MOST_ALWAYS, _MOST_UNFOLDED = 64 << 20, 1024
+"""A table may unfold to so many bytes, and so many times its length besides; plans of a million rows do to 20 times."""
+
+_MOST_BYTES = 4 << 30
+"""Of one table; a plan has some 40 a composite, so a hundred million of them."""
 
 PARQUET_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What reading a missing or damaged Parquet file raises; polars panics on some flipped bytes."""
@@ -76,6 +72,20 @@ def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
     return [record(*row) for row in zip(*columns.values(), strict=True)]
 
 
+def _size(source: Path | bytes) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def _most_unfolded(size: int) -> int:
+    return _MOST_ALWAYS + _MOST_UNFOLDED * size
+
+
+def _unfolds(name: str, size: int, what: str) -> DamageError:
+    return DamageError(
+        f"{name} was not written by mattingdata: its {size:,} bytes unfold to {what}; do not trust this dataset"
+    )
+
+
 def write_table(
     path: Path, rows: Iterable[Record], record: type[Record], metadata: Mapping[str, str] | None = None
 ) -> str:
@@ -102,21 +112,27 @@ def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None
     return buffer.getvalue()
 
 
-def require_safe_names(table: pl.DataFrame, record: type, name: str) -> None:
-    """Raise DamageError when a table that somebody else may have made names what could lead out of a folder.
+def require_modest(source: Path | bytes, record: type, name: str, rows: int | None = None) -> None:
+    """Raise DamageError when a table unfolds to more than its length and its index let expect.
 
-    Ids and keys become names of files and tar members, splits names of folders; offsets are sought.
+    Parameters
+    ----------
+    name : str
+        What messages call the file.
+    rows : int, optional
+        How many rows it has, as the index says.
     """
-    for column, form in _FORMS.get(record, {}).items():
-        odd = table.filter(~pl.col(column).str.contains(form))[column]
-        if len(odd):
-            raise DamageError(
-                f"{name} was not written by mattingdata: its {column} {odd[0]!r} is none that a build gives; "
-                "do not trust this dataset"
-            )
-    places = [c for c in table.columns if c.endswith(("_offset", "_bytes"))] if record in _FORMS else []
-    if len(table) and any((table[column] < 0).any() for column in places):
-        raise DamageError(f"{name} was not written by mattingdata: it holds negative places; do not trust this dataset")
+    size = _size(source)
+    try:
+        found = unfolded(source)
+    except MalformedError as error:
+        raise DamageError(f"{name} cannot be read ({error}): {_BUILD_AGAIN}") from None
+    # seeds are 63 bits each that do not compress; whatever else is in a row may
+    most = size // 7 if issubclass(record, PlannedComposite) else 4 * size
+    if found.rows > most or found.bytes > _most_unfolded(size) or size > _MOST_BYTES:
+        raise _unfolds(name, size, f"{found.rows:,} rows of {found.bytes:,} bytes")
+    if rows is not None and found.rows != rows:
+        raise DamageError(f"{name} has {found.rows:,} rows, dataset.json says {rows:,}: {_BUILD_AGAIN}")
 
 
 @with_polars
@@ -125,45 +141,60 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
     return from_table(checked_table(path, record, str(path)), record)
 
 
-def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
-    """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`checked_table`."""
-    source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
-    return read_records(source, record, out.label(name))
+def read_stored(out: Storage, name: str, record: type[Record], rows: int | None = None) -> list[Record]:
+    """Read records from a table of a dataset, wherever that lies; arguments and errors as of :func:`checked_table`."""
+    return read_records(_source(out, name), record, out.label(name), rows=rows)
 
 
-def stored_table(out: Storage, name: str, record: type) -> pl.DataFrame:
+def stored_table(out: Storage, name: str, record: type, rows: int | None = None) -> pl.DataFrame:
     """Read what :func:`read_stored` makes records of."""
-    source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
-    return checked_table(source, record, out.label(name))
+    return checked_table(_source(out, name), record, out.label(name), rows=rows)
+
+
+def _source(out: Storage, name: str) -> Path | bytes:
+    return out.path / name if isinstance(out, LocalStorage) else out.read_whole(name, _MOST_BYTES)
 
 
 @with_polars
 def read_records(
-    source: Path | io.BytesIO, record: type[Record], name: str, repair: str = _BUILD_AGAIN
+    source: Path | bytes, record: type[Record], name: str, repair: str = _BUILD_AGAIN, rows: int | None = None
 ) -> list[Record]:
     """Read the records of a table; arguments and errors as of :func:`checked_table`."""
-    return from_table(checked_table(source, record, name, repair), record)
+    return from_table(checked_table(source, record, name, repair, rows), record)
 
 
-def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: str = _BUILD_AGAIN) -> pl.DataFrame:
-    """Read a table with the columns of a record class.
+def checked_table(
+    source: Path | bytes, record: type, name: str, repair: str = _BUILD_AGAIN, rows: int | None = None
+) -> pl.DataFrame:
+    """Read a table with the columns of a record class, as builds write it.
 
     Parameters
     ----------
+    source : Path or bytes
+        The file, or its content.
     name, repair : str
         What messages call the file, and what they say to do about it.
+    rows : int, optional
+        How many rows it has, as the index says.
 
     Raises
     ------
     DamageError
-        The file is missing, is not Parquet, or lacks a column, or it names what no build names.
+        The file is missing, is not Parquet, or lacks a column, or it holds what no build writes; or it would unfold to
+        far more than its length.
     """
     with table_errors(f"{name} cannot be read", repair):
         if isinstance(source, Path):
             open_regular(source).close()  # polars would wait for a pipe
-        table = format_1.converted(pl.read_parquet(source, glob=False))
+        require_modest(source, record, name, rows)
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        table = format_1.converted(pl.read_parquet(file, glob=False))
         columns = {name: kind for name, kind in schema(record).items() if name in _LATER.get(record, ())}
         table = table.with_columns(pl.lit(None, kind).alias(n) for n, kind in columns.items() if n not in table.columns)
         table = table.select(field_names(record))
-    require_safe_names(table, record, name)
+    texts = table.select(pl.col(pl.String).str.len_bytes().cast(pl.Int64).sum())
+    text = sum(texts.row(0))  # polars holds a text that repeats once, and records once for each row
+    if text > _most_unfolded(_size(source)):
+        raise _unfolds(name, _size(source), f"{text:,} bytes of text")
+    require_sound(table, record, name)
     return table

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from matting_data.configuration import decoded
 from matting_data.errors import RejectedInput, UsageError
+from matting_data.foreign_text import csv_bytes, from_csv_cell
 from matting_data.humans.audit_sample import Rate, draw_sample, estimate, stratum_of
 from matting_data.planning.apply_decisions import REASONS
 from matting_data.records.judged import JudgedBackground
@@ -30,6 +32,9 @@ COLUMNS = ("id", "stratum", "path", "score", "person")
 RESULT = "audit.json"
 _TABLE = "backgrounds.parquet"
 _PAGE = 40
+_MOST_BYTES = 64 << 20
+"""Of a table of labels, which has a line for each background drawn."""
+
 _YES, _NO = {"1", "yes", "y", "true"}, {"0", "no", "n", "false"}
 
 
@@ -61,15 +66,12 @@ def write_sample(out: Path, folder: Path, count: int, seed: int, base: Path | No
     sample = draw_sample(kept_backgrounds(out), count, seed)
     if not sample:
         raise UsageError(f"{out} kept no background: there is nothing to audit")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((b.id, stratum_of(b), b.path, "" if b.score is None else f"{b.score:.4f}", "") for b in sample)
+    rows = ((b.id, stratum_of(b), b.path, "" if b.score is None else f"{b.score:.4f}", "") for b in sample)
     sources = open_backgrounds(saved_recipe(out, base))
     for page in range(0, len(sample), _PAGE):
         tiles = [_tile(sources, record, page + n + 2) for n, record in enumerate(sample[page : page + _PAGE])]
         write_sheet(folder / f"audit-{page // _PAGE:03d}.png", grid(tiles, columns=8))
-    write_bytes(table, text.getvalue().encode())
+    write_bytes(table, csv_bytes(COLUMNS, rows))
     return sample
 
 
@@ -82,12 +84,13 @@ def read_labels(table: Path) -> dict[str, bool]:
         The file is missing, lacks a column, holds a label that is neither yes nor no, or labels one twice.
     """
     try:
-        rows = list(csv.DictReader(io.StringIO(read_regular(table).decode("utf-8-sig"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = decoded(read_regular(table, _MOST_BYTES), str(table))
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, csv.Error) as error:
         raise UsageError(f"cannot read the labels {table}: {error}") from None
     labels = {}
     for number, row in enumerate(rows, start=2):
-        identity, word = (row.get("id") or "").strip(), (row.get("person") or "").strip().lower()
+        identity, word = from_csv_cell(row.get("id") or "").strip(), (row.get("person") or "").strip().lower()
         if not identity:
             raise UsageError(f"{table} line {number} has no id: keep the columns that 'mattingdata audit' wrote")
         if word not in _YES | _NO | {""}:

@@ -7,13 +7,15 @@ the manifest itself; :func:`read_commit` believes none of it unseen.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from pydantic import TypeAdapter
+
 from matting_data.errors import DamageError
+from matting_data.json_text import parse_json
 from matting_data.records.self_hashed import checked_metadata, hashed_parquet
 from matting_data.records.tables import PARQUET_ERRORS, read_records, to_table
 from matting_data.shards.names import manifest_name, tar_name
@@ -23,6 +25,8 @@ Row = TypeVar("Row")
 
 Failures = tuple[tuple[str, str, str], ...]
 """(key, reason, detail) of each thing that could not be made."""
+
+_FAILURES: TypeAdapter[list[tuple[str, str, str]]] = TypeAdapter(list[tuple[str, str, str]])
 
 _METADATA = {"inputs_sha256", "tar_sha256", "tar_bytes", "failed"}
 
@@ -95,7 +99,7 @@ def read_commit(
     try:
         if out.info(tar).size != found.tar_bytes or out.sha256(tar) != found.tar_sha256:
             return None
-        rows = tuple(read_records(io.BytesIO(content), record, manifest_name(shard)))
+        rows = tuple(read_records(content, record, manifest_name(shard)))
     except (*PARQUET_ERRORS, DamageError):
         return None
     return replace(found, rows=rows, num_rows=len(rows), manifest_sha256=hashlib.sha256(content).hexdigest())
@@ -116,6 +120,9 @@ def _read(out: Storage, shard: str) -> tuple[bytes, Commit[Any] | None]:
     metadata = checked_metadata(content)
     if metadata is None or not metadata.keys() >= _METADATA:
         return b"", None
-    failed = tuple((key, reason, detail) for key, reason, detail in json.loads(metadata["failed"]))
-    tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+    try:
+        failed = tuple(_FAILURES.validate_python(parse_json(metadata["failed"], manifest_name(shard))))
+        tar = int(metadata["tar_bytes"]), metadata["tar_sha256"]
+    except (DamageError, ValueError):  # hashed anew by somebody else
+        return b"", None
     return content, Commit(shard, (), 0, *tar, "", failed, metadata["inputs_sha256"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast, get_args
 
-from matting_data.errors import DamageError, MattingDataError, UsageError
+from matting_data.errors import DamageError, MattingDataError, UsageError, shown
+from matting_data.json_text import parse_json
 from matting_data.records.format_1 import FORMAT_1
-from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
+from matting_data.shards.index_model import Index, Store, index_problem
+from matting_data.shards.names import MARK, RECIPE
 from matting_data.storage import Location, MissingFileError, Storage, open_storage
 
 FORMAT = "mattingdata/2"
@@ -18,24 +19,8 @@ INDEX = "dataset.json"
 
 _SELF = "index_sha256"
 
-_SHARD = re.compile(r"[a-z]+/\d{6,}\.(tar|parquet)")
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def content_sha256(shards: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Hash the ordered shard hashes of all splits; equal exactly when two datasets are the same.
-
-    Parameters
-    ----------
-    shards : mapping
-        Split → shard entries with ``tar`` and ``sha256``.
-    """
-    digest = hashlib.sha256()
-    for split in sorted(shards):
-        for entry in shards[split]:
-            digest.update(f"{entry['tar']} {entry['sha256']}\n".encode())
-    return digest.hexdigest()
+MOST_BYTES = 64 << 20
+"""Of ``dataset.json``: it holds about 330 a shard, so 190,000 shards."""
 
 
 def write_index(out: Location, index: Mapping[str, Any]) -> None:
@@ -44,13 +29,13 @@ def write_index(out: Location, index: Mapping[str, Any]) -> None:
     open_storage(out).write(INDEX, _encoded({**body, _SELF: _self_hash(body)}))
 
 
-def read_index(out: Location) -> dict[str, Any]:
-    """Read and check ``dataset.json``.
+def read_index(out: Location) -> Index:
+    """Read and check ``dataset.json``: what comes back is as :mod:`matting_data.shards.index_model` says.
 
     Raises
     ------
     DamageError
-        Missing (an unfinished build), altered, or of a newer format.
+        Missing (an unfinished build), altered, of a newer format, or not what a build writes.
     UsageError
         There is no dataset at all.
     StorageError
@@ -58,28 +43,30 @@ def read_index(out: Location) -> dict[str, Any]:
     """
     out = open_storage(out)
     try:
-        data = out.read(INDEX)
+        data = out.read_whole(INDEX, MOST_BYTES)
     except MissingFileError:
         raise no_index(out) from None
-    path = out.label(INDEX)
-    try:
-        index = json.loads(data)
-        self_hash, body = index[_SELF], {key: value for key, value in index.items() if key != _SELF}
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise DamageError(f"{path} is damaged: run 'mattingdata build' again to write it anew") from None
+    path, again = out.label(INDEX), "run 'mattingdata build' again to write it anew"
+    index = parse_json(data, path, again)
+    if not isinstance(index, dict) or _SELF not in index:
+        raise DamageError(f"{path} is damaged: {again}")
     if index.get("format") not in (FORMAT_1, FORMAT):
         raise DamageError(
-            f"{path} has format {index.get('format')!r}, this version reads {FORMAT_1!r} and {FORMAT!r}: "
+            f"{path} has format {shown(index.get('format'))}, this version reads {FORMAT_1!r} and {FORMAT!r}: "
             "upgrade mattingdata"
         )
-    if self_hash != _self_hash(body) or data != _encoded(index):
-        raise DamageError(f"{path} was altered: run 'mattingdata build' again to write it anew")
-    index.setdefault("store", "composites")  # written before there were layers
-    if not _well_formed(index):
+    if index[_SELF] != _self_hash({key: value for key, value in index.items() if key != _SELF}) or (
+        data != _encoded(index)
+    ):
+        raise DamageError(f"{path} was altered: {again}")
+    store = index.setdefault("store", "composites")  # written before there were layers
+    if isinstance(store, str) and store not in get_args(Store):
         raise DamageError(
-            f"{path} was not written by mattingdata: it lacks what builds write, or names files that none does"
+            f"{out} stores samples as {shown(store)}, which this version cannot read: upgrade mattingdata"
         )
-    return dict(index)
+    if problem := index_problem(index):
+        raise DamageError(f"{path} was not written by mattingdata ({problem}): do not trust this dataset")
+    return cast(Index, index)
 
 
 def no_index(out: Storage) -> MattingDataError:
@@ -87,28 +74,6 @@ def no_index(out: Storage) -> MattingDataError:
     if out.exists(RECIPE) or out.exists(MARK):
         return DamageError(f"the dataset in {out} is unfinished: run 'mattingdata build' again to complete it")
     return UsageError(f"{out} holds no dataset: name the folder that 'mattingdata build' wrote")
-
-
-def _well_formed(index: Mapping[str, Any]) -> bool:
-    """Tell whether an index lists files below its folder only, where a build puts them."""
-    try:
-        splits, files = index["splits"], index["files"]
-        folders = {**splits, BACKGROUNDS: index.get(BACKGROUNDS, {"shards": []})}
-        shards = [(folder, shard) for folder, entry in folders.items() for shard in entry["shards"]]
-        places = [(folder, shard[kind]) for folder, shard in shards for kind in ("tar", "manifest")]
-        hashes = [shard[kind] for _, shard in shards for kind in ("sha256", "manifest_sha256")]
-        hashes += [*files.values(), index["content_sha256"], index["recipe_sha256"]]
-        counts = [index["ledger"], index["tools"], *(entry["num_samples"] for entry in splits.values())]
-        return (
-            set(splits) <= set(SPLITS)
-            and all(_SHARD.fullmatch(place) and place.startswith(f"{folder}/") for folder, place in places)
-            and not any(name.startswith("/") or "\\" in name or ".." in name.split("/") for name in files)
-            and all(_SHA256.fullmatch(text) for text in hashes)
-            and all(isinstance(value, int | dict) for value in counts)
-            and isinstance(index["store"], str)
-        )
-    except (KeyError, TypeError, AttributeError):
-        return False
 
 
 def _self_hash(body: Mapping[str, Any]) -> str:

@@ -11,13 +11,7 @@ from matting_data.imaging.geometry import Placement
 from matting_data.imaging.trimap import Radii
 from matting_data.records.planned import PlannedForeground
 from matting_data.records.stored import Sample
-
-MEMBERS = ("image", "alpha", "trimap", "json")
-"""The members of every sample, in their order in the tar; their fields add an extension (``image.jpg``)."""
-
-LAYER_MEMBERS = ("image", "alpha", "json")
-"""In a store of layers: a foreground's colours, its alpha, and what it says of itself, for all its composites."""
-
+from matting_data.shards.names import MEMBERS
 
 _PLACES = {f"{member}{part}" for member in MEMBERS for part in ("", "_offset", "_bytes")}
 

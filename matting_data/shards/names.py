@@ -15,6 +15,15 @@ BACKGROUNDS = "backgrounds"
 """Folder of the backgrounds of a store of layers."""
 
 
+MEMBERS = ("image", "alpha", "trimap", "json")
+"""The members of every sample, in their order in the tar; their fields add an extension (``image.jpg``)."""
+
+LAYER_MEMBERS = ("image", "alpha", "json")
+"""In a store of layers: a foreground's colours, its alpha, and what it says of itself, for all its composites."""
+
+TAR_SUFFIX, MANIFEST_SUFFIX = ".tar", ".parquet"
+
+
 def shard_name(split: str, number: int) -> str:
     """Name a shard's path below the dataset, without suffix: ``train/000000``."""
     return f"{split}/{number:06d}"
@@ -22,9 +31,9 @@ def shard_name(split: str, number: int) -> str:
 
 def tar_name(shard: str) -> str:
     """Name the file of a shard's samples."""
-    return f"{shard}.tar"
+    return shard + TAR_SUFFIX
 
 
 def manifest_name(shard: str) -> str:
     """Name the file of a shard's manifest."""
-    return f"{shard}.parquet"
+    return shard + MANIFEST_SUFFIX

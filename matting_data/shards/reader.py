@@ -15,10 +15,8 @@ from matting_data.errors import DamageError
 from matting_data.imaging.decode import decode, to_alpha8, to_rgb8
 from matting_data.imaging.kernels.run_png_reader import read_run_png
 from matting_data.records.stored import Sample
-from matting_data.records.tables import read_stored
-from matting_data.shards.members import MEMBERS
-from matting_data.shards.names import BACKGROUNDS
-from matting_data.storage import Location, open_storage
+from matting_data.shards.index_model import SampleShard, SplitEntry
+from matting_data.shards.names import BACKGROUNDS, MEMBERS
 from matting_data.storage.regular_files import open_regular
 
 _JPEG = b"\xff\xd8\xff\xe0"
@@ -62,27 +60,34 @@ def read_members(tar: Path, row: Sample, members: Sequence[str] = MEMBERS) -> di
     return found
 
 
-def decode_member(member: str, content: bytes) -> NDArray[np.uint8]:
+def decode_member(member: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Decode one member: an image to H×W×3 RGB, alpha and trimap to H×W; RejectedInput where it does not decode.
 
     Members of the form that builds write go straight to their codec; whatever else stands there is decoded by content.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height as the manifest gives them; a file whose header says more pixels is refused unread.
     """
+    most = size[0] * size[1]
     if member != "image":
-        plane = read_run_png(content)
+        plane = read_run_png(content, most)
         if plane is not None:
             return plane
     elif content.startswith(_JPEG):
         with suppress(ValueError):
-            return np.asarray(simplejpeg.decode_jpeg(content), np.uint8)
-    raster = decode(content)
+            height, width, *_ = simplejpeg.decode_jpeg_header(content)
+            if height * width <= most:
+                return np.asarray(simplejpeg.decode_jpeg(content), np.uint8)
+    raster = decode(content, most)
     return to_rgb8(raster) if member == "image" else to_alpha8(raster)
 
 
-def shard_entries(
-    index: Mapping[str, Any], splits: tuple[str, ...] | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def shard_entries(index: Mapping[str, Any], splits: tuple[str, ...] | None = None) -> Iterator[tuple[str, SampleShard]]:
     """Yield (split, shard entry) of an index, in order."""
-    for split, entry in index["splits"].items():
+    entries: Mapping[str, SplitEntry] = index["splits"]
+    for split, entry in entries.items():
         if splits is None or split in splits:
             for shard in entry["shards"]:
                 yield split, shard
@@ -96,8 +101,3 @@ def background_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
 def all_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List the entries of every tar of a dataset."""
     return [*(entry for _, entry in shard_entries(index)), *background_entries(index)]
-
-
-def read_manifest(out: Location, entry: Mapping[str, Any]) -> list[Sample]:
-    """Read the rows of a shard; DamageError where its manifest is missing or damaged."""
-    return read_stored(open_storage(out), entry["manifest"], Sample)

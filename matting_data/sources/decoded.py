@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import RejectedInput
-from matting_data.imaging.decode import MAX_PIXELS, Raster, decode, decode_rgb_jpeg, has_alpha, to_alpha8, to_rgb8
+from matting_data.imaging.decode import Raster, decode, decode_rgb_jpeg, has_alpha, to_alpha8, to_rgb8
+from matting_data.imaging.limits import MAX_PIXELS
 
 
 def load_foreground(

@@ -166,6 +166,17 @@ class Storage:
 
         return self._try("read", name, once)
 
+    def read_whole(self, name: str, limit: int) -> bytes:
+        """Read a file of at most `limit` bytes; DamageError where it has more, else errors as of :meth:`read`."""
+        filesystem, path = self._at(name)
+        data = self._try("read", name, lambda: bytes(filesystem.cat_file(path, start=0, end=limit + 1)))
+        return self._within(name, limit, data)
+
+    def _within(self, name: str, limit: int, data: bytes) -> bytes:
+        if len(data) > limit:
+            raise DamageError(f"{self.label(name)} has more than {limit:,} bytes: do not trust this dataset")
+        return data
+
     def info(self, name: str) -> FileInfo:
         """Ask for length and time of a file; errors as of :meth:`read`."""
         filesystem, path = self._at(name)

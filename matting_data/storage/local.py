@@ -63,6 +63,15 @@ class LocalStorage(Storage):
             raise DamageError(f"{self.label(name)} is shorter than dataset.json and its manifest say: {self.repair}")
         return data
 
+    def read_whole(self, name: str, limit: int) -> bytes:
+        """Read a file of at most `limit` bytes."""
+
+        def once() -> bytes:
+            with open_regular(self.path / name) as stream:
+                return stream.read(limit + 1)
+
+        return self._within(name, limit, self._try("read", name, once))
+
     def info(self, name: str) -> FileInfo:
         """Ask for length and time of a file."""
 

@@ -24,8 +24,9 @@ from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.records.tables import from_table, read_stored, stored_table
 from matting_data.shards.hashes import Problem, check_hash
-from matting_data.shards.members import LAYER_MEMBERS, MEMBERS, sample_json
-from matting_data.shards.names import BACKGROUNDS
+from matting_data.shards.manifests import background_table, sample_table
+from matting_data.shards.members import sample_json
+from matting_data.shards.names import BACKGROUNDS, LAYER_MEMBERS, MEMBERS
 from matting_data.shards.reader import all_entries, read_members
 from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input
@@ -68,20 +69,24 @@ class VerifyShard:
             problems += [Problem(entry["tar"], problem.what) for problem in found]
             if problems:
                 return [], problems  # what was altered is not worth reading, nor safe to
-            if entry["tar"].startswith(f"{BACKGROUNDS}/"):
-                keys: list[str] = []
-                stored = read_stored(self.out, entry["manifest"], StoredBackground) if tar else []
-                wrong = check_tar(tar, stored, ("background",), _check_background)
-            else:
-                table = stored_table(self.out, entry["manifest"], Sample)
-                keys = table["key"].to_list()
-                if len(keys) != entry["num_samples"]:
-                    what = f"has {len(keys)} rows, the index says {entry['num_samples']}"
-                    problems = [Problem(entry["manifest"], what)]
-                rows = from_table(table, Sample) if tar else []
-                samples = list({row.foreground: row for row in rows}.values()) if self.layers else rows
-                wrong = check_tar(tar, samples, LAYER_MEMBERS if self.layers else MEMBERS, check_sample)
-            return keys, problems + [Problem(entry["tar"], what) for what in wrong]
+            try:
+                keys, wrong = self._content(tar, entry)
+            except DamageError as error:  # a manifest with the right hash that no build wrote
+                return [], [Problem(entry["manifest"], str(error))]
+            return keys, [Problem(entry["tar"], what) for what in wrong]
+
+    def _content(self, tar: Path | None, entry: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """Check manifest and tar of a shard; return the keys of its samples, and what is wrong in the tar."""
+        if entry["tar"].startswith(f"{BACKGROUNDS}/"):
+            stored = background_table(self.out, entry)
+            rows = from_table(stored, StoredBackground) if tar else []
+            return [], check_tar(tar, rows, ("background",), _check_background)
+        table = sample_table(self.out, entry)
+        samples = from_table(table, Sample) if tar else []
+        if self.layers:
+            samples = list({row.foreground: row for row in samples}.values())
+        members = LAYER_MEMBERS if self.layers else MEMBERS
+        return table["key"].to_list(), check_tar(tar, samples, members, check_sample)
 
 
 def check_tar(
@@ -112,10 +117,11 @@ def check_tables(out: Storage, index: Mapping[str, Any]) -> list[Problem]:
     problems += _unknown_files(out, index)
     if problems:
         return problems
-    planned = set(stored_table(out, "plan.parquet", PlannedComposite)["key"])
+    totals = {name: summary["total"] for name, summary in index["ledger"].items()}
+    planned = set(stored_table(out, "plan.parquet", PlannedComposite, totals["composites"])["key"])
     for name, summary in index["ledger"].items():
         file = f"ledger/{name}.parquet"
-        rows = read_stored(out, file, LedgerRow)
+        rows = read_stored(out, file, LedgerRow, totals[name])
         counted = summarise(rows)
         if len({row.id for row in rows}) != len(rows) or counted != summary:
             problems.append(Problem(file, f"does not add up: its rows are {counted}, the index says {summary}"))
@@ -140,7 +146,7 @@ def check_sample(tar: Path, row: Sample) -> list[str]:
     names, called = (MEMBERS, row.key) if row.trimap else (LAYER_MEMBERS, row.foreground)
     try:
         members = read_members(tar, row, names)
-        rasters = {name: decode(content) for name, content in members.items() if name != "json"}
+        rasters = {name: decode(content, row.width * row.height) for name, content in members.items() if name != "json"}
     except (RejectedInput, DamageError) as error:
         return [f"{called} does not decode: {error}"]
     wrong, size = [], (row.width, row.height)

@@ -15,7 +15,8 @@ from matting_data.records.planned import PlannedComposite
 from matting_data.records.tables import read_stored
 from matting_data.seeds import derive_seed
 from matting_data.shards.commit import read_failures
-from matting_data.shards.reader import read_manifest, shard_entries
+from matting_data.shards.manifests import read_manifest
+from matting_data.shards.reader import shard_entries
 from matting_data.storage import Storage
 from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,12 +12,15 @@ import polars as pl
 from matting_data.building.append_staging import coming_plan
 from matting_data.errors import DamageError
 from matting_data.forks import require_polars
-from matting_data.records.tables import PARQUET_ERRORS
+from matting_data.records.checked import CheckedForeground
+from matting_data.records.judged import JudgedBackground
+from matting_data.records.planned import PlannedComposite
+from matting_data.records.tables import stored_table
 from matting_data.shards.commit import read_failures
 from matting_data.shards.index import INDEX, no_index
 from matting_data.shards.names import BACKGROUNDS as STORED
 from matting_data.shards.names import SPLITS, manifest_name, shard_name
-from matting_data.storage import Location, MissingFileError, Storage, open_storage
+from matting_data.storage import Location, Storage, open_storage
 from matting_data.workspace.plan_tables import BACKGROUNDS, FOREGROUNDS, PLAN, read_plan_metadata
 from matting_data.workspace.work_folder import locked_since, saved_recipe, was_begun
 
@@ -139,8 +140,8 @@ def status(out: Location) -> Status:
         (planned - done) / rate if rate else None,
         dict(failed.most_common()),
         {
-            "foregrounds": _unusable(plan, FOREGROUNDS),
-            "backgrounds": dict((Counter(_unusable(plan, BACKGROUNDS)) + lost).most_common()),
+            "foregrounds": _unusable(plan, FOREGROUNDS, CheckedForeground),
+            "backgrounds": dict((Counter(_unusable(plan, BACKGROUNDS, JudgedBackground)) + lost).most_common()),
         },
     )
 
@@ -157,18 +158,18 @@ def _planned(out: Storage) -> dict[str, int]:
     """Count the composites of each planned shard."""
     if not read_plan_metadata(out):  # before it is parsed
         raise DamageError(f"{out.label(PLAN)} is damaged: run 'mattingdata repair {out}'")
-    table = pl.read_parquet(io.BytesIO(out.read(PLAN)), columns=["split", "shard"])
-    return {shard_name(split, shard): n for split, shard, n in table.group_by("split", "shard").len().iter_rows()}
+    table = stored_table(out, PLAN, PlannedComposite)
+    counts = table.group_by("split", "shard").len()
+    return {shard_name(split, shard): n for split, shard, n in counts.iter_rows()}
 
 
-def _unusable(out: Storage, table: str) -> dict[str, int]:
+def _unusable(out: Storage, table: str, record: type) -> dict[str, int]:
     """Count a table's inputs that cannot be used, by reason; nothing where it is not as the plan's metadata says."""
     try:
-        content = out.read(table)
-        if hashlib.sha256(content).hexdigest() != read_plan_metadata(out).get(table):
+        if out.sha256(table) != read_plan_metadata(out).get(table):
             return {}
-        rows = pl.read_parquet(io.BytesIO(content), columns=["state", "reason"])
-    except (*PARQUET_ERRORS, MissingFileError):
+        rows = stored_table(out, table, record).select("state", "reason")
+    except DamageError:
         return {}
     return dict(Counter(rows.filter(pl.col("state") != "ok")["reason"].to_list()).most_common())
 

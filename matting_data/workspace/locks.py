@@ -20,8 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from matting_data.errors import StorageError
-from matting_data.storage import MissingFileError, Storage, open_storage
+from matting_data.errors import DamageError, StorageError
+from matting_data.json_text import parse_json
+from matting_data.storage import Storage, open_storage
 from matting_data.storage.atomic import process_runs
 
 LOCK = ".work/lock"
@@ -31,7 +32,7 @@ STALE = 180.0
 
 _BEAT = 30.0
 
-_DAMAGED = (MissingFileError, ValueError, TypeError, KeyError, RecursionError)
+_DAMAGED = (DamageError, ValueError, TypeError, KeyError)
 
 Held = Callable[[], None]
 """Raises StorageError when another build took the lock over."""
@@ -72,7 +73,7 @@ def holder(out: Storage, now: float | None = None) -> dict[str, Any] | None:
         By the clock of the store; by default this machine's.
     """
     try:
-        found = json.loads(out.read(LOCK))
+        found = parse_json(out.read(LOCK), LOCK)
         age = (time.time() if now is None else now) - out.info(LOCK).modified
         dead = found["host"] == _machine() and not process_runs(int(found["process"]))
         return None if age > STALE or dead else {**found, "age": max(0.0, age)}
@@ -129,7 +130,7 @@ class _Lease:
 
     def _is_own(self) -> bool:
         try:
-            return bool(json.loads(self._once.read(LOCK))["id"] == self._id)
+            return bool(parse_json(self._once.read(LOCK), LOCK)["id"] == self._id)
         except _DAMAGED:
             return False
 

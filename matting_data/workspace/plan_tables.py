@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 
 from matting_data.errors import DamageError, UsageError
+from matting_data.json_text import parse_json
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import to_yaml
@@ -69,10 +70,17 @@ def saved_plan(out: Location) -> Plan:
         read_stored(out, FOREGROUNDS, CheckedForeground),
         read_stored(out, BACKGROUNDS, JudgedBackground),
         read_stored(out, PLAN, PlannedComposite),
-        notes=tuple(json.loads(metadata["notes"])),
+        notes=_notes(metadata["notes"], out.label(PLAN)),
         without_decisions=metadata.get(WITHOUT_DECISIONS, ""),
         appended=APPENDED in metadata,
     )
+
+
+def _notes(text: str, name: str) -> tuple[str, ...]:
+    notes = parse_json(text, name)
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise DamageError(f"{name} was not written by mattingdata: its notes are not text; do not trust this dataset")
+    return tuple(notes)
 
 
 def read_plan_metadata(out: Storage) -> dict[str, str]:

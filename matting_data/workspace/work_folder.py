@@ -15,14 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from matting_data.configuration import decoded
+from matting_data.configuration import MOST_TEXT, decoded
 from matting_data.errors import DamageError, StorageError, UsageError
+from matting_data.json_text import parse_json
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
 from matting_data.records.self_hashed import checked_json, checked_metadata, hashed_json
 from matting_data.shards.index import INDEX, no_index
 from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
-from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
+from matting_data.storage import LocalStorage, Location, Storage, open_storage
 from matting_data.storage.file_lock import file_is_locked, file_lock
 from matting_data.storage.regular_files import read_regular
 from matting_data.workspace.locks import LOCK, Held, holder, object_lock
@@ -30,7 +31,8 @@ from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 WORK = ".work"
 
 _BASE = "base.json"
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 4 << 30
+"""Of what is looked at to tell whose folder it is: index and plan."""
 
 _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
@@ -140,8 +142,8 @@ def is_ours(out: Storage) -> bool:
     """Tell whether mattingdata made a dataset: by its mark, its index, or its plan; a recipe alone proves nothing."""
     if out.exists(MARK):
         return True
-    with suppress(ValueError, KeyError, TypeError, RecursionError):  # absent or damaged: the plan may tell
-        if str(json.loads(_content(out, INDEX))["format"]).startswith("mattingdata/"):
+    with suppress(DamageError, KeyError, TypeError):  # absent or damaged: the plan may tell
+        if str(parse_json(_content(out, INDEX), INDEX)["format"]).startswith("mattingdata/"):
             return True
     return "plan_sha256" in (checked_metadata(_content(out, "plan.parquet")) or ())
 
@@ -149,8 +151,8 @@ def is_ours(out: Storage) -> bool:
 def _content(out: Storage, name: str) -> bytes:
     """Read a file; empty where there is none, or where one of a local folder cannot be read."""
     try:
-        return out.read(name)
-    except MissingFileError:
+        return out.read_whole(name, _MOST_BYTES)
+    except DamageError:
         return b""
     except StorageError:
         if out.local:
@@ -198,7 +200,9 @@ def save_recipe(out: Storage, recipe: LoadedRecipe) -> None:
 def stored_recipe(out: Location) -> Recipe:
     """Read the recipe of a dataset; UsageError where it is no recipe."""
     out = open_storage(out)
-    return parse_recipe(decoded(out.read(RECIPE), f"the recipe {out.label(RECIPE)}"), out.label(RECIPE))
+    return parse_recipe(
+        decoded(out.read_whole(RECIPE, MOST_TEXT), f"the recipe {out.label(RECIPE)}"), out.label(RECIPE)
+    )
 
 
 def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
@@ -230,9 +234,9 @@ def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
 def _saved_base(out: Storage) -> Path | None:
     """Read where the relative paths of a recipe start; None where nothing, or nothing whole, says so."""
     try:
-        content = read_regular(work_folder(out).path / _BASE, _MOST_BYTES)
-        found = checked_json(content) or json.loads(content)
-    except (OSError, ValueError, RecursionError):
+        content = read_regular(work_folder(out).path / _BASE, MOST_TEXT)
+        found = checked_json(content) or parse_json(content, _BASE)
+    except (OSError, DamageError):
         return None
     # earlier versions wrote no hash, and nothing but this key
     whole = isinstance(found, dict) and set(found) == {"base"} and isinstance(found["base"], str)

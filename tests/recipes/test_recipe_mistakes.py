@@ -142,11 +142,6 @@ REPLACED = [
         "backgrounds:\n  humans: {review: maybe}\n",
         "backgrounds.humans.review is 'maybe': input should be 'reject' or 'keep'",
     ),
-    (
-        "backgrounds:\n",
-        "backgrounds:\n  max_megapixels: .nan\n",
-        "backgrounds.max_megapixels is nan: input should be less than or equal to 178",
-    ),
     ("name: x\n", "", "the key 'name' is missing"),
     ("name: x\n", "name: x y\n", "name is 'x y': string should match pattern '^[A-Za-z0-9][A-Za-z0-9_-]*$'"),
 ]
@@ -207,6 +202,11 @@ def test_a_recipe_may_begin_with_the_mark_of_utf8(tmp_path: Path) -> None:
 SCALARS = {
     "2025-02-30": "'2025-02-30' cannot be read as a date",
     "2025-01-01T25:00:00Z": "'2025-01-01T25:00:00Z' cannot be read as a date",
+    ".nan": "'.nan' cannot be read as a number",
+    "-.inf": "'-.inf' cannot be read as a number",
+    "1.0e+999": "'1.0e+999' cannot be read as a number",
+    "!!binary aGk=": "could not determine a constructor for the tag 'tag:yaml.org,2002:binary'",
+    "!!set {a, b}": "could not determine a constructor for the tag 'tag:yaml.org,2002:set'",
     "0x_": "'0x_' cannot be read as a number",
     "0b_": "'0b_' cannot be read as a number",
     "!!timestamp x": "'x' cannot be read as a date",
@@ -234,7 +234,7 @@ def test_values_nested_too_deeply_are_one_sentence(tmp_path: Path, text: str) ->
     assert "it is nested too deeply" in mistake(tmp_path, f"{RECIPE}seed: {text * 20_000}")
     message = mistake(tmp_path, RECIPE, f"seed={text * 20_000}")
     assert message.endswith("is not a YAML value (it is nested too deeply); quote it") and len(message) < 400
-    assert "unknown key" in mistake(tmp_path, RECIPE, f"{'a.' * 20_000}a=1")
+    assert "it is nested too deeply" in mistake(tmp_path, RECIPE, f"{'a.' * 20_000}a=1")
 
 
 @pytest.mark.parametrize("path", ["$MISSING/people", "${MISSING}/people", "/data/$USER", "memory://$BUCKET/people"])

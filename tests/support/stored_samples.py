@@ -6,7 +6,8 @@ from pathlib import Path
 
 from matting_data.records.stored import Sample
 from matting_data.shards.index import read_index
-from matting_data.shards.reader import read_manifest, read_members, shard_entries
+from matting_data.shards.manifests import read_manifest
+from matting_data.shards.reader import read_members, shard_entries
 
 
 def members(out: Path) -> dict[str, dict[str, bytes]]:

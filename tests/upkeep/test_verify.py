@@ -172,7 +172,7 @@ def test_a_dataset_without_its_work_folder_recomposes_from_a_given_base(project:
 def test_a_tar_with_reordered_members_differs_from_its_manifest(built: Path) -> None:
     from matting_data.records.stored import Sample
     from matting_data.records.tables import read_table
-    from matting_data.shards.members import MEMBERS
+    from matting_data.shards.names import MEMBERS
     from matting_data.upkeep.dataset_checks import check_tar
 
     tar = built / "train/000000.tar"

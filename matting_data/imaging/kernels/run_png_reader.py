@@ -14,8 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.imaging.decode import MAX_PIXELS
 from matting_data.imaging.kernels.run_png import LENGTH_CODE_ORDER, LENGTH_EXTRA_BITS, LENGTHS, canonical_codes
+from matting_data.imaging.limits import MAX_PIXELS
 
 _HEAD = 8 + 25 + 8
 """Signature, IHDR, and length and name of IDAT."""
@@ -33,20 +33,22 @@ _ANY = np.uint64((1 << _MAX_BITS) - 1)
 _ORDER = np.array(LENGTH_CODE_ORDER)
 
 
-def read_run_png(data: bytes | memoryview) -> NDArray[np.uint8] | None:
+def read_run_png(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | None:
     """Decode an 8-bit gray PNG of the form that :func:`matting_data.imaging.kernels.run_png.run_png` writes.
 
     Parameters
     ----------
     data : bytes
         A whole file.
+    max_pixels : int
+        Larger images are left to the general decoder, which refuses them.
 
     Returns
     -------
     ndarray or None
         H×W uint8; None where the file is of another form, or damaged (checksums of the chunks are compared).
     """
-    form = _form(data)
+    form = _form(data, max_pixels)
     if form is None:
         return None
     width, height, stream = form
@@ -57,7 +59,7 @@ def read_run_png(data: bytes | memoryview) -> NDArray[np.uint8] | None:
     return plane if _unfilter(filtered, plane) else None
 
 
-def _form(data: bytes | memoryview) -> tuple[int, int, NDArray[np.uint8]] | None:
+def _form(data: bytes | memoryview, max_pixels: int) -> tuple[int, int, NDArray[np.uint8]] | None:
     """Take width, height and the deflate stream from a file of three whole chunks, IHDR, IDAT and IEND; else None."""
     if len(data) < _HEAD + 24 or bytes(data[:16]) != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR":
         return None
@@ -68,7 +70,7 @@ def _form(data: bytes | memoryview) -> tuple[int, int, NDArray[np.uint8]] | None
         return None
     if any(zlib.crc32(data[a:b]) != int.from_bytes(data[b : b + 4], "big") for a, b in ((12, 29), (37, end))):
         return None
-    if not 0 < width * height <= MAX_PIXELS:
+    if not 0 < width * height <= max_pixels:
         return None
     # zeros behind it: bits are fetched four bytes at a time
     stream = np.frombuffer(bytes(data[_HEAD + 2 : end]) + bytes(8), np.uint8)
