@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.building.ledger import summarise
-from matting_data.errors import RejectedInput, UsageError
+from matting_data.errors import RefusedError, RejectedInput, UsageError
 from matting_data.humans.audit_sample import stratum_of
 from matting_data.planning.apply_decisions import decide_backgrounds
 from matting_data.planning.plan import choose_backgrounds
@@ -30,6 +30,7 @@ from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
 from matting_data.storage import open_storage
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.refused import looked_up
 from matting_data.workspace import work_folder as workspace
 from matting_data.workspace.plan_tables import BACKGROUNDS, PLAN
 
@@ -70,9 +71,11 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
     ------
     UsageError
         `out` holds a built dataset, or something that is not ours.
+    RefusedError
+        The system refused to read photographs; what the others came to is kept.
     """
     with workspace.locked(out):
-        if (out / PLAN).exists():
+        if looked_up(out / PLAN) is not None:
             raise UsageError(f"{out} holds a built dataset, whose tables would be replaced: choose another --out")
         decisions = load_decisions(recipe)
         sources = open_backgrounds(recipe)
@@ -113,7 +116,7 @@ def reasons_sheet(
             try:
                 data = read_input(sources[record.source].file(record))
                 picture = load_background(data, rotation=record.rotation, srgb=bool(record.profile))
-            except RejectedInput:
+            except (RejectedInput, RefusedError):
                 continue
             score = "" if record.score is None else f"{record.score:.3f} "
             tiles.append(tile([picture], f"{reason} {score}{record.id}"))

@@ -22,8 +22,10 @@ from matting_data.records.fields import field_names
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.stored import Sample, StoredBackground
-from matting_data.storage import LocalStorage, Storage
+from matting_data.storage import Storage
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import read_regular
 
 Record = TypeVar("Record")
 
@@ -120,31 +122,29 @@ def require_safe_names(table: pl.DataFrame, record: type, name: str) -> None:
 
 @with_polars
 def read_table(path: Path, record: type[Record]) -> list[Record]:
-    """Read records from Parquet; DamageError as of :func:`checked_table`."""
-    return from_table(checked_table(path, record, str(path)), record)
+    """Read records from Parquet; DamageError as of :func:`checked_table`, RefusedError where it may not be read."""
+    with table_errors(f"{path} cannot be read", _BUILD_AGAIN), refusals(path):
+        content = io.BytesIO(read_regular(path))
+    return from_table(checked_table(content, record, str(path)), record)
 
 
 def read_stored(out: Storage, name: str, record: type[Record]) -> list[Record]:
-    """Read records from a table of a dataset, wherever that lies; DamageError as of :func:`checked_table`."""
-    source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
-    return read_records(source, record, out.label(name))
+    """Read records from a table of a dataset, wherever that lies; errors as of :func:`checked_table`."""
+    return read_records(io.BytesIO(out.read(name)), record, out.label(name))
 
 
 def stored_table(out: Storage, name: str, record: type) -> pl.DataFrame:
     """Read what :func:`read_stored` makes records of."""
-    source = out.path / name if isinstance(out, LocalStorage) else io.BytesIO(out.read(name))
-    return checked_table(source, record, out.label(name))
+    return checked_table(io.BytesIO(out.read(name)), record, out.label(name))
 
 
 @with_polars
-def read_records(
-    source: Path | io.BytesIO, record: type[Record], name: str, repair: str = _BUILD_AGAIN
-) -> list[Record]:
+def read_records(source: io.BytesIO, record: type[Record], name: str, repair: str = _BUILD_AGAIN) -> list[Record]:
     """Read the records of a table; arguments and errors as of :func:`checked_table`."""
     return from_table(checked_table(source, record, name, repair), record)
 
 
-def checked_table(source: Path | io.BytesIO, record: type, name: str, repair: str = _BUILD_AGAIN) -> pl.DataFrame:
+def checked_table(source: io.BytesIO, record: type, name: str, repair: str = _BUILD_AGAIN) -> pl.DataFrame:
     """Read a table with the columns of a record class.
 
     Parameters

@@ -19,6 +19,8 @@ from matting_data.records.tables import read_stored
 from matting_data.shards.members import MEMBERS
 from matting_data.shards.names import BACKGROUNDS
 from matting_data.storage import Location, open_storage
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import open_regular
 
 _JPEG = b"\xff\xd8\xff\xe0"
 """Start and JFIF header: as the encoder writes it, without an orientation."""
@@ -47,10 +49,12 @@ def read_members(tar: Path, row: Sample, members: Sequence[str] = MEMBERS) -> di
     ------
     DamageError
         The tar is missing or shorter than the manifest says.
+    RefusedError
+        The system does not let it be read.
     """
     start, length = span(row, members)
     try:
-        with open(tar, "rb") as stream:
+        with refusals(tar), open_regular(tar) as stream:
             stream.seek(start)
             found = cut_members(row, members, stream.read(length))
     except OSError as error:

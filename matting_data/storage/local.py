@@ -11,6 +11,7 @@ from pathlib import Path
 from matting_data.errors import DamageError
 from matting_data.storage.atomic import HashingFile, atomic_file, move_file, sha256_file, storage_errors, write_bytes
 from matting_data.storage.base import FileInfo, Storage
+from matting_data.storage.refused import is_refusal, refusals
 
 
 class LocalStorage(Storage):
@@ -62,19 +63,31 @@ class LocalStorage(Storage):
 
     def files(self, folder: str = "", deep: bool = False) -> dict[str, FileInfo]:
         """List the files in a folder by name, sorted; links to folders are not followed."""
-        found: dict[str, FileInfo] = {}
-        for place, _, names in os.walk(self.path / folder):
-            for name in names:
-                path = Path(place) / name
-                with suppress(FileNotFoundError):  # gone since, or a link to nothing
-                    found[path.relative_to(self.path).as_posix()] = _info(path)
-            if not deep:
-                break
-        return dict(sorted(found.items()))
+
+        def refuse(error: OSError) -> None:
+            if is_refusal(error):  # else it is gone, or never was
+                raise error
+
+        def once() -> dict[str, FileInfo]:
+            found: dict[str, FileInfo] = {}
+            for place, _, names in os.walk(self.path / folder, onerror=refuse):
+                for name in names:
+                    path = Path(place) / name
+                    with suppress(FileNotFoundError):  # gone since, or a link to nothing
+                        found[path.relative_to(self.path).as_posix()] = _info(path)
+                if not deep:
+                    break
+            return dict(sorted(found.items()))
+
+        return self._try("read", folder, once)
 
     def names(self) -> set[str]:
         """List the names of all that lies directly below; none where there is no folder."""
-        return {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+        try:
+            with refusals(self.path):
+                return {path.name for path in self.path.iterdir()}
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
     def write(self, name: str, data: bytes) -> str:
         """Write a file atomically, and hash it."""

@@ -10,24 +10,37 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from matting_data.configuration import decoded
-from matting_data.errors import DamageError, StorageError, UsageError
+from matting_data.errors import DamageError, RefusedError, StorageError, UsageError
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
 from matting_data.records.self_hashed import checked_metadata
 from matting_data.shards.index import INDEX, no_index
 from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
 from matting_data.storage import LocalStorage, Location, MissingFileError, Storage, open_storage
-from matting_data.storage.atomic import remove_leftovers, write_bytes
+from matting_data.storage.atomic import TEMPORARY, remove_leftovers, write_bytes
 from matting_data.storage.file_lock import file_is_locked, file_lock
+from matting_data.storage.refused import looked_up, refusals
+from matting_data.storage.regular_files import read_regular
 from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 
 WORK = ".work"
+
+_FOLDERS = ("ledger", BACKGROUNDS, *SPLITS)
+
+_LEFT_OVER = re.compile(
+    r"\.work/(CACHEDIR\.TAG.*|base\.json.*|(foregrounds|backgrounds|colours|append|repair|openimages-.*)/.*"
+    r"|(polygons|tar)-.*\.parquet)"
+    rf"|({'|'.join(_FOLDERS)})/\d{{6,}}\.(tar|parquet){re.escape(TEMPORARY)}\d+"
+)
+"""Check results and the like, and unfinished shards: nothing of value to anybody else."""
 
 _MARK_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Check results of mattingdata; may be deleted.\n"
 
@@ -87,15 +100,21 @@ def locked(out: Location) -> Iterator[Held]:
             _remove_leftovers(out.path)  # of workers that were stopped in mid-shard
 
 
+def require_begun(out: Storage) -> None:
+    """Raise StorageError where the mark is gone that :func:`locked` left: what is written now would be nobody's."""
+    if not out.exists(MARK):
+        raise StorageError(f"{out} was removed while it was being written: run the same command again")
+
+
 def _refuse_links(out: Path) -> None:
     """Refuse folders of a dataset that are links: one made by somebody else could lead anywhere."""
-    for name in (WORK, "ledger", BACKGROUNDS, *SPLITS):
+    for name in (WORK, *_FOLDERS):
         if (out / name).is_symlink():
             raise UsageError(f"{out / name} is a link, and writing there could end anywhere: put a folder in its place")
 
 
 def _remove_leftovers(out: Path) -> None:
-    for folder in (out, out / "ledger", out / BACKGROUNDS, *(out / split for split in SPLITS)):
+    for folder in (out, *(out / name for name in _FOLDERS)):
         remove_leftovers(folder, deep=False)
     remove_leftovers(out / WORK, deep=True)
 
@@ -113,7 +132,10 @@ def refuse_foreign(out: Storage) -> None:
     try:
         names = out.names()
         out.name.encode()
-        is_file = isinstance(out, LocalStorage) and out.path.exists() and not out.path.is_dir()
+        found = looked_up(out.path) if isinstance(out, LocalStorage) else None
+        is_file = found is not None and not stat.S_ISDIR(found.st_mode)
+    except RefusedError:
+        raise
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot use --out {out.name!a}: {error}; choose another --out") from None
     if is_file:
@@ -125,14 +147,17 @@ def refuse_foreign(out: Storage) -> None:
 
 def was_begun(out: Storage) -> bool:
     """Tell whether a build, or a check of inputs, began in `out`, however far it came."""
-    return is_ours(out) or (out.names() == {WORK} and _just_begun(out))
+    return is_ours(out) or (out.names() <= {WORK, *_FOLDERS} and _holds_leftovers_only(out))
 
 
-def _just_begun(out: Storage) -> bool:
-    """Tell whether `.work` holds no more than a build leaves that was killed before it could set its mark."""
+def _holds_leftovers_only(out: Storage) -> bool:
+    """Tell whether `out` holds nothing but what a build leaves that ended before it set its mark, or without it.
+
+    The latter happens where somebody removed `out` under a build, which made folders anew before it noticed.
+    """
     return all(
-        name.startswith(MARK) or (name == LOCK and not (out.local and info.size))
-        for name, info in out.files(WORK, deep=True).items()
+        _LEFT_OVER.fullmatch(name) or (name == LOCK and not (out.local and info.size))
+        for name, info in out.files(deep=True).items()
     )
 
 
@@ -147,15 +172,15 @@ def is_ours(out: Storage) -> bool:
 
 
 def _content(out: Storage, name: str) -> bytes:
-    """Read a file; empty where there is none, or where one of a local folder cannot be read."""
+    """Read a file; empty where there is none, or something else in its place."""
     try:
         return out.read(name)
     except MissingFileError:
         return b""
-    except StorageError:
-        if out.local:
-            return b""
+    except RefusedError:
         raise
+    except StorageError:
+        return b""
 
 
 def refuse_other_recipe(out: Storage, recipe: LoadedRecipe) -> None:
@@ -224,7 +249,8 @@ def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
     recipe = stored_recipe(out)
     if base is None:
         try:
-            base = Path(json.loads((work_folder(out) / "base.json").read_text())["base"])
+            with refusals(work_folder(out) / "base.json"):
+                base = Path(json.loads(read_regular(work_folder(out) / "base.json"))["base"])
         except (OSError, ValueError, KeyError, TypeError):
             base = Path(out.name) if out.local else Path.cwd()
     return LoadedRecipe(recipe, base)

@@ -15,6 +15,8 @@ import polars as pl
 from matting_data.errors import StorageError
 from matting_data.records.tables import table_errors
 from matting_data.storage.atomic import TEMPORARY, storage_errors
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import read_regular
 
 PART_BYTES = 256 << 20
 """Metadata per part, in bytes of CSV."""
@@ -73,6 +75,7 @@ class Spill:
 
     def read(self, part: int) -> pl.DataFrame:
         """Read the rows of a part, in the order they were added."""
-        paths = sorted(self._folder.glob(f"{part:03d}-*.arrow"))
-        tables = [pl.read_ipc(path.read_bytes()) for path in paths]
+        with refusals(self._folder):  # unlike glob, which passes over a folder that may not be listed
+            paths = sorted(self._folder.iterdir()) if self._flushes else []
+            tables = [pl.read_ipc(read_regular(path)) for path in paths if path.name.startswith(f"{part:03d}-")]
         return pl.concat(tables) if tables else pl.DataFrame(schema=self._schema)
