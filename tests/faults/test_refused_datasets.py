@@ -1,4 +1,4 @@
-"""Files of a dataset, and what is kept beside it, cannot be read: nothing calls that damage, nothing becomes another."""
+"""Files of a dataset, and what is kept beside it, cannot be read: nothing calls that damage or becomes another."""
 
 from __future__ import annotations
 
