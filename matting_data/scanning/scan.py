@@ -38,6 +38,7 @@ from matting_data.sources.find_foregrounds import ForegroundInput, find_foregrou
 from matting_data.sources.inputs import state_of
 from matting_data.sources.opened import OpenedBackgrounds, OpenedForegrounds
 from matting_data.storage import Storage
+from matting_data.storage.refused import refusals as storage_refusals
 from matting_data.version import __version__
 from matting_data.workspace.colour_cache import ColourCache
 
@@ -190,7 +191,8 @@ class _Scan(Generic[Found, Input]):
     batch_size: int = 1
 
     def checked(self, items: Sequence[Item[Found]]) -> list[Input]:
-        known = self._read()
+        with storage_refusals(self.folder):
+            known = self._read()
         examined = [item for item in items if item.examined]
         missing = [
             item for item in examined if not item.stamp or known.get(item.found.record.id, ("",))[0] != item.stamp
@@ -208,10 +210,12 @@ class _Scan(Generic[Found, Input]):
                 if stamp and result.state != "failed":  # nothing is known of what was not read
                     batch.append((stamp, result))
                 if time.monotonic() - saved > _SAVE_EVERY:
-                    self._save(batch)
+                    with storage_refusals(self.folder):
+                        self._save(batch)
                     batch, saved = [], time.monotonic()
         finally:
-            self._save(batch)
+            with storage_refusals(self.folder):
+                self._save(batch)
         records = [
             _as_found(item.found.record, known[item.found.record.id][1])
             if item.examined

@@ -252,10 +252,11 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def remove_leftovers(folder: Path, deep: bool) -> int:
     """Delete what killed processes left unfinished in `folder`, and if `deep` below it; return the number of files."""
-    if not folder.is_dir():
+    try:
+        found = folder.rglob(f"*{TEMPORARY}*") if deep else folder.glob(f"*{TEMPORARY}*")
+        leftovers = [path for path in found if _LEFTOVER.search(path.name) and path.is_file()]
+    except OSError:  # there is no folder, or it cannot be listed now: the next build may remove them
         return 0
-    found = folder.rglob(f"*{TEMPORARY}*") if deep else folder.glob(f"*{TEMPORARY}*")
-    leftovers = [path for path in found if _LEFTOVER.search(path.name) and path.is_file()]
     for path in leftovers:
         with suppress(OSError):
             path.unlink()

@@ -55,5 +55,5 @@ def test_absence_is_no_refusal(tmp_path: Path) -> None:
     assert is_file(tmp_path / "file") and is_folder(tmp_path) and not is_folder(tmp_path / "file")
     with pytest.raises(FileNotFoundError), refusals("x"):
         (tmp_path / "nothing").read_bytes()
-    with pytest.raises(RefusedError, match="^cannot read x: Stale file handle; check the disk"), refusals("x"):
+    with pytest.raises(RefusedError, match=r"^cannot read x: Stale file handle; check the disk"), refusals("x"):
         raise OSError(errno.ESTALE, "Stale file handle")
