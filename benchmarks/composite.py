@@ -46,6 +46,7 @@ from matting_data.rendering.sample_shards import BuildShard
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import run
 from matting_data.shards.members import placement_of, radii_of, sample_json
+from matting_data.shards.names import MARK
 from matting_data.shards.writer import ShardWriter
 from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import open_sources
@@ -231,7 +232,9 @@ def workers_rate(recipe: LoadedRecipe, plan: Plan, out: Path, workers: int) -> f
         )
     ]
     inputs = SourceInputs(open_sources(recipe), ColourCache(out / ".work" / "colours"))
-    task = BuildShard(open_storage(out / f"workers{workers}"), recipe.recipe, inputs)
+    place = open_storage(out / f"workers{workers}")
+    place.write(MARK, b"")
+    task = BuildShard(place, recipe.recipe, inputs)
     ends = [time.perf_counter() for _ in run(task, shards, workers)]
     return (len(ends) - warm_up) / (ends[-1] - ends[warm_up - 1])
 

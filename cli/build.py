@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @recipe_options
 @executor_options
-@click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True,
-              help="Go on without composites that fail, or stop at more than --max-errors of them.")  # fmt: skip
+@click.option("--on-error", type=click.Choice(["skip", "stop"]),
+              help="Go on without what fails, also without inputs that the system refuses to read, or stop at more "
+                   "than --max-errors failures.  [default: go on, but not without such inputs]")  # fmt: skip
 @click.option("--max-errors", type=click.IntRange(0), default=0, show_default=True,
               help="Exit with 1 when more inputs and composites than this failed.")  # fmt: skip
 @click.option("--retry-failed/--keep-failed", default=True, show_default=True,
@@ -38,10 +39,11 @@ def build(loaded: LoadedRecipe, out: Path | str, workers: Workers, append: bool,
     than what the folder was begun with is refused; one that only asks for more is added with --append.
     """
     from matting_data.building.build import build as run_build
-    from matting_data.publishing.statistics import ledger_lines
+    from matting_data.publishing.statistics import incomplete_lines, ledger_lines
     from matting_data.rendering.failures import FailurePolicy, most_frequent
 
-    policy = FailurePolicy(failures["on_error"] == "stop", failures["max_errors"], failures["retry_failed"])
+    on_error = failures["on_error"]
+    policy = FailurePolicy(on_error == "stop", failures["max_errors"], failures["retry_failed"], on_error == "skip")
     started = time.monotonic()
     result = run_build(loaded, out, workers, policy, append)
     index = result.index
@@ -51,7 +53,7 @@ def build(loaded: LoadedRecipe, out: Path | str, workers: Workers, append: bool,
         samples = sum(split["num_samples"] for split in index["splits"].values())
         shards = sum(len(split["shards"]) for split in index["splits"].values())
         say(f"{out}: {samples} composites in {shards} shards ({time.monotonic() - started:.1f} s)")
-        for line in ledger_lines(index["ledger"]):
+        for line in [*ledger_lines(index["ledger"]), *incomplete_lines(index)]:
             say(line)
         for reason in most_frequent(result.failures):
             say(f"failed: {reason}")

@@ -46,6 +46,29 @@ class StorageError(MattingDataError):
     """The output cannot be written (read-only, full, in use); what was finished before stays valid."""
 
 
+class RefusedError(StorageError):
+    """The system would not let something be read just now: a failing disk, a server, a missing permission, a limit.
+
+    It tells nothing of the content: neither that an input is damaged, nor that a dataset is.
+
+    Parameters
+    ----------
+    sentence : str
+        What could not be read, why, and the remedy.
+    why : str
+        The name of the file and the system's words alone, for tables.
+    """
+
+    exit_code = 1
+
+    def __init__(self, sentence: str, why: str = "") -> None:
+        super().__init__(sentence)
+        self.why = why or sentence
+
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[str, str]]:
+        return type(self), (str(self), self.why)
+
+
 class DamageError(MattingDataError):
     """A dataset on disk is not what its index says."""
 
@@ -83,11 +106,19 @@ def wants_memory(error: BaseException) -> bool:
     text = str(error)
     return (
         isinstance(error, MemoryError)
-        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, OSError) and (error.errno == errno.ENOMEM or text.startswith(_PILLOW_NO_MEMORY)))
+        or (isinstance(error, ValueError) and text.endswith(_LIBJPEG_NO_MEMORY))
         or (isinstance(error, ImportError) and ("failed to map segment" in text or "annot allocate memory" in text))
         or (isinstance(error, RuntimeError) and "can't start new thread" in text)
         or (type(error).__module__ == "cv2" and "Insufficient memory" in text)
     )
+
+
+_PILLOW_NO_MEMORY = "out of memory error"
+"""What Pillow says for its decoders' code -9."""
+
+_LIBJPEG_NO_MEMORY = ("Insufficient memory (case 2)", "Insufficient memory (case 4)")
+"""What libjpeg says where malloc refused; its other cases are sizes that no image has."""
 
 
 @contextmanager
@@ -101,11 +132,11 @@ def at(key: str) -> Iterator[None]:
         yield
     except (MattingDataError, RejectedInput):
         raise
-    except MemoryError:
-        raise OutOfMemoryError(
-            f"not enough memory for {key}: run the same command again with fewer --workers"
-        ) from None
     except Exception as error:
+        if wants_memory(error):
+            raise OutOfMemoryError(
+                f"not enough memory for {key}: run the same command again with fewer --workers"
+            ) from None
         error.add_note(f"mattingdata was at {key}")
         raise
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matting_data.browsing.entries import Box, Entry, Picture, Value, identity_of
 from matting_data.browsing.pictures import image_file
-from matting_data.errors import RejectedInput
+from matting_data.errors import RefusedError, RejectedInput
 from matting_data.humans.audit_sample import draw_sample, stratum_of
 from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.records.judged import JudgedBackground
@@ -83,7 +83,7 @@ class BackgroundEntries:
         try:
             data = read_input(self._sources[record.source].file(record))
             return load_background(data, rotation=record.rotation, srgb=bool(record.profile))
-        except (RejectedInput, StopIteration, OSError):
+        except (RejectedInput, RefusedError, StopIteration, OSError):
             if self._layers is None or record.state != "ok":
                 raise RejectedInput("not_at_hand", f"{record.path} cannot be read") from None
             return self._layers.background(record)

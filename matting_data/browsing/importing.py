@@ -11,7 +11,7 @@ from typing import Any
 
 from matting_data.browsing.entries import Entry, Picture
 from matting_data.browsing.picture_cache import MediaCache
-from matting_data.errors import RejectedInput
+from matting_data.errors import RefusedError, RejectedInput
 from matting_data.running.progress import bar
 
 IDENTITY = "identity"
@@ -114,7 +114,7 @@ def _put(picture: Picture, cache: MediaCache) -> bool:
         return True
     try:
         data = picture.make()
-    except (RejectedInput, OSError):  # its pixels are not at hand
+    except (RejectedInput, RefusedError, OSError):  # its pixels are not at hand
         return False
     return cache.put(picture.name, data)
 

@@ -13,6 +13,7 @@ from matting_data.building.strategies import planned
 from matting_data.publishing.attribution import to_csv
 from matting_data.publishing.attribution_rows import attribution_of
 from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.codes import REFUSED
 from matting_data.rendering.failures import FailurePolicy, require_samples
 from matting_data.rendering.make_shards import build_shards, remove_other_shards
 from matting_data.rendering.source_inputs import SourceInputs
@@ -28,7 +29,7 @@ _LOG = logging.getLogger(__package__)
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A finished dataset: its index, and the (key, reason, detail) of each composite or background that failed."""
+    """A finished dataset: its index, and the (key, reason, detail) of each composite and input that failed."""
 
     out: Storage
     index: Mapping[str, Any]
@@ -69,12 +70,14 @@ def build(
         The recipe, its inputs or `out` cannot be used; nothing was written to the dataset.
     StorageError
         The disk refused; the same command continues later.
+    RefusedError
+        The system refused to read inputs, and `failures` does not let that pass; the same command continues later.
     TooManyFailures
         More failed than `failures` lets pass, or every composite; the same command continues later.
     """
     out = open_storage(out)
     with workspace.locked(out) as held:
-        strategy, sources, plan = planned(recipe, out, workers, append, failures.retry)
+        strategy, sources, plan = planned(recipe, out, workers, append, failures.retry, failures.skip_refused)
         _LOG.info("%s: %d composites planned", out, len(plan.composites))
         strategy.begin(plan)
         remove_other_shards(out, SPLITS, {shard_name(split, number) for split, number in plan.shards()})
@@ -88,4 +91,7 @@ def build(
         unstage(out)
     _LOG.info("%s is finished: content %s", out, index["content_sha256"])
     drawn = {composite.background for composite in plan.composites}
-    return BuildResult(out, index, built.failed + tuple(row for row in built.lost if row[0] not in drawn))
+    lost = [row for row in built.lost if row[0] not in drawn]
+    refused = [(record.id, REFUSED, record.detail or "") for record in plan.foregrounds if record.state == "failed"]
+    refused += [(record.id, REFUSED, record.detail or "") for record in plan.backgrounds if record.state == "failed"]
+    return BuildResult(out, index, (*built.failed, *lost, *refused))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.building.ledger import summarise
-from matting_data.errors import RejectedInput, UsageError
+from matting_data.errors import RefusedError, RejectedInput, UsageError
 from matting_data.humans.audit_sample import stratum_of
 from matting_data.imaging import encode
 from matting_data.planning.apply_decisions import decide_backgrounds
@@ -70,6 +70,8 @@ def filter_backgrounds(recipe: LoadedRecipe, out: Path, workers: int, examples: 
     ------
     UsageError
         `out` holds a built dataset, or something that is not ours.
+    RefusedError
+        The system refused to read photographs; what the others came to is kept.
     """
     place = open_storage(out)
     with workspace.locked(place):
@@ -114,7 +116,7 @@ def reasons_sheet(
             try:
                 data = read_input(sources[record.source].file(record))
                 picture = load_background(data, rotation=record.rotation, srgb=bool(record.profile))
-            except RejectedInput:
+            except (RejectedInput, RefusedError):
                 continue
             score = "" if record.score is None else f"{record.score:.3f} "
             tiles.append(tile([picture], f"{reason} {score}{record.id}"))

@@ -11,11 +11,12 @@ from matting_data.planning.plan import Plan
 from matting_data.publishing.attribution import FILE_NAME as ATTRIBUTION
 from matting_data.publishing.publication import publication_files
 from matting_data.recipes.recipe_file import LoadedRecipe
+from matting_data.records.codes import REFUSED
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.rendering.make_shards import BuiltShards
 from matting_data.shards.commit import Commit
-from matting_data.shards.index import FORMAT, write_index
+from matting_data.shards.index import FORMAT, INCOMPLETE, write_index
 from matting_data.shards.index_model import content_sha256
 from matting_data.shards.names import BACKGROUNDS, RECIPE, manifest_name, tar_name
 from matting_data.storage import Storage
@@ -78,9 +79,13 @@ def describe(
         shards[BACKGROUNDS] = entries
     if plan.appended:
         index[APPENDED] = True
+    counts = {name: summarise(ledger[name]) for name in LEDGERS}
+    refused = {name: counts[name]["failed"].get(REFUSED, 0) for name in LEDGERS}
+    if any(refused.values()):
+        index[INCOMPLETE] = refused
     return index | {
         "content_sha256": content_sha256(shards),
-        "ledger": {name: summarise(ledger[name]) for name in LEDGERS},
+        "ledger": counts,
         "notes": list(notes),
         "tools": tool_versions(),
     }

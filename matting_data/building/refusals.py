@@ -11,6 +11,7 @@ from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import as_mapping
 from matting_data.records.checked import CheckedForeground
+from matting_data.records.codes import REFUSED, State
 from matting_data.records.judged import JudgedBackground
 from matting_data.records.planned import PlannedBackground, PlannedForeground
 from matting_data.shards.index import INDEX, read_index
@@ -89,7 +90,8 @@ def alters_finished(out: Storage, before: Plan, after: Plan, retry: bool) -> boo
     """Tell whether shards that the index of `out` lists are to be made again, or removed."""
     if not out.exists(INDEX):
         return False
-    if retry and read_index(out)["ledger"]["composites"]["failed"]:
+    failed = read_index(out)["ledger"]["composites"]["failed"]
+    if (retry and failed) or REFUSED in failed:
         return True
     now = after.shards()
     people, used = after.usable_foregrounds(), before.usable_foregrounds()
@@ -102,7 +104,8 @@ def alters_finished(out: Storage, before: Plan, after: Plan, retry: bool) -> boo
 def refuse_other_plan(out: Storage, plan: Plan) -> None:
     """Raise UsageError when the inputs are no longer those that finished shards of `out` were made of.
 
-    Decisions of people may have changed: what they do not touch is as it was.
+    Decisions of people may have changed: what they do not touch is as it was. And inputs that the system refused to
+    read, and without which it was finished, may be there now: the whole dataset is made instead.
     """
     before = read_plan_metadata(out).get(WITHOUT_DECISIONS)
     if before is None or before == (plan.without_decisions or plan.sha256):
@@ -110,6 +113,8 @@ def refuse_other_plan(out: Storage, plan: Plan) -> None:
     if not any(name.endswith(".parquet") for folder in (*SPLITS, STORED) for name in out.files(folder)):
         return
     old = saved_plan(out)
+    if _completes(old.foregrounds, plan.foregrounds) and _completes(old.backgrounds, plan.backgrounds):
+        return
     changes = _input_changes("foregrounds", old.usable_foregrounds(), plan.usable_foregrounds())
     was, now = ({name: record.decides for name, record in side.usable_backgrounds().items()} for side in (old, plan))
     changes += _input_changes("backgrounds", was, now)
@@ -117,6 +122,24 @@ def refuse_other_plan(out: Storage, plan: Plan) -> None:
         f"the inputs of {out} have changed since it was begun ({', '.join(changes) or 'other pairs'}): "
         "restore them, choose another --out, or, if some were only added, add --append"
     )
+
+
+def _completes(
+    before: Sequence[CheckedForeground] | Sequence[JudgedBackground],
+    after: Sequence[CheckedForeground] | Sequence[JudgedBackground],
+) -> bool:
+    """Tell whether all inputs are as they were, but for those of an earlier plan that the system refused to read."""
+    refused = {record.id for record in before if record.state == "failed"}
+    was, now = ({r.id: _as_checked(r) for r in records if r.id not in refused} for records in (before, after))
+    return was == now and {record.id for record in before} == {record.id for record in after}
+
+
+def _as_checked(record: CheckedForeground | JudgedBackground) -> object:
+    """Forget what a plan, which depends on all inputs, decided of one; that it was refused is not the plan's."""
+    state: State = "failed" if record.state == "failed" else "ok"
+    if isinstance(record, JudgedBackground):
+        return replace(record, split=None, state=state, reason=None, detail=None, verdict=None)
+    return replace(record, split=None, state=state, reason=None, detail=None)
 
 
 def _input_changes(kind: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

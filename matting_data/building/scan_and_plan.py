@@ -17,7 +17,12 @@ from matting_data.workspace import work_folder as workspace
 
 
 def scan_and_plan(
-    recipe: LoadedRecipe, sources: Sources, out: Storage, workers: Workers, fixed: Fixed | None = None
+    recipe: LoadedRecipe,
+    sources: Sources,
+    out: Storage,
+    workers: Workers,
+    fixed: Fixed | None = None,
+    skip_refused: bool = False,
 ) -> Plan:
     """Check all inputs (keeping results in the work folder of `out`) and decide every composite.
 
@@ -27,6 +32,13 @@ def scan_and_plan(
         Those of the recipe, opened.
     fixed : Fixed, optional
         What an earlier plan decided, to be added to.
+    skip_refused : bool
+        As of :func:`matting_data.scanning.scan.scan_backgrounds`.
+
+    Raises
+    ------
+    RefusedError
+        The system refused to read inputs; what the others came to is kept.
     """
     cache = workspace.work_folder(out)
     rules = recipe.recipe
@@ -34,11 +46,11 @@ def scan_and_plan(
     load_detector(recipe)
     photos = len(find_backgrounds(sources.backgrounds, cache))
     colours = workspace.colour_store(out)
-    people = scan_foregrounds(rules.foregrounds, sources.foregrounds, cache, workers, colours)
+    people = scan_foregrounds(rules.foregrounds, sources.foregrounds, cache, workers, colours, skip_refused)
     if fixed is None:
         require_enough_found(choose_foregrounds(people.records, rules), photos, rules)
     decisions = load_decisions(recipe)
-    scanned = scan_backgrounds(recipe, sources.backgrounds, cache, workers, decisions)
+    scanned = scan_backgrounds(recipe, sources.backgrounds, cache, workers, decisions, skip_refused)
     inputs = people.records, scanned.records, rules, scanned.thresholds, decisions
     plan = make_plan(*inputs) if fixed is None else extend_plan(fixed, *inputs)
     return replace(plan, notes=(*people.notes, *scanned.notes, *plan.notes))

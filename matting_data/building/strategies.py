@@ -103,7 +103,7 @@ gives the SHA-256 of each by its name.
 
 
 def planned(
-    recipe: LoadedRecipe, out: Storage, workers: Workers, append: bool, retry: bool
+    recipe: LoadedRecipe, out: Storage, workers: Workers, append: bool, retry: bool, skip_refused: bool = False
 ) -> tuple[Strategy, Sources, Plan]:
     """Check the inputs and decide what a build into `out` makes, without writing any of it.
 
@@ -111,6 +111,8 @@ def planned(
     ----------
     append, retry : bool
         As of :func:`choose_strategy`.
+    skip_refused : bool
+        As of :func:`scan_and_plan`; so is RefusedError.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def planned(
     settle(out)
     strategy = choose_strategy(recipe, out, append, retry)
     sources = open_sources(recipe)
-    plan = scan_and_plan(recipe, sources, out, workers, strategy.fixed)
+    plan = scan_and_plan(recipe, sources, out, workers, strategy.fixed, skip_refused)
     strategy.accept(plan)
     return strategy, sources, plan
 

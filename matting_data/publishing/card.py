@@ -14,7 +14,7 @@ from matting_data.publishing.card_inputs import AUDIT, CardInputs
 from matting_data.publishing.card_terms import terms_section
 from matting_data.publishing.front_matter import front_matter
 from matting_data.publishing.markdown import plain, table
-from matting_data.publishing.statistics import left_out
+from matting_data.publishing.statistics import incomplete_lines, left_out
 from matting_data.recipes.recipe import AdaptiveTrimap, DimTrimap, FixedTrimap, source_name, trimap_rule
 
 FILE_NAME = "README.md"
@@ -65,6 +65,7 @@ def _introduction(inputs: CardInputs) -> str:
         f"trimap. Version {inputs.index['version']}, built by "
         f"mattingdata {inputs.index['tools']['mattingdata']} from `recipe.yaml`."
         + (f" Published {published}." if published else "")
+        + "".join(f"\n\n**I{line[1:]}.**" for line in incomplete_lines(inputs.index))
     )
 
 

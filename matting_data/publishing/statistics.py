@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from matting_data.records.stored import Sample
-from matting_data.shards.index import read_index
+from matting_data.shards.index import INCOMPLETE, read_index
 from matting_data.shards.manifests import read_manifest
 from matting_data.shards.reader import shard_entries
 from matting_data.storage import Location
@@ -41,6 +41,7 @@ class Statistics:
             "groups": [{"split": split, "subset": subset, **found} for split, subset, found in groups],
             "total": total,
             "ledger": self.index["ledger"],
+            **({INCOMPLETE: self.index[INCOMPLETE]} if INCOMPLETE in self.index else {}),
         }
 
     def table(self) -> list[list[str]]:
@@ -57,7 +58,10 @@ class Statistics:
         header = ["split", "subset", "composites", "people", "backgrounds", "megapixels", "coverage", "soft"]
         table = [header, *self.table()]
         columns = [[cell.ljust(max(map(len, column))) for cell in column] for column in zip(*table, strict=True)]
-        return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)] + ledger_lines(self.index["ledger"])
+        return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)] + [
+            *ledger_lines(self.index["ledger"]),
+            *incomplete_lines(self.index),
+        ]
 
 
 def read_statistics(out: Location) -> Statistics:
@@ -88,6 +92,17 @@ def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
         parts += [f"{count} {outcome} ({reason})" for outcome, reason, count in left_out(counts)]
         lines.append(f"{name}: {counts['total']} = {' + '.join(parts)}")
     return lines
+
+
+def incomplete_lines(index: Mapping[str, Any]) -> list[str]:
+    """Say of a dataset that was finished without what the system refused to read that it is incomplete."""
+    if INCOMPLETE not in index:
+        return []
+    missing = " and ".join(f"{count} {name}" for name, count in index[INCOMPLETE].items() if count)
+    return [
+        f"incomplete: {missing} failed because the system refused to read files; once these can be read, the same "
+        "build completes the dataset"
+    ]
 
 
 def left_out(counts: Mapping[str, Any]) -> list[tuple[str, str, int]]:

@@ -32,8 +32,11 @@ FoundReason = Literal[
 
 CheckReason = Literal[
     "unreadable", "too_large", "wrong_mode", "too_small", "no_alpha_channel", "size_mismatch", "alpha_empty",
-    "alpha_full",
+    "alpha_full", "refused",
 ]  # fmt: skip
+
+REFUSED: Literal["refused"] = "refused"
+"""Reason of inputs and composites of which nothing is known, since the system did not let a file be read."""
 
 LabelReason = Literal[
     "person_box", "person_verified", "person_machine", "group_box", "group_verified", "group_machine",

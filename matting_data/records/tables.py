@@ -23,9 +23,10 @@ from matting_data.records.judged import JudgedBackground
 from matting_data.records.parquet_size import MalformedError, unfolded
 from matting_data.records.planned import PlannedComposite
 from matting_data.records.table_checks import require_sound
-from matting_data.storage import LocalStorage, Storage
+from matting_data.storage import Storage
 from matting_data.storage.atomic import write_bytes
-from matting_data.storage.regular_files import open_regular
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import read_regular
 
 Record = TypeVar("Record")
 
@@ -137,40 +138,38 @@ def require_modest(source: Path | bytes, record: type, name: str, rows: int | No
 
 @with_polars
 def read_table(path: Path, record: type[Record]) -> list[Record]:
-    """Read records from Parquet; DamageError as of :func:`checked_table`."""
-    return from_table(checked_table(path, record, str(path)), record)
+    """Read records from Parquet; DamageError as of :func:`checked_table`, RefusedError where it may not be read."""
+    with table_errors(f"{path} cannot be read", _BUILD_AGAIN), refusals(path):
+        content = read_regular(path, _MOST_BYTES)
+    return from_table(checked_table(content, record, str(path)), record)
 
 
 def read_stored(out: Storage, name: str, record: type[Record], rows: int | None = None) -> list[Record]:
     """Read records from a table of a dataset, wherever that lies; arguments and errors as of :func:`checked_table`."""
-    return read_records(_source(out, name), record, out.label(name), rows=rows)
+    return read_records(out.read_whole(name, _MOST_BYTES), record, out.label(name), rows=rows)
 
 
 def stored_table(out: Storage, name: str, record: type, rows: int | None = None) -> pl.DataFrame:
     """Read what :func:`read_stored` makes records of."""
-    return checked_table(_source(out, name), record, out.label(name), rows=rows)
-
-
-def _source(out: Storage, name: str) -> Path | bytes:
-    return out.path / name if isinstance(out, LocalStorage) else out.read_whole(name, _MOST_BYTES)
+    return checked_table(out.read_whole(name, _MOST_BYTES), record, out.label(name), rows=rows)
 
 
 @with_polars
 def read_records(
-    source: Path | bytes, record: type[Record], name: str, repair: str = _BUILD_AGAIN, rows: int | None = None
+    source: bytes, record: type[Record], name: str, repair: str = _BUILD_AGAIN, rows: int | None = None
 ) -> list[Record]:
     """Read the records of a table; arguments and errors as of :func:`checked_table`."""
     return from_table(checked_table(source, record, name, repair, rows), record)
 
 
 def checked_table(
-    source: Path | bytes, record: type, name: str, repair: str = _BUILD_AGAIN, rows: int | None = None
+    source: bytes, record: type, name: str, repair: str = _BUILD_AGAIN, rows: int | None = None
 ) -> pl.DataFrame:
     """Read a table with the columns of a record class, as builds write it.
 
     Parameters
     ----------
-    source : Path or bytes
+    source : bytes
         The file, or its content.
     name, repair : str
         What messages call the file, and what they say to do about it.
@@ -184,11 +183,8 @@ def checked_table(
         far more than its length.
     """
     with table_errors(f"{name} cannot be read", repair):
-        if isinstance(source, Path):
-            open_regular(source).close()  # polars would wait for a pipe
         require_modest(source, record, name, rows)
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        table = format_1.converted(pl.read_parquet(file, glob=False))
+        table = format_1.converted(pl.read_parquet(io.BytesIO(source)))
         columns = {name: kind for name, kind in schema(record).items() if name in _LATER.get(record, ())}
         table = table.with_columns(pl.lit(None, kind).alias(n) for n, kind in columns.items() if n not in table.columns)
         table = table.select(field_names(record))

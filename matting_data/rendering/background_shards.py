@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from matting_data.errors import RejectedInput, at
+from matting_data.errors import RefusedError, RejectedInput, at
 from matting_data.imaging import encode
 from matting_data.imaging.codecs.formats import stored_suffix
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.planned import PlannedBackground
 from matting_data.records.stored import StoredBackground
-from matting_data.rendering.shard_task import Failed, Planned, ShardTask
+from matting_data.rendering.shard_task import Failed, Planned, ShardTask, why_not
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.names import BACKGROUNDS, SPLITS
 from matting_data.shards.writer import ShardWriter
@@ -52,8 +52,8 @@ class StoreBackgrounds(ShardTask[BackgroundShard, StoredBackground]):
             with at(record.id):
                 try:
                     suffix, rotation, content = self._content(record)
-                except RejectedInput as error:
-                    failed.append((record.id, error.reason, error.detail))
+                except (RejectedInput, RefusedError) as error:
+                    failed.append((record.id, *why_not(error)))
                     continue
                 member = f"background.{suffix}"
                 about = record.id, record.split, record.width, record.height, rotation

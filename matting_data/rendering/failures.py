@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matting_data.errors import MattingDataError
+from matting_data.errors import MattingDataError, RefusedError
+from matting_data.records.codes import REFUSED
 from matting_data.shards.commit import Failures
 
 _LOG = logging.getLogger(__package__)
+
+_MOST_REFUSED = 100
+
+_SHOWN = 3
 
 
 class TooManyFailures(MattingDataError):
@@ -29,16 +35,27 @@ class FailurePolicy:
     max_errors : int
         How many are acceptable.
     retry : bool
-        Try again what an earlier run could not make.
+        Try again what an earlier run could not make; what the system refused is always tried again.
+    skip_refused : bool
+        Go on, and finish the dataset, without inputs that the system refused to read.
     """
 
     stop: bool = False
     max_errors: int = 0
     retry: bool = True
+    skip_refused: bool = False
 
 
 def meet_failures(failed: Failures, seen: list[tuple[str, str, str]], policy: FailurePolicy) -> None:
-    """Add failures to those `seen`; TooManyFailures where the policy says that the build is to stop."""
+    """Add failures to those `seen`.
+
+    Raises
+    ------
+    TooManyFailures
+        The policy says that the build is to stop.
+    RefusedError
+        The system refused to read so many inputs that a build that is to end with that ends at once.
+    """
     seen += failed
     for key, reason, detail in failed:
         _LOG.info("%s failed: %s (%s)", key, reason, detail)
@@ -47,6 +64,20 @@ def meet_failures(failed: Failures, seen: list[tuple[str, str, str]], policy: Fa
         raise TooManyFailures(
             f"stopped after {len(seen)} failures, the last {key} ({reason}: {detail}): "
             "see to its input and run the same command again, or use --on-error skip"
+        )
+    if sum(reason == REFUSED for _, reason, _ in seen) >= _MOST_REFUSED:
+        require_read(seen, policy)
+
+
+def require_read(failed: Sequence[tuple[str, str, str]], policy: FailurePolicy) -> None:
+    """Raise RefusedError where something failed since the system refused to read its input, unless that is skipped."""
+    refused = [(key, detail) for key, reason, detail in failed if reason == REFUSED]
+    if refused and not policy.skip_refused:
+        examples = "; ".join(f"{key} ({detail})" for key, detail in refused[:_SHOWN])
+        more = "; ..." if len(refused) > _SHOWN else ""
+        raise RefusedError(
+            f"{len(refused)} could not be made since their inputs could not be read: {examples}{more}; run the same "
+            "command again once they can be, or let 'mattingdata build' go on without them by --on-error skip"
         )
 
 

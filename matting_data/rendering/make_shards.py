@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
+from matting_data.errors import StorageError
 from matting_data.planning.plan import Plan
 from matting_data.recipes.recipe import Recipe
 from matting_data.records.stored import Sample, StoredBackground
 from matting_data.rendering.background_shards import StoreBackgrounds, background_shards
-from matting_data.rendering.failures import FailurePolicy, meet_failures
+from matting_data.rendering.failures import FailurePolicy, meet_failures, require_read
 from matting_data.rendering.layer_inputs import Inputs
 from matting_data.rendering.sample_shards import BuildShard, Shard
 from matting_data.rendering.shard_task import Row, ShardTask, Work
@@ -21,7 +22,7 @@ from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.running.executor import Workers, at_most, run
 from matting_data.running.progress import bar
 from matting_data.shards.commit import Commit, Failures
-from matting_data.shards.names import BACKGROUNDS
+from matting_data.shards.names import BACKGROUNDS, manifest_name, tar_name
 from matting_data.storage import Storage
 
 _LOG = logging.getLogger(__package__)
@@ -82,6 +83,10 @@ def build_shards(
     ------
     TooManyFailures
         More failed than `failures` lets pass; the shards that were finished stay.
+    StorageError
+        The disk or store refuses, or somebody removed shards meanwhile.
+    RefusedError
+        The system refused to read an input, and `failures` does not let that pass; the same holds.
     """
     backgrounds = None
     shards = plan_shards(plan)
@@ -147,4 +152,10 @@ def _complete(
             progress.update(commit.num_rows + len(commit.failed))
             _LOG.debug("%s: %d rows written", commit.shard, commit.num_rows)
             meet_failures(commit.failed, seen, failures)
+    require_read(seen, failures)
+    left = {name for folder in folders for name in task.out.files(folder)}
+    if lost := [file for shard in done for file in (tar_name(shard), manifest_name(shard)) if file not in left]:
+        raise StorageError(
+            f"{task.out.label(min(lost))} was removed while {task.out} was being built: run the same command again"
+        )
     return [done[shard.name] for shard in shards]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from matting_data.errors import RejectedInput, at
+from matting_data.errors import RefusedError, RejectedInput, at
 from matting_data.imaging import encode
 from matting_data.imaging.trimap import person_extent
 from matting_data.recipes.recipe import Recipe
@@ -22,7 +22,7 @@ from matting_data.records.planned import PlannedBackground, PlannedComposite, Pl
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer, sample_row
 from matting_data.rendering.layer_inputs import Inputs
-from matting_data.rendering.shard_task import Failed, Planned, ShardTask
+from matting_data.rendering.shard_task import Failed, Planned, ShardTask, why_not
 from matting_data.running.freed_memory import keep_freed_memory
 from matting_data.shards.commit import Commit
 from matting_data.shards.members import foreground_json, with_places
@@ -90,8 +90,8 @@ class BuildShard(ShardTask[Shard, Sample]):
             with at(identity):
                 try:
                     image, alpha = self.inputs.foreground(record)
-                except RejectedInput as error:
-                    failed += [(composite.key, error.reason, error.detail) for composite in composites]
+                except (RejectedInput, RefusedError) as error:
+                    failed += [(composite.key, *why_not(error)) for composite in composites]
                     continue
                 rows += add(writer, shard, (composites, record, image, alpha), failed)
         return rows
@@ -115,8 +115,8 @@ class BuildShard(ShardTask[Shard, Sample]):
             with at(composite.key):
                 try:
                     background = self.inputs.background(shard.backgrounds[composite.background])
-                except RejectedInput as error:
-                    failed.append((composite.key, error.reason, error.detail))
+                except (RejectedInput, RefusedError) as error:
+                    failed.append((composite.key, *why_not(error)))
                     continue
                 rendered = renderer.render(composite, background)
                 yield with_places(rendered.row, writer.add(composite.key, rendered.members))

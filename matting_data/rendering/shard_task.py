@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from matting_data.errors import at
+from matting_data.errors import RefusedError, RejectedInput, at
+from matting_data.records.codes import REFUSED
 from matting_data.shards.commit import Commit, commit, read_commit
 from matting_data.shards.names import manifest_name, shard_name, tar_name
 from matting_data.shards.writer import ShardWriter
 from matting_data.storage import Storage
+from matting_data.workspace.work_folder import require_begun
 
 Item = TypeVar("Item")
 
@@ -69,15 +71,28 @@ class ShardTask(ABC, Generic[Work, Row]):
         """Write the tar, then the manifest that makes it count."""
         failed: Failed = []
         with at(shard.name):
+            require_begun(self.out)
             self.out.remove(manifest_name(shard.name))  # what is replaced must not count while it is
             with self.out.writing(tar_name(shard.name)) as file:
                 writer = ShardWriter(file)
                 rows = self.fill(writer, shard, failed)
                 writer.close()
+                require_begun(self.out)  # a tar in a folder that was removed meanwhile would be nobody's
             tar = file.bytes_written, file.sha256
             return commit(self.out, shard.name, rows, self.record, self.inputs_sha256(shard), tar, failed)
 
     def finished(self, shard: Work, keep_failed: bool) -> Commit[Row] | None:
-        """Read the commit of a shard that an earlier run made of the same inputs; None if it is to be made (again)."""
+        """Read the commit of a shard that an earlier run made of the same inputs; None if it is to be made (again).
+
+        What the system refused to read is tried again, also where failures are kept.
+        """
         with at(shard.name):
-            return read_commit(self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed)
+            done: Commit[Row] | None = read_commit(
+                self.out, shard.name, self.record, self.inputs_sha256(shard), keep_failed
+            )
+        return None if done and any(reason == REFUSED for _, reason, _ in done.failed) else done
+
+
+def why_not(error: RejectedInput | RefusedError) -> tuple[str, str]:
+    """Give reason and detail of what cannot be made of an input."""
+    return (REFUSED, error.why) if isinstance(error, RefusedError) else (error.reason, error.detail)

@@ -25,6 +25,7 @@ from matting_data.sources.inputs import read_input
 from matting_data.sources.opened import OpenedBackgrounds, open_backgrounds
 from matting_data.storage import open_folder
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.refused import is_file, looked_up, refusals
 from matting_data.storage.regular_files import read_regular
 from matting_data.workspace.work_folder import saved_recipe
 
@@ -41,7 +42,7 @@ _YES, _NO = {"1", "yes", "y", "true"}, {"0", "no", "n", "false"}
 def kept_backgrounds(out: Path) -> list[JudgedBackground]:
     """Read the backgrounds that a filter or a build in `out` kept; UsageError where there is neither."""
     path = out / _TABLE
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"{out} holds no filtered backgrounds: run 'mattingdata filter' or 'build' with --out {out}")
     return [record for record in read_table(path, JudgedBackground) if record.state == "ok"]
 
@@ -61,7 +62,7 @@ def write_sample(out: Path, folder: Path, count: int, seed: int, base: Path | No
         Folder where the recipe's relative paths start.
     """
     table = folder / "audit.csv"
-    if table.exists():
+    if looked_up(table) is not None:
         raise UsageError(f"{table} exists and may hold labels: name another folder, or remove it")
     sample = draw_sample(kept_backgrounds(out), count, seed)
     if not sample:
@@ -84,7 +85,8 @@ def read_labels(table: Path) -> dict[str, bool]:
         The file is missing, lacks a column, holds a label that is neither yes nor no, or labels one twice.
     """
     try:
-        text = decoded(read_regular(table, _MOST_BYTES), str(table))
+        with refusals(table):
+            text = decoded(read_regular(table, _MOST_BYTES), str(table))
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, csv.Error) as error:
         raise UsageError(f"cannot read the labels {table}: {error}") from None
@@ -126,7 +128,7 @@ def rates(out: Path, labels: dict[str, bool]) -> list[Rate]:
 def removed_by_hand(out: Path) -> list[JudgedBackground]:
     """Read the backgrounds that the filter kept and a person called ``human`` in a decision: its known misses."""
     path = out / _TABLE
-    records = read_table(path, JudgedBackground) if path.is_file() else []
+    records = read_table(path, JudgedBackground) if is_file(path) else []
     return [record for record in records if record.reason == REASONS["human"]]
 
 

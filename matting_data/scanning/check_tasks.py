@@ -24,10 +24,10 @@ Input = TypeVar("Input", CheckedForeground, CheckedBackground)
 
 Found = TypeVar("Found", ForegroundInput, BackgroundInput)
 
-Answer = tuple[str, Input]
+Answer = tuple[str | None, Input]
 """The stamp of the state that was checked, and the checked record."""
 
-_Decoded = tuple[str, CheckedBackground, NDArray[np.uint8]]
+_Decoded = tuple[str | None, CheckedBackground, NDArray[np.uint8]]
 """A background that waits for its score: stamp, record and photograph."""
 
 _BATCH_PIXELS = 50_000_000
@@ -36,10 +36,13 @@ _BATCH_PIXELS = 50_000_000
 
 @dataclass(frozen=True)
 class Item(Generic[Found]):
-    """An input to check; `examined` is False for one that is rejected as it was found."""
+    """An input to check; `examined` is False for one that is rejected as it was found.
+
+    Without a `stamp` the system does not say in which state its files are: what a check finds is not kept.
+    """
 
     found: Found
-    stamp: str
+    stamp: str | None
     examined: bool = True
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.detectors.detector import Detection, Detector
-from matting_data.errors import RejectedInput
+from matting_data.errors import RefusedError, RejectedInput
 from matting_data.imaging.colour import soft_pixels
 from matting_data.imaging.decode import decode, to_rgb8
 from matting_data.imaging.fingerprint import fingerprint, foreground_fingerprint
 from matting_data.imaging.geometry import bounding_box
 from matting_data.records.checked import CheckedBackground, CheckedForeground, HumanBox
-from matting_data.records.codes import reason_of
+from matting_data.records.codes import REFUSED, reason_of
 from matting_data.records.fields import widened
 from matting_data.scanning.matte_warnings import matte_warnings
 from matting_data.sources.decoded import decode_foreground, upright
@@ -35,7 +35,8 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
     -------
     CheckedForeground
         Complete; ``state`` is ``rejected`` with the reason of :func:`decode_foreground`, or ``no_matte`` where the
-        matte is the image itself, ``too_small``, ``alpha_empty``, ``alpha_full``.
+        matte is the image itself, ``too_small``, ``alpha_empty``, ``alpha_full``; or ``failed`` with ``refused``,
+        where the system did not let a file be read.
     """
     record = widened(found.record, CheckedForeground)
     if record.state != "ok":
@@ -61,6 +62,8 @@ def check_foreground(found: ForegroundInput, min_side: int, colours: ColourCache
         colours.clean(record, image, alpha)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=reason_of(problem.reason), detail=problem.detail)
+    except RefusedError as problem:
+        return replace(widened(found.record, CheckedForeground), state="failed", reason=REFUSED, detail=problem.why)
     return replace(
         record,
         **asdict(bounding_box(alpha)),
@@ -79,7 +82,7 @@ def check_background(
     -------
     (CheckedBackground, ndarray or None)
         The record, yet without evidence of a detector, and the photograph H×W×3 uint8, upright; None where ``state``
-        is ``rejected`` for ``unreadable``, ``too_large``, ``wrong_mode`` or ``too_small``.
+        is ``rejected`` for ``unreadable``, ``too_large``, ``wrong_mode`` or ``too_small``, or ``failed`` as above.
     """
     record = widened(found.record, CheckedBackground)
     try:
@@ -95,6 +98,8 @@ def check_background(
         require_side(width, height, min_side)
     except RejectedInput as problem:
         return replace(record, state="rejected", reason=reason_of(problem.reason), detail=problem.detail), None
+    except RefusedError as problem:
+        return replace(record, state="failed", reason=REFUSED, detail=problem.why), None
     return replace(record, fingerprint=fingerprint(image)), image
 
 

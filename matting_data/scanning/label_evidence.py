@@ -13,20 +13,21 @@ from typing import Any
 
 import polars as pl
 
-from matting_data.errors import DamageError, RejectedInput, UsageError
+from matting_data.errors import DamageError, RefusedError, RejectedInput, UsageError
 from matting_data.humans.evidence import EvidencePolicy
 from matting_data.humans.evidence_table import ROW_SCHEMA, judge_table
 from matting_data.humans.labels import load_label_set
 from matting_data.humans.polygon_evidence import judge_polygons
 from matting_data.recipes.recipe import source_name
 from matting_data.recipes.recipe_backgrounds import Humans, OpenImagesRules, SunRules
+from matting_data.records.codes import REFUSED
 from matting_data.records.columns import schema
 from matting_data.records.kept_tables import keep_table, kept_table
 from matting_data.records.tables import from_table, to_table
 from matting_data.running.progress import bar, track
 from matting_data.sources.find_backgrounds import BackgroundInput, openimages_id
 from matting_data.sources.find_files import nearest_sibling
-from matting_data.sources.inputs import read_input
+from matting_data.sources.inputs import read_input, state_of
 from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.openimages.findings import MetadataReport
 from matting_data.sources.openimages.recognise import Metadata, recognise
@@ -34,6 +35,7 @@ from matting_data.sources.openimages.verdicts import judge_metadata, read_report
 from matting_data.sources.sun.annotations import legible_names, parse_annotation, standing_names
 from matting_data.sources.walk import files_below
 from matting_data.storage import LocalStorage
+from matting_data.storage.refused import is_folder
 from matting_data.version import __version__
 
 
@@ -123,7 +125,7 @@ def judged(metadata: Metadata, policy: EvidencePolicy, folder: LocalStorage, lab
     label : str
         What the progress bar says.
     """
-    files = [(str(file.path), file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in metadata.files]
+    files = [(str(file.path), file.status.st_size, file.status.st_mtime_ns) for file in metadata.files]
     labels = resources.files("matting_data.manifests") / "labels"
     lists = [entry.read_bytes() for entry in sorted(labels.iterdir(), key=lambda entry: entry.name)]
     key = hashlib.sha256(repr((__version__, files, astuple(policy), lists)).encode()).hexdigest()
@@ -150,7 +152,10 @@ def _with(entry: BackgroundInput, row: dict[str, Any]) -> BackgroundInput:
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    """What was read of one LabelMe file: the names that count, and those legible where a `problem` hid others."""
+    """What was read of one LabelMe file: the names that count, and those legible where a `problem` hid others.
+
+    Without a `stamp` the system did not let it be read, which `problem` tells: it is not kept.
+    """
 
     path: str
     stamp: str
@@ -169,7 +174,7 @@ def _sun(
     else:
         annotations = _read_annotations(opened.annotations, photographs, cache, name)
         notes.append(f"{name}: {len(annotations)} of {len(entries)} photographs have an annotation")
-    bad = [annotation for annotation in annotations.values() if annotation.problem]
+    bad = [annotation for annotation in annotations.values() if annotation.problem and annotation.stamp]
     if bad:
         notes.append(
             f"{name}: {len(bad)} annotations cannot be read, such as {bad[0].path} "
@@ -179,13 +184,17 @@ def _sun(
     for entry in entries:
         annotation = annotations.get(entry.record.path)
         names, problem = (annotation.names, annotation.problem) if annotation else (None, "")
+        if annotation and not annotation.stamp:
+            refused = replace(entry.record, state="failed", reason=REFUSED, detail=problem)
+            result.append(replace(entry, record=refused))
+            continue
         result.append(_with(entry, asdict(judge_polygons(names, policy, problem))))
     return result
 
 
 def _read_annotations(root: Path, photographs: Sequence[str], cache: LocalStorage, name: str) -> dict[str, _Annotation]:
     """Read the annotations of photographs below `root`, by photograph; unchanged ones as they were kept."""
-    if not root.is_dir():
+    if not is_folder(root):
         raise UsageError(f"there is no folder {root}{nearest_sibling(root) or '; give SUN2012/Annotations'}")
     kept, columns = f"polygons-{name}.parquet", schema(_Annotation)
     table = kept_table(cache, kept, columns)
@@ -201,12 +210,15 @@ def _read_annotations(root: Path, photographs: Sequence[str], cache: LocalStorag
         )
     result = {}
     for path in track(wanted, len(wanted), name, "annotations"):
-        status = (root / path).stat()
-        stamp = f"{root} {status.st_size}:{status.st_mtime_ns} {__version__}"
         before = known.get(path)
-        result[path] = before if before and before.stamp == stamp else _read_annotation(path, root / path, stamp)
+        try:
+            stamp = f"{root} {state_of(root / path).removeprefix(f'{root / path} ')} {__version__}"
+            result[path] = before if before and before.stamp == stamp else _read_annotation(path, root / path, stamp)
+        except RefusedError as problem:
+            result[path] = _Annotation(path, "", [], problem.why)
     if any(annotation is not known.get(path) for path, annotation in result.items()):
-        keep_table(cache, kept, to_table(result.values(), _Annotation))
+        read = [annotation for annotation in result.values() if annotation.stamp]
+        keep_table(cache, kept, to_table(read, _Annotation))
     return {photograph: result[place] for photograph, place in places.items()}
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from matting_data.detectors import registry
 from matting_data.detectors.detector import BatchDetector, Detector, Thresholds
 from matting_data.detectors.spec import resolved
+from matting_data.errors import RefusedError
 from matting_data.planning.selection import refusals
 from matting_data.recipes.decisions import Decision, effective
 from matting_data.recipes.recipe import Foregrounds
@@ -31,6 +32,7 @@ from matting_data.running.executor import Workers, run
 from matting_data.running.progress import track
 from matting_data.scanning.check_tasks import CheckBackgrounds, CheckForegrounds, CheckTask, Found, Input, Item
 from matting_data.scanning.label_evidence import add_label_evidence
+from matting_data.scanning.refusals import Refusals
 from matting_data.shards.index import FORMAT
 from matting_data.sources.find_backgrounds import BackgroundInput, find_backgrounds
 from matting_data.sources.find_foregrounds import ForegroundInput, find_foregrounds
@@ -38,6 +40,7 @@ from matting_data.sources.inputs import state_of
 from matting_data.sources.opened import OpenedBackgrounds, OpenedForegrounds
 from matting_data.storage import LocalStorage, Storage, open_folder
 from matting_data.storage.atomic import storage_errors
+from matting_data.storage.refused import refusals as storage_refusals
 from matting_data.version import __version__
 from matting_data.workspace.colour_cache import ColourCache
 
@@ -87,6 +90,7 @@ def scan_backgrounds(
     cache: LocalStorage | Path,
     workers: Workers,
     decisions: Sequence[Decision] = (),
+    skip_refused: bool = False,
 ) -> ScannedBackgrounds:
     """Find, check and score the backgrounds of a recipe; those that licence or labels reject are not looked at.
 
@@ -102,6 +106,13 @@ def scan_backgrounds(
         Processes, or where else to run.
     decisions : sequence of Decision
         Backgrounds that people called clean are looked at, whatever their labels say.
+    skip_refused : bool
+        Go on without inputs that the system refused to read; they are ``failed`` then.
+
+    Raises
+    ------
+    RefusedError
+        The system refused to read some; what the others came to is kept.
     """
     cache = open_folder(cache)
     detector = load_detector(recipe)
@@ -113,18 +124,20 @@ def scan_backgrounds(
     listed = find_backgrounds(sources, cache, notes)
     labelled, said = add_label_evidence(options.humans, sources, listed, cache)
     settings = f"{options.min_side} {max_pixels} {identity}"
-    refused = refusals([found.record for found in labelled], options)
+    ruled_out = refusals([found.record for found in labelled], options)
     clean = {row.id for row in effective(decisions) if row.kind == "background" and row.tag == "clean"}
     items = [
         Item(
             found,
             _stamp(found, f"{found.record.rotation} {settings} {found.to_srgb}"),
-            (found.record.state == "ok" and why is None) or found.record.id in clean,
+            found.record.state != "failed"
+            and ((found.record.state == "ok" and why is None) or found.record.id in clean),
         )
-        for found, why in zip(labelled, refused, strict=True)
+        for found, why in zip(labelled, ruled_out, strict=True)
     ]
     size = detector.batch_size if isinstance(detector, BatchDetector) else 1
-    scan = _Scan(CheckedBackground, cache.below("backgrounds"), check, "checking backgrounds", workers, size)
+    watch = Refusals("backgrounds", skip_refused)
+    scan = _Scan(CheckedBackground, cache.below("backgrounds"), check, "checking backgrounds", workers, watch, size)
     records = scan.checked(items)
     return ScannedBackgrounds(records, detector.thresholds if detector else None, [*notes, *said])
 
@@ -135,6 +148,7 @@ def scan_foregrounds(
     cache: LocalStorage | Path,
     workers: Workers,
     colours: Storage | None = None,
+    skip_refused: bool = False,
 ) -> ScannedForegrounds:
     """Find and check foregrounds; estimate clean colours where their source asks for that.
 
@@ -148,6 +162,8 @@ def scan_foregrounds(
         Folder for check results.
     colours : Storage, optional
         Where to keep the estimates, by default in `cache`.
+    skip_refused : bool
+        As of :func:`scan_backgrounds`; so are errors.
     """
     cache = open_folder(cache)
     notes: list[str] = []
@@ -158,7 +174,8 @@ def scan_foregrounds(
         Item(f, _stamp(f, f"{rules.min_side} {f.record.colour} {f.record.opaque_from} {f.to_srgb}")) for f in found
     ]
     check = CheckForegrounds(rules.min_side, ColourCache(colours or cache.below("colours")))
-    scan = _Scan(CheckedForeground, cache.below("foregrounds"), check, "checking foregrounds", workers)
+    watch = Refusals("foregrounds", skip_refused)
+    scan = _Scan(CheckedForeground, cache.below("foregrounds"), check, "checking foregrounds", workers, watch)
     return ScannedForegrounds(scan.checked(items), notes)
 
 
@@ -177,13 +194,17 @@ class _Scan(Generic[Found, Input]):
     check: CheckTask[Found, Input]
     label: str
     workers: Workers
+    refusals: Refusals
     batch_size: int = 1
     _next: int = 0
 
     def checked(self, items: Sequence[Item[Found]]) -> list[Input]:
-        known = self._read()
+        with storage_refusals(self.folder.path):
+            known = self._read()
         examined = [item for item in items if item.examined]
-        missing = [item for item in examined if known.get(item.found.record.id, ("",))[0] != item.stamp]
+        missing = [
+            item for item in examined if not item.stamp or known.get(item.found.record.id, ("",))[0] != item.stamp
+        ]
         batch: list[tuple[str, Input]] = []
         saved = time.monotonic()
         batches = [missing[at : at + self.batch_size] for at in range(0, len(missing), self.batch_size)]
@@ -192,19 +213,25 @@ class _Scan(Generic[Found, Input]):
             done = len(examined) - len(missing)
             _LOG.info("%s: %d found, %d of them checked before", self.label, len(items), done)
             for stamp, result in track(results, len(examined), self.label, "images", done):
-                known[result.id] = (stamp, result)
-                batch.append((stamp, result))
+                known[result.id] = (stamp or "", result)
+                self.refusals.meet(result)
+                if stamp and result.state != "failed":  # nothing is known of what was not read
+                    batch.append((stamp, result))
                 if time.monotonic() - saved > _SAVE_EVERY:
-                    self._save(batch)
+                    with storage_refusals(self.folder.path):
+                        self._save(batch)
                     batch, saved = [], time.monotonic()
         finally:
-            self._save(batch)
-        return [
+            with storage_refusals(self.folder.path):
+                self._save(batch)
+        records = [
             _as_found(item.found.record, known[item.found.record.id][1])
             if item.examined
             else widened(item.found.record, self.record)
             for item in items
         ]
+        self.refusals.settle(records)
+        return records
 
     def _read(self) -> dict[str, tuple[str, Input]]:
         known: dict[str, tuple[str, Input]] = {}
@@ -238,6 +265,9 @@ def _as_found(found: FoundForeground | FoundBackground, result: Input) -> Input:
     return replace(result, **said | {"state": result.state, "reason": result.reason, "detail": result.detail})
 
 
-def _stamp(found: ForegroundInput | BackgroundInput, settings: str) -> str:
-    """Say which state of an input's files, and which settings, a check result belongs to."""
-    return " ".join([*map(state_of, found.files), settings, _CHECKS])
+def _stamp(found: ForegroundInput | BackgroundInput, settings: str) -> str | None:
+    """Say which state of an input's files, and which settings, a check result belongs to; None if that is refused."""
+    try:
+        return " ".join([*map(state_of, found.files), settings, _CHECKS])
+    except RefusedError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from matting_data.errors import StorageError
+from matting_data.errors import RefusedError, StorageError
 from matting_data.storage import MissingFileError, NotAFileError, Storage
 
 
@@ -17,7 +17,10 @@ class Problem:
 
 
 def check_hash(out: Storage, name: str, sha256: str | None, size: int | None = None) -> list[Problem]:
-    """Compare a file's length and hash, as far as they are given; a store that cannot be reached is no damage."""
+    """Compare a file's length and hash, as far as they are given.
+
+    RefusedError where the system does not let it be read, or the store cannot be reached: that is no damage.
+    """
     try:
         if size is not None and (found := out.info(name).size) != size:
             return [Problem(name, f"has {found} bytes instead of {size}")]
@@ -31,6 +34,6 @@ def check_hash(out: Storage, name: str, sha256: str | None, size: int | None = N
     except NotAFileError as error:
         return [Problem(name, error.what)]
     except StorageError as error:
-        if not out.local:
+        if not out.local or isinstance(error, RefusedError):
             raise
         return [Problem(name, str(error))]

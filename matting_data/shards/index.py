@@ -17,6 +17,9 @@ from matting_data.storage import Location, MissingFileError, Storage, open_stora
 FORMAT = "mattingdata/2"
 INDEX = "dataset.json"
 
+INCOMPLETE = "incomplete"
+"""In the index of a dataset that was finished without inputs that the system refused to read: how many, by ledger."""
+
 _SELF = "index_sha256"
 
 MOST_BYTES = 64 << 20

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from matting_data.errors import shown
+from matting_data.records.codes import REFUSED
 from matting_data.shards.names import BACKGROUNDS, MANIFEST_SUFFIX, RECIPE, TAR_SUFFIX
 
 MOST_SAMPLES = 100_000
@@ -111,6 +112,14 @@ class Ledger(TypedDict):
     composites: _Summary
 
 
+class Refused(TypedDict):
+    """How many inputs of each ledger the system refused to read."""
+
+    foregrounds: _Count
+    backgrounds: _Count
+    composites: _Count
+
+
 class Index(TypedDict):
     """``dataset.json``."""
 
@@ -123,6 +132,7 @@ class Index(TypedDict):
     splits: Annotated[dict[Literal["train", "test"], SplitEntry], Field(min_length=1)]
     backgrounds: NotRequired[StoredBackgrounds]
     appended: NotRequired[Literal[True]]
+    incomplete: NotRequired[Refused]
     ledger: Ledger
     notes: Annotated[list[_Text], Field(max_length=100_000)]
     tools: Annotated[dict[_Word, _Word], Field(max_length=100)]
@@ -180,12 +190,20 @@ def _consistent(index: Index) -> Index:
     if index["ledger"]["composites"]["written"] != samples:
         written = index["ledger"]["composites"]["written"]
         raise ValueError(f"ledger.composites.written is {written}, and the splits have {samples} samples")
+    _require_refused(index)
     missing = [name for name in _NEEDED if name not in index["files"]]
     if missing or "mattingdata" not in index["tools"]:
         raise ValueError(f"files does not list {missing[0]}" if missing else "tools does not name mattingdata")
     if content_sha256(shards) != index["content_sha256"]:
         raise ValueError("content_sha256 does not follow from the shards' hashes")
     return index
+
+
+def _require_refused(index: Index) -> None:
+    ledger: Mapping[str, Any] = index["ledger"]
+    refused = {name: summary["failed"].get(REFUSED, 0) for name, summary in ledger.items()}
+    if index.get("incomplete", dict.fromkeys(ledger, 0)) != refused:
+        raise ValueError(f"incomplete does not say what the ledger does, that the system refused {refused}")
 
 
 def _require_sum(where: str, said: int, shards: Sequence[Mapping[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from matting_data.imaging.kernels.run_png_reader import read_run_png
 from matting_data.records.stored import Sample
 from matting_data.shards.index_model import SampleShard, SplitEntry
 from matting_data.shards.names import BACKGROUNDS, MEMBERS
+from matting_data.storage.refused import refusals
 from matting_data.storage.regular_files import open_regular
 
 _JPEG = b"\xff\xd8\xff\xe0"
@@ -46,10 +47,12 @@ def read_members(tar: Path, row: Sample, members: Sequence[str] = MEMBERS) -> di
     ------
     DamageError
         The tar is missing or shorter than the manifest says.
+    RefusedError
+        The system does not let it be read.
     """
     start, length = span(row, members)
     try:
-        with open_regular(tar) as stream:
+        with refusals(tar), open_regular(tar) as stream:
             stream.seek(start)
             found = cut_members(row, members, stream.read(length))
     except OSError as error:

@@ -16,6 +16,7 @@ from matting_data.sources.opened import OpenedBackgrounds
 from matting_data.sources.sun.archive import TarMember, find_tar_images
 from matting_data.sources.sun.trees import find_images, parse_path, read_class_names, read_partitions
 from matting_data.storage import LocalStorage
+from matting_data.storage.refused import is_file
 
 BUNDLED_PHOTOS = {
     "astronaut.png": "public domain (NASA)",
@@ -113,7 +114,7 @@ def _members(
 ) -> list[TarMember]:
     """List the images of a source, with their places where it is a tar."""
     source, key, root = opened.source, opened.key, opened.images
-    if source.layout == "sun" and isinstance(root, Path) and root.is_file():
+    if source.layout == "sun" and isinstance(root, Path) and is_file(root):
         return find_tar_images(root, cache, f"tar-{name}.parquet")
     if source.layout == "sun":
         tree = find_images(root)

@@ -14,6 +14,7 @@ from matting_data.imaging.codecs.formats import SUFFIXES
 from matting_data.imaging.codecs.image_format import image_format
 from matting_data.sources.source_paths import RemotePath, SourcePath
 from matting_data.sources.walk import files_below
+from matting_data.storage.refused import is_refusal, looked_up
 
 _ID_LENGTH = 76
 """A tar header holds names of 100 bytes: room for the id, an index and the longest member suffix."""
@@ -56,8 +57,8 @@ class ImageTree:
             try:
                 if stat.S_ISREG((self.root / path).stat().st_mode) and (known := image_format(self.root / path)):
                     formats[path] = known
-            except OSError:
-                if (self.root / path).is_symlink():
+            except OSError as error:
+                if not is_refusal(error) and (self.root / path).is_symlink():
                     lost.append(path)
         notes = []
         if formats:
@@ -91,17 +92,17 @@ def list_images(root: SourcePath, key: str) -> ImageTree:
     Raises
     ------
     UsageError
-        When `root` is missing, not a folder, or not readable, a link in it leads back to a folder that holds it, or a
-        name in it is not UTF-8, so that no table can hold it.
-    StorageError
-        When a URL cannot be listed.
+        When `root` is missing or not a folder, a link in it leads back to a folder that holds it, or a name in it is
+        not UTF-8, so that no table can hold it.
+    RefusedError
+        When a folder or a URL cannot be listed.
     """
     if isinstance(root, RemotePath):
         found = _remote_files(root, key)
-    elif not root.exists():
+    elif (status := looked_up(root)) is None:
         hint = nearest_sibling(root) or "; correct the path in the recipe"
         raise UsageError(f"{key}: there is no folder {root}{hint}")
-    elif not root.is_dir():
+    elif not stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{key}: {root} is a file, not a folder; name the folder that holds the images")
     else:
         found = sorted(files_below(root, key))

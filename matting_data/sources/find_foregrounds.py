@@ -15,6 +15,7 @@ from matting_data.sources.match_files import Match, match_files
 from matting_data.sources.metadata_rows import MetadataTable, read_metadata
 from matting_data.sources.opened import OpenedForegrounds
 from matting_data.sources.source_paths import SourcePath
+from matting_data.storage.refused import refusals
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,12 @@ def _matched(name: str, opened: OpenedForegrounds, notes: list[str]) -> list[Mat
     notes += images.notes(name)
     if alpha_root is None:
         return [Match(image, None) for image in images.images]
+    mattes = list_images(alpha_root, f"{key}.alpha")
     if _same_folder(root, alpha_root):
         raise UsageError(
             f"{key}: image and alpha name the same folder {root}, and no file is its own matte: keep images and mattes "
             "in folders of their own, or use the layout 'rgba' for cut-outs"
         )
-    mattes = list_images(alpha_root, f"{key}.alpha")
     notes += mattes.notes(name)
     return match_files(_outside_of(alpha_root, root, images.images), _outside_of(root, alpha_root, mattes.images))
 
@@ -142,12 +143,18 @@ def _outside_of(other: SourcePath, root: SourcePath, files: list[str]) -> list[s
     if not isinstance(root, Path) or not isinstance(other, Path):
         below = str(other).removeprefix(f"{root}/") if str(other).startswith(f"{root}/") else ""
     else:
-        place, start = other.resolve(), root.resolve()
+        place, start = _resolved(other), _resolved(root)
         below = place.relative_to(start).as_posix() if place != start and place.is_relative_to(start) else ""
     return [file for file in files if not file.startswith(f"{below}/")] if below else files
 
 
 def _same_folder(one: SourcePath, other: SourcePath) -> bool:
     if isinstance(one, Path) and isinstance(other, Path):
-        return one.resolve() == other.resolve()
+        return _resolved(one) == _resolved(other)
     return str(one) == str(other)
+
+
+def _resolved(folder: Path) -> Path:
+    """Resolve the links on the way to a folder that is there; otherwise ``resolve`` passes over what is refused."""
+    with refusals(folder):
+        return folder.resolve(strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 from matting_data.errors import RejectedInput
 from matting_data.sources.source_paths import RemotePath, SourcePath
 from matting_data.storage import MissingFileError
+from matting_data.storage.refused import looked_up, refusals
+from matting_data.storage.regular_files import open_regular
 
 _MAX_BYTES = 1 << 30
 
@@ -32,27 +34,28 @@ class InputFile:
 
 
 def read_input(file: SourcePath | InputFile) -> bytes:
-    """Read an input's bytes; RejectedInput ``unreadable`` or ``too_large``: the build can go on without it.
+    """Read an input's bytes.
 
-    Only regular files are opened: a pipe would wait for ever, a device never end. StorageError where an object store
-    does not answer: then nothing else can be read either.
+    Only regular files are opened: a pipe would wait for ever, a device never end.
+
+    Raises
+    ------
+    RejectedInput
+        ``unreadable`` where nothing is there, no file is, or it ends too early, or ``too_large``: what the input is
+        decides so, today and whenever it is read again.
+    RefusedError
+        The system, or an object store, did not let it be read: nothing is known of the input.
     """
     if not isinstance(file, InputFile):
         file = InputFile(file)
     path = file.path
     try:
         if isinstance(path, RemotePath):
-            size = path.info().size
-        else:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise RejectedInput("unreadable", "it is no regular file")
-            size = status.st_size if file.size is None else file.size
-        if size > _MAX_BYTES:
-            raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
-        if isinstance(path, RemotePath):
+            _require_photograph_size(path.info().size)
             return path.read()
-        with open(path, "rb") as stream:
+        with refusals(path), open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size if file.size is None else file.size
+            _require_photograph_size(size)
             stream.seek(file.offset)
             data = stream.read(size)
     except MissingFileError:
@@ -64,6 +67,11 @@ def read_input(file: SourcePath | InputFile) -> bytes:
     return data
 
 
+def _require_photograph_size(size: int) -> None:
+    if size > _MAX_BYTES:
+        raise RejectedInput("too_large", f"its {size:,} bytes are more than any photograph has")
+
+
 def local_files(files: Iterable[SourcePath | InputFile | None]) -> Iterator[Path]:
     """Yield the files of this machine's file system among inputs: what a worker elsewhere may not see."""
     for file in files:
@@ -73,14 +81,22 @@ def local_files(files: Iterable[SourcePath | InputFile | None]) -> Iterator[Path
 
 
 def state_of(file: SourcePath | InputFile) -> str:
-    """Describe an input's place, size and time of change: the text stays the same as long as the file does."""
+    """Describe an input's place, size and time of change: the text stays the same as long as the file does.
+
+    Raises
+    ------
+    RefusedError
+        As of :func:`read_input`.
+    """
     place = file if isinstance(file, InputFile) else InputFile(file)
     try:
         if isinstance(place.path, RemotePath):
             info = place.path.info()
             return f"{place.path} {info.size}:{info.modified}"
-        status = place.path.stat()
-        part = "" if place.size is None else f" {place.offset}+{place.size}"
-        return f"{place.path} {status.st_size}:{status.st_mtime_ns}{part}"
-    except (OSError, MissingFileError):
+    except MissingFileError:
         return "missing"
+    status = looked_up(place.path)
+    if status is None:
+        return "missing"
+    part = "" if place.size is None else f" {place.offset}+{place.size}"
+    return f"{place.path} {status.st_size}:{status.st_mtime_ns}{part}"

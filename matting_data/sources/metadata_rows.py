@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Literal
 
 from matting_data.errors import UsageError, nearest
 from matting_data.sources.match_files import composed
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import open_regular
 
 METADATA_COLUMNS = ("subset", "split", "person", "license", "author", "url")
 
@@ -58,10 +61,12 @@ def read_metadata(path: Path) -> list[MetadataRow]:
     UsageError
         Missing file, no ``file`` column, a row of more values than columns, or a split that is neither ``train`` nor
         ``test``.
+    RefusedError
+        The system does not let it be read.
     """
     rows = []
     try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
+        with refusals(path), io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             if "file" not in (reader.fieldnames or ()):
                 raise UsageError(f"{path} has no column 'file': add one with paths below the source's folder")

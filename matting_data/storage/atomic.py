@@ -281,7 +281,7 @@ def remove_leftovers(root: Path, name: str = "", deep: bool = False) -> int:
     removed, folders = 0, [name]
     while folders:
         name = folders.pop()
-        with suppress(FileNotFoundError), folder_below(root, name) as folder:
+        with suppress(OSError), folder_below(root, name) as folder:  # gone, or it cannot be listed: the next build may
             for entry in folder.names():
                 status = folder.status(entry)
                 if status is None:

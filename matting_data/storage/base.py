@@ -17,8 +17,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from matting_data.errors import DamageError, MattingDataError, MissingExtraError, StorageError, UsageError
+from matting_data.errors import (
+    DamageError,
+    MattingDataError,
+    MissingExtraError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 from matting_data.storage.atomic import HashingFile, storage_errors
+from matting_data.storage.refused import is_refusal
 from matting_data.storage.regular_files import NotRegularError
 from matting_data.storage.retries import TRY_LATER, back_off
 from matting_data.storage.scratch_file import scratch_file
@@ -343,7 +351,11 @@ class Storage:
         else:
             remedy = "check that it can be reached and read, then run the same command again"
         times = f" (tried {tried} times)" if tried > 1 else ""
-        return StorageError(f"cannot {verb} {self.label(name)}{times}: {_first_line(error)}; {remedy}")
+        why = _first_line(error)
+        sentence = f"cannot {verb} {self.label(name)}{times}: {why}; {remedy}"
+        if verb == "read" and (not self.local or (isinstance(error, OSError) and is_refusal(error))):
+            return RefusedError(sentence, f"{name.rpartition('/')[2]}: {why}")
+        return StorageError(sentence)
 
 
 def _open(url: str, options: Mapping[str, Any]) -> tuple[fsspec.AbstractFileSystem, str]:

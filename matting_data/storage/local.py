@@ -21,6 +21,7 @@ from matting_data.storage.atomic import (
 )
 from matting_data.storage.base import FileInfo, Storage
 from matting_data.storage.beneath import folder_below, folder_of
+from matting_data.storage.refused import is_refusal, refusals
 from matting_data.storage.regular_files import NotRegularError, kind_of, open_regular
 
 
@@ -96,22 +97,30 @@ class LocalStorage(Storage):
 
     def files(self, folder: str = "", deep: bool = False) -> dict[str, FileInfo]:
         """List the files in a folder by name, sorted; links to folders are not followed, pipes and the like count."""
-        found: dict[str, FileInfo] = {}
-        folders = [self.path / folder]
-        while folders:
-            with suppress(OSError), os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir():
-                        if deep and not entry.is_symlink():
-                            folders.append(Path(entry.path))
-                        continue
-                    with suppress(FileNotFoundError):  # gone since, or a link to nothing
-                        found[Path(entry.path).relative_to(self.path).as_posix()] = _info(entry.stat())
-        return dict(sorted(found.items()))
+
+        def once() -> dict[str, FileInfo]:
+            found: dict[str, FileInfo] = {}
+            folders = [self.path / folder]
+            while folders:
+                with _absence(), os.scandir(folders.pop()) as entries:
+                    for entry in entries:
+                        if entry.is_dir():
+                            if deep and not entry.is_symlink():
+                                folders.append(Path(entry.path))
+                            continue
+                        with suppress(FileNotFoundError):  # gone since, or a link to nothing
+                            found[Path(entry.path).relative_to(self.path).as_posix()] = _info(entry.stat())
+            return dict(sorted(found.items()))
+
+        return self._try("read", folder, once)
 
     def names(self) -> set[str]:
         """List the names of all that lies directly below; none where there is no folder."""
-        return {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+        try:
+            with refusals(self.path):
+                return {path.name for path in self.path.iterdir()}
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
     def write(self, name: str, data: bytes) -> str:
         """Write a file atomically, and hash it."""
@@ -171,3 +180,13 @@ class LocalStorage(Storage):
 
 def _info(status: os.stat_result) -> FileInfo:
     return FileInfo(status.st_size, status.st_mtime)
+
+
+@contextmanager
+def _absence() -> Iterator[None]:
+    """Pass over what is gone, or never was; what the system refuses is raised."""
+    try:
+        yield
+    except OSError as error:
+        if is_refusal(error):
+            raise

@@ -32,6 +32,8 @@ from matting_data.sources.decoded import load_background
 from matting_data.sources.inputs import InputFile, read_input
 from matting_data.storage import LocalStorage, MissingFileError, NotAFileError, Storage
 from matting_data.storage.atomic import TEMPORARY
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import open_regular
 
 Row = TypeVar("Row")
 
@@ -94,14 +96,14 @@ def check_tar(
 ) -> list[str]:
     """Check that a tar holds exactly the members that its manifest's rows name, in order, and `check` each row's.
 
-    Without a tar to read there is nothing to find.
+    Without a tar to read there is nothing to find; RefusedError where the system does not let it be read.
     """
     if tar is None:
         return []
     wrong = []
     expected = [(getattr(r, n), getattr(r, f"{n}_offset"), getattr(r, f"{n}_bytes")) for r in rows for n in names]
     try:
-        with tarfile.open(tar, "r:") as archive:
+        with refusals(tar), open_regular(tar) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             found = [(member.name, member.offset_data, member.size) for member in archive]
         if found != expected:
             first = next((e[0] for e, f in zip(expected, found, strict=False) if e != f), "the end")

@@ -29,7 +29,7 @@ from matting_data.recipes.recipe_file import LoadedRecipe
 from matting_data.rendering.make_shards import BuiltShards
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.hashes import check_hash
-from matting_data.shards.index import INDEX, no_index, read_index, write_index
+from matting_data.shards.index import INCOMPLETE, INDEX, no_index, read_index, write_index
 from matting_data.shards.names import RECIPE
 from matting_data.sources.opened import open_backgrounds, open_sources
 from matting_data.storage import Location, Storage, open_storage
@@ -172,7 +172,10 @@ class _Repairer:
         files = plan_tables.plan_files(plan, recipe.recipe)
         made = {name: files[name] for name in damaged}
         others = [name for name, content in made.items() if name in known and _sha256(content) != known[name]]
-        self.done.cannot("the inputs are no longer those it was made of: restore them", *others)
+        why = "the inputs are no longer those it was made of: restore them"
+        if INCOMPLETE in (self.index or {}):
+            why = "it was finished without inputs that could not be read: build into another --out, with all of them"
+        self.done.cannot(why, *others)
         if not known:  # the inputs' tables at hand are all that speaks for the inputs being the same
             at_hand = [name for name in (plan_tables.FOREGROUNDS, plan_tables.BACKGROUNDS) if self.out.exists(name)]
             others = [name for name in at_hand if self.out.read(name) != made[name]]

@@ -18,7 +18,7 @@ from matting_data.running.executor import at_most, run
 from matting_data.running.progress import bar
 from matting_data.shards.commit import Commit, read_commit
 from matting_data.shards.hashes import Problem, check_hash
-from matting_data.shards.names import manifest_name, tar_name
+from matting_data.shards.names import MARK, manifest_name, tar_name
 from matting_data.shards.reader import all_entries
 from matting_data.storage import Storage
 from matting_data.version import tool_versions
@@ -73,6 +73,7 @@ class ShardRestorer:
         """Restore the shards of a plan; None where not all are sound afterwards."""
         backgrounds: list[Commit[StoredBackground]] | None = None
         shards, staging = plan_shards(plan), self.out.below(self.staging)
+        staging.write(MARK, b"")  # shards are made only where a build, or a repair, began
         if recipe.store.kind == "layers":
             backgrounds = self.restore(StoreBackgrounds(staging, inputs), background_shards(recipe, plan))
             if backgrounds is None:

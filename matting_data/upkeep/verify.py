@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matting_data.errors import DamageError, RejectedInput, at
+from matting_data.errors import DamageError, RefusedError, RejectedInput, at
 from matting_data.records.stored import Sample
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import Inputs, LayerInputs
@@ -80,7 +80,9 @@ def verify(
     Raises
     ------
     DamageError
-        There is no whole, readable index.
+        There is no whole index.
+    RefusedError
+        The system does not let a file of the dataset be read: whether it is sound is not known.
     """
     out = open_storage(out)
     index = read_index(out)
@@ -134,6 +136,9 @@ def _recomposed(out: Storage, index: Mapping[str, Any], count: int, base: Path |
                 altered.append(f"{row.key}: {error}")
                 continue
             skipped = f"the sources are not at hand ({row.key}: {error})"
+            continue
+        except RefusedError as error:
+            skipped = f"the sources could not be read ({row.key}: {error})"
             continue
         done += 1
         try:

@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from matting_data.errors import RefusedError
 from matting_data.imaging.colour import estimate_soft_colours, soft_pixels, with_soft_colours
 from matting_data.records.checked import CheckedForeground
 from matting_data.records.planned import PlannedForeground
@@ -66,7 +67,7 @@ class ColourCache:
     def _read(self, file: str, count: int, identity: str) -> NDArray[np.uint8] | None:
         try:
             data = memoryview(self._place.read(file))
-        except MissingFileError:
+        except (MissingFileError, RefusedError):  # estimating again gives the same
             return None
         if len(data) != 3 * count + 4 or data[-4:] != _checksum(data[:-4], identity):
             return None  # damaged, or of other files: estimating again repairs it

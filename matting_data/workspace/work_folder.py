@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from matting_data.configuration import MOST_TEXT, decoded
-from matting_data.errors import DamageError, StorageError, UsageError
+from matting_data.errors import DamageError, RefusedError, StorageError, UsageError
 from matting_data.json_text import parse_json
 from matting_data.recipes.recipe import Recipe
 from matting_data.recipes.recipe_file import LoadedRecipe, as_mapping, parse_recipe, to_yaml
@@ -24,11 +26,22 @@ from matting_data.records.self_hashed import checked_json, checked_metadata, has
 from matting_data.shards.index import INDEX, no_index
 from matting_data.shards.names import BACKGROUNDS, MARK, RECIPE, SPLITS
 from matting_data.storage import LocalStorage, Location, Storage, open_storage
+from matting_data.storage.atomic import TEMPORARY
 from matting_data.storage.file_lock import file_is_locked, file_lock
+from matting_data.storage.refused import looked_up, refusals
 from matting_data.storage.regular_files import read_regular
 from matting_data.workspace.locks import LOCK, Held, holder, object_lock
 
 WORK = ".work"
+
+_FOLDERS = ("ledger", BACKGROUNDS, *SPLITS)
+
+_LEFT_OVER = re.compile(
+    r"\.work/(CACHEDIR\.TAG.*|base\.json.*|(foregrounds|backgrounds|colours|append|repair|openimages-.*)/.*"
+    r"|(polygons|tar)-.*\.parquet)"
+    rf"|({'|'.join(_FOLDERS)})/\d{{6,}}\.(tar|parquet){re.escape(TEMPORARY)}\d+"
+)
+"""Check results and the like, and unfinished shards: nothing of value to anybody else."""
 
 _BASE = "base.json"
 _MOST_BYTES = 4 << 30
@@ -95,9 +108,15 @@ def locked(out: Location) -> Iterator[Held]:
             _remove_leftovers(out)  # of workers that were stopped in mid-shard
 
 
+def require_begun(out: Storage) -> None:
+    """Raise StorageError where the mark is gone that :func:`locked` left: what is written now would be nobody's."""
+    if not out.exists(MARK):
+        raise StorageError(f"{out} was removed while it was being written: run the same command again")
+
+
 def _remove_leftovers(out: LocalStorage) -> None:
     """Remove what killed builds left; a link in a folder's place is refused here, before anything is made."""
-    for folder in ("", "ledger", BACKGROUNDS, *SPLITS):
+    for folder in ("", *_FOLDERS):
         out.remove_leftovers(folder)
     out.remove_leftovers(WORK, deep=True)
 
@@ -115,7 +134,10 @@ def refuse_foreign(out: Storage) -> None:
     try:
         names = out.names()
         out.name.encode()
-        is_file = isinstance(out, LocalStorage) and out.path.exists() and not out.path.is_dir()
+        found = looked_up(out.path) if isinstance(out, LocalStorage) else None
+        is_file = found is not None and not stat.S_ISDIR(found.st_mode)
+    except RefusedError:
+        raise
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot use --out {out.name!a}: {error}; choose another --out") from None
     if is_file:
@@ -127,14 +149,17 @@ def refuse_foreign(out: Storage) -> None:
 
 def was_begun(out: Storage) -> bool:
     """Tell whether a build, or a check of inputs, began in `out`, however far it came."""
-    return is_ours(out) or (out.names() == {WORK} and _just_begun(out))
+    return is_ours(out) or (out.names() <= {WORK, *_FOLDERS} and _holds_leftovers_only(out))
 
 
-def _just_begun(out: Storage) -> bool:
-    """Tell whether `.work` holds no more than a build leaves that was killed before it could set its mark."""
+def _holds_leftovers_only(out: Storage) -> bool:
+    """Tell whether `out` holds nothing but what a build leaves that ended before it set its mark, or without it.
+
+    The latter happens where somebody removed `out` under a build, which made folders anew before it noticed.
+    """
     return all(
-        name.startswith(MARK) or (name == LOCK and not (out.local and info.size))
-        for name, info in out.files(WORK, deep=True).items()
+        _LEFT_OVER.fullmatch(name) or (name == LOCK and not (out.local and info.size))
+        for name, info in out.files(deep=True).items()
     )
 
 
@@ -149,15 +174,15 @@ def is_ours(out: Storage) -> bool:
 
 
 def _content(out: Storage, name: str) -> bytes:
-    """Read a file; empty where there is none, or where one of a local folder cannot be read."""
+    """Read a file; empty where there is none, or something else in its place."""
     try:
         return out.read_whole(name, _MOST_BYTES)
     except DamageError:
         return b""
-    except StorageError:
-        if out.local:
-            return b""
+    except RefusedError:
         raise
+    except StorageError:
+        return b""
 
 
 def refuse_other_recipe(out: Storage, recipe: LoadedRecipe) -> None:
@@ -234,7 +259,9 @@ def saved_recipe(out: Location, base: Path | None = None) -> LoadedRecipe:
 def _saved_base(out: Storage) -> Path | None:
     """Read where the relative paths of a recipe start; None where nothing, or nothing whole, says so."""
     try:
-        content = read_regular(work_folder(out).path / _BASE, MOST_TEXT)
+        place = work_folder(out).path / _BASE
+        with refusals(place):
+            content = read_regular(place, MOST_TEXT)
         found = checked_json(content) or parse_json(content, _BASE)
     except (OSError, DamageError):
         return None

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import cv2
 from PIL import Image, ImageCms
 
-from matting_data.errors import RejectedInput
+from matting_data.errors import RefusedError, RejectedInput, wants_memory
 
 DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError,
@@ -23,7 +23,8 @@ DECODER_ERRORS = (
 def damage_is_unreadable() -> Iterator[None]:
     """Raise what a decoder raises as RejectedInput: ``too_large`` for a bomb, else ``unreadable``.
 
-    Only calls of a library belong inside: an error of ours there would pass for damage and be lost.
+    Only calls of a library belong inside: an error of ours there would pass for damage and be lost. Too little memory
+    is no damage and passes; RefusedError where the system did not let the decoder itself be loaded.
     """
     try:
         with warnings.catch_warnings():
@@ -33,4 +34,8 @@ def damage_is_unreadable() -> Iterator[None]:
     except Image.DecompressionBombError:
         raise RejectedInput("too_large", "the header claims more pixels than any photograph has") from None
     except DECODER_ERRORS as error:
+        if wants_memory(error):
+            raise
+        if isinstance(error, OSError) and error.errno is not None:  # the bytes are in memory, the decoder's code is not
+            raise RefusedError(f"cannot load what decodes it: {error}; run the same command again") from None
         raise RejectedInput("unreadable", f"{type(error).__name__}: {error}") from None

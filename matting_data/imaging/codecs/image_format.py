@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from matting_data.errors import RejectedInput
+from matting_data.errors import RefusedError, RejectedInput
 from matting_data.imaging.codecs.damage import damage_is_unreadable
 from matting_data.imaging.codecs.formats import FORMATS, box_format
 
@@ -31,5 +31,5 @@ def image_format(path: Path) -> str | None:
                 return image.format
     except RejectedInput as problem:
         return "too large" if problem.reason == "too_large" else None
-    except OSError:
+    except (OSError, RefusedError):
         return None

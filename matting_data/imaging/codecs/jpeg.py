@@ -14,7 +14,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from matting_data.errors import RejectedInput
+from matting_data.errors import RejectedInput, wants_memory
 
 _DAMAGED_SCAN = re.compile(
     r"premature end|bad (?:huffman|arithmetic) code|instead of rst|inconsistent progression|more than one scan",
@@ -56,6 +56,8 @@ def decode_jpeg(data: bytes, colours: str) -> NDArray[np.uint8] | None:
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, colorspace=colours), dtype=np.uint8)
     except ValueError as error:
+        if wants_memory(error):
+            raise
         _require_sound(data, colours, str(error))
         return None
 
@@ -67,6 +69,8 @@ def _require_sound(data: bytes, colours: str, warning: str) -> None:
             simplejpeg.decode_jpeg(lean, colorspace=colours)
             return
         except ValueError as error:
+            if wants_memory(error):
+                raise
             warning = str(error)
     left_over = _LEFT_OVER.search(warning)
     if int(left_over[1]) > _PADDING if left_over else _DAMAGED_SCAN.search(warning):

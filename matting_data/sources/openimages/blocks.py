@@ -21,6 +21,7 @@ import polars as pl
 from matting_data.errors import UsageError, nearest
 from matting_data.records.tables import table_errors
 from matting_data.sources.openimages.recognise import FileKind, MetadataFile
+from matting_data.storage.refused import refusals
 
 BLOCK_BYTES = 4 << 20
 """Larger blocks are no faster, and memory grows with them: a few are held at a time."""
@@ -188,9 +189,10 @@ def _opened(file: MetadataFile) -> BinaryIO:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Raise what reading a damaged file raises as a UsageError."""
+    """Raise what reading a damaged file raises as a UsageError, and what the system refuses as RefusedError."""
     try:
-        yield
+        with refusals(path):
+            yield
     except (OSError, EOFError, zlib.error) as error:
         what = str(error) or type(error).__name__
         raise UsageError(f"{path} is cut short or damaged ({what}): download it again") from None
@@ -199,13 +201,13 @@ def _whole(path: Path) -> Iterator[None]:
 def _open_parquet(file: MetadataFile) -> OpenTable:
     source = pl.scan_parquet(file.path, glob=False)
     what = f"{file.path} is no readable Parquet file", "write or download it again", UsageError
-    with table_errors(*what):
+    with table_errors(*what), refusals(file.path):
         rows = int(source.select(pl.len()).collect().item())
         layout = _layout(file, source.collect_schema().names())
 
     def blocks() -> Iterator[Block]:
         for start in range(0, rows, BLOCK_ROWS):
-            with table_errors(*what):
+            with table_errors(*what), refusals(file.path):
                 table = source.slice(start, BLOCK_ROWS).cast(pl.String).collect()
             table.columns = list(layout.columns)
             yield Block(table, start + 1)

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from matting_data.errors import UsageError
 from matting_data.humans.labels import LabelSet
 from matting_data.sources.openimages.recognise import Metadata
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import open_regular
 
 _LARGEST = 64 << 20
 """Bytes; the largest of these files has half a megabyte."""
@@ -112,7 +114,7 @@ def known_labels(metadata: Metadata, labels: LabelSet) -> tuple[LabelSet, frozen
 
 def _text(path: Path) -> str:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+        with refusals(path), gzip.open(path) if path.suffix == ".gz" else open_regular(path) as stream:
             data = stream.read(_LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be read ({error}): download it again") from None

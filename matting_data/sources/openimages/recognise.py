@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 from matting_data.errors import UsageError
 from matting_data.sources.find_files import nearest_sibling
 from matting_data.sources.walk import files_below
+from matting_data.storage.refused import is_file, is_folder, looked_up
 
 FileKind = Literal["images", "boxes", "verified", "machine", "classes", "hierarchy"]
 Split = Literal["train", "validation", "test", "all"]
@@ -74,6 +76,14 @@ class MetadataFile:
         name = self.path.name.lower()
         return "csv.gz" if name.endswith(".csv.gz") else name.rpartition(".")[2]
 
+    @property
+    def status(self) -> os.stat_result:
+        """Size and time of change; UsageError where it is gone, RefusedError where the system does not say."""
+        found = looked_up(self.path)
+        if found is None:
+            raise UsageError(f"{self.path} is gone: put it back, and run the same command again")
+        return found
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -111,7 +121,7 @@ class Metadata:
     @property
     def total_bytes(self) -> int:
         """Size of all tables, as CSV: compressed ones are counted five times their size."""
-        return sum(f.path.stat().st_size * (1 if f.format in ("csv", "json") else 5) for f in self.files)
+        return sum(f.status.st_size * (1 if f.format in ("csv", "json") else 5) for f in self.files)
 
 
 def recognise(root: Path) -> Metadata:
@@ -132,14 +142,14 @@ def recognise(root: Path) -> Metadata:
     UsageError
         If there is no such folder, it holds no table of OpenImages at all, or one table twice in two formats.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         hint = nearest_sibling(root) or "; give the folder that holds OpenImages' CSV files"
         raise UsageError(f"there is no metadata folder {root}{hint}")
     files: dict[str, MetadataFile] = {}
     ignored = []
     for path in sorted(root / name for name in files_below(root, "the metadata of OpenImages")):
         relative = path.relative_to(root)
-        file = _recognised(path) if path.is_file() else None
+        file = _recognised(path) if is_file(path) else None
         if file is None:
             ignored.append(relative.as_posix())
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import tarfile
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from matting_data.sources.find_files import is_image_name, require_utf8
 from matting_data.sources.sun.links import CircleError, follow_links
 from matting_data.sources.sun.trees import parse_path
 from matting_data.storage import LocalStorage
+from matting_data.storage.refused import refusals
 from matting_data.storage.regular_files import open_regular
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -58,10 +60,12 @@ def find_tar_images(path: Path, cache: LocalStorage | None = None, index: str = 
     UsageError
         If the file is missing, not a tar, compressed (then nothing can be read without what precedes it), or holds
         no image of SUN, or if links in it lead in a circle.
+    RefusedError
+        The system does not let it be read, at its start or anywhere: where it ends is not known then.
     """
     try:
-        status = path.stat()
-        with open_regular(path) as stream:
+        with refusals(path), open_regular(path) as stream:
+            status = os.fstat(stream.fileno())
             head = stream.read(6)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the tar of SUN397") from None
@@ -85,7 +89,7 @@ def _walk(path: Path) -> dict[str, TarMember]:
     members: dict[str, TarMember] = {}
     links: dict[str, str] = {}
     try:
-        with tarfile.open(path, "r:") as tar:
+        with refusals(path), tarfile.open(path, "r:") as tar:
             while (entry := tar.next()) is not None:
                 members.pop(entry.name, None)
                 links.pop(entry.name, None)

@@ -10,6 +10,8 @@ from matting_data.errors import UsageError
 from matting_data.records.codes import Split
 from matting_data.sources.find_files import ImageTree, list_images
 from matting_data.sources.source_paths import SourcePath
+from matting_data.storage.refused import refusals
+from matting_data.storage.regular_files import read_regular
 
 UNDECODABLE = frozenset(
     [
@@ -180,7 +182,8 @@ def read_partitions(folder: Path, number: int) -> dict[Split, list[SunImage]]:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with refusals(path):
+            text = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}): give a list of SUN") from None
     return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
