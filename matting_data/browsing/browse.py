@@ -184,7 +184,7 @@ def default_decisions(root: Path, base: Path | None = None) -> Path:
     return named or place.with_name(f"{place.name}-{FILE_NAME}")
 
 
-def _index(root: Path, options: BrowseOptions) -> dict[str, Any] | None:
+def _index(root: Path, options: BrowseOptions) -> Mapping[str, Any] | None:
     if options.shows != "backgrounds" or (root / INDEX).is_file():
         return read_index(root)
     if not (root / "backgrounds.parquet").is_file():

@@ -23,6 +23,7 @@ from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.rendering.layer_inputs import Inputs, LayerInputs
 from matting_data.rendering.source_inputs import SourceInputs
 from matting_data.shards.index import read_index
+from matting_data.shards.index_model import SampleShard
 from matting_data.shards.members import member_of, placement_of
 from matting_data.shards.reader import read_members, shard_entries
 from matting_data.sources.opened import open_sources
@@ -70,7 +71,7 @@ class Source:
         chosen = tuple(split for split in index["splits"] if split in splits or not splits)
         return cls(root, read_card_inputs(root, index, said_before(root)), chosen, base)
 
-    def shards(self) -> list[dict[str, Any]]:
+    def shards(self) -> list[SampleShard]:
         """List the index entries of the shards that are exported."""
         return [entry for _, entry in shard_entries(self.card_inputs.index, self.splits)]
 

@@ -96,11 +96,11 @@ def shard_entries(index: Mapping[str, Any], splits: tuple[str, ...] | None = Non
                 yield split, shard
 
 
-def background_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
+def background_entries(index: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """List the entries of the tars of backgrounds that a store of layers has; none otherwise."""
     return list(index.get(BACKGROUNDS, {}).get("shards", ()))
 
 
-def all_entries(index: Mapping[str, Any]) -> list[dict[str, Any]]:
+def all_entries(index: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """List the entries of every tar of a dataset."""
     return [*(entry for _, entry in shard_entries(index)), *background_entries(index)]

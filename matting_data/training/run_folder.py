@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def claim(folder: Path, config: TrainConfig, record: dict[str, Any], resume: boo
 
 
 def describe(
-    index: dict[str, Any], split: str, samples: int, held_out: tuple[str, ...], world: World
+    index: Mapping[str, Any], split: str, samples: int, held_out: tuple[str, ...], world: World
 ) -> dict[str, Any]:
     """Collect the content of ``run.json``."""
     return {

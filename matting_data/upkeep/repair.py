@@ -79,7 +79,7 @@ def repair(out: Location, base: Path | None, workers: int) -> Repair:
     with workspace.locked(out) as held:
         plan_tables.refuse_older_format(out)
         try:
-            index: dict[str, Any] | None = read_index(out)
+            index: Mapping[str, Any] | None = read_index(out)
         except (DamageError, UsageError):
             index = None
         done = Repair()

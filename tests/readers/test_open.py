@@ -112,10 +112,11 @@ def test_an_unfinished_dataset(copy: Path) -> None:
 
 
 def test_an_index_of_a_newer_format_or_store(copy: Path) -> None:
-    write_index(copy, {**read_index(copy), "store": "holograms"})
+    index = read_index(copy)
+    write_index(copy, {**index, "store": "holograms"})
     with pytest.raises(DamageError, match=r"stores samples as 'holograms', which .* upgrade mattingdata"):
         matting_data.open(copy)
-    write_index(copy, {**read_index(copy), "format": "mattingdata/9"})
+    write_index(copy, {**index, "format": "mattingdata/9"})
     with pytest.raises(DamageError, match=r"has format 'mattingdata/9', .* upgrade mattingdata"):
         matting_data.open(copy)
     (copy / "dataset.json").write_text(json.dumps({"format": "mattingdata/1"}))

@@ -84,7 +84,8 @@ def test_a_dataset_that_lies_consistently_is_found_by_making_it_again(project: P
     for name in ("000000", "000001"):
         for suffix in ("tar", "parquet"):
             (project.out / f"train/{name}.{suffix}").write_bytes((other / f"train/{name}.{suffix}").read_bytes())
-    from matting_data.shards.index import content_sha256, write_index
+    from matting_data.shards.index import write_index
+    from matting_data.shards.index_model import content_sha256
 
     lied = json.loads((other / "dataset.json").read_text())
     index = before | {"splits": {**before["splits"], "train": lied["splits"]["train"]}}
