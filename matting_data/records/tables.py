@@ -73,10 +73,6 @@ def from_table(table: pl.DataFrame, record: type[Record]) -> list[Record]:
     return [record(*row) for row in zip(*columns.values(), strict=True)]
 
 
-def _size(source: Path | bytes) -> int:
-    return len(source) if isinstance(source, bytes) else source.stat().st_size
-
-
 def _most_unfolded(size: int) -> int:
     return _MOST_ALWAYS + _MOST_UNFOLDED * size
 
@@ -113,7 +109,7 @@ def parquet_bytes(table: pl.DataFrame, metadata: Mapping[str, str] | None = None
     return buffer.getvalue()
 
 
-def require_modest(source: Path | bytes, record: type, name: str, rows: int | None = None) -> None:
+def require_modest(source: bytes, record: type, name: str, rows: int | None = None) -> None:
     """Raise DamageError when a table unfolds to more than its length and its index let expect.
 
     Parameters
@@ -123,7 +119,7 @@ def require_modest(source: Path | bytes, record: type, name: str, rows: int | No
     rows : int, optional
         How many rows it has, as the index says.
     """
-    size = _size(source)
+    size = len(source)
     try:
         found = unfolded(source)
     except MalformedError as error:
@@ -190,7 +186,7 @@ def checked_table(
         table = table.select(field_names(record))
     texts = table.select(pl.col(pl.String).str.len_bytes().cast(pl.Int64).sum())
     text = sum(texts.row(0))  # polars holds a text that repeats once, and records once for each row
-    if text > _most_unfolded(_size(source)):
-        raise _unfolds(name, _size(source), f"{text:,} bytes of text")
+    if text > _most_unfolded(len(source)):
+        raise _unfolds(name, len(source), f"{text:,} bytes of text")
     require_sound(table, record, name)
     return table
