@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from matting_data.errors import DamageError, StorageError
+from matting_data.errors import DamageError, OutOfMemoryError, StorageError
 from matting_data.evaluation.stop_rule import choose_refinements, held_out_errors
 from matting_data.evaluation.test_sets import Item
 from matting_data.networks.safenet.initial_weights import build_network
@@ -103,8 +103,8 @@ def train(
         Config, dataset, folder or memory do not do; in one sentence.
     NotFinite
         A loss or gradient is no number; names the step, the samples and the last checkpoint.
-    DamageError
-        A shard is damaged; what was trained is saved first.
+    DamageError, OutOfMemoryError
+        A shard is damaged, or memory that loading processes need is used up; what was trained is saved first.
     KeyboardInterrupt
         The run was interrupted, by SIGTERM, too; what was trained is saved first.
     """
@@ -168,7 +168,7 @@ class _Run:
         with _interruptions() as interrupted, progress_bar as progress, log:
             try:
                 self._epochs(interrupted, progress)
-            except (DamageError, StorageError) as error:
+            except (DamageError, OutOfMemoryError, StorageError) as error:
                 raise type(error)(f"{error} {self._saved()}") from None
             except NotFinite as error:
                 last = [str(path) for path in checkpoints(self.out)[-1:]]
