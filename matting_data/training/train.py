@@ -19,7 +19,8 @@ from matting_data.evaluation.stop_rule import choose_refinements, held_out_error
 from matting_data.evaluation.test_sets import Item
 from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
-from matting_data.networks.weights import load_encoder, load_network, safetensors_torch, save_network, state_sha256
+from matting_data.networks.tensor_files import safetensors_torch
+from matting_data.networks.weights import load_encoder, load_network, save_network, state_sha256
 from matting_data.readers import Dataset
 from matting_data.running.progress import bar
 from matting_data.storage.atomic import remove_leftovers

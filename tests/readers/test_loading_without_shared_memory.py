@@ -36,9 +36,7 @@ except MattingDataError as error:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dataset", ["map", "stream"])
-def test_without_shared_memory_this_process_loads_and_others_are_refused(
-    kind: str, dataset: str, shards: Path
-) -> None:
+def test_without_shared_memory_this_process_loads_and_others_are_refused(kind: str, dataset: str, shards: Path) -> None:
     alone = run_python(kind, _LOAD, str(shards), dataset, "0")
     assert alone.stdout.split() == ["42"], alone.stderr
     others = run_python(kind, _LOAD, str(shards), dataset, "2")
@@ -69,9 +67,7 @@ class Dies:
     [(signal.SIGBUS, "/dev/shm is too small"), (signal.SIGKILL, "a loading process was killed, most often for want")],
 )
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_loading_process_that_is_killed_is_a_sentence(
-    train: Split, number: int, sentence: str, workers: int
-) -> None:
+def test_a_loading_process_that_is_killed_is_a_sentence(train: Split, number: int, sentence: str, workers: int) -> None:
     from matting_data.readers.loader import Loader
     from matting_data.readers.torch_datasets import MapDataset
 
