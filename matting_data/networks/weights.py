@@ -77,7 +77,7 @@ def save_network(network: SafeNet, path: Path) -> None:
         raise UsageError(f"{path}: a network is written as .safetensors or .pt, choose one of them")
 
 
-def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
+def load_network(path: Path, config: SafeNetConfig | None = None, remedy: str = RESTORE) -> SafeNet:
     """Load the network of a checkpoint, in evaluation mode, on the CPU.
 
     Parameters
@@ -86,6 +86,8 @@ def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
         From :func:`save_network`, or any file with its three entries.
     config : SafeNetConfig, optional
         What it is expected to be: another one in the file is refused. Needed where the file holds weights alone.
+    remedy : str
+        What to do where it is damaged.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
     DamageError
         It is of ours, and not what was written. Files from before there were hashes load with a note in the log.
     """
-    state, stored = read_checkpoint(path)
+    state, stored = read_checkpoint(path, remedy)
     expected = config or stored
     if expected is None:
         raise UsageError(f"{path} holds weights without a config: name the config they belong to")

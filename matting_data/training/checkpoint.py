@@ -23,7 +23,7 @@ from matting_data.training.steps import Stepper
 FORMAT = "mattingdata-training/1"
 FOLDER, NETWORK, AVERAGE, STATE = "checkpoints", "network.safetensors", "average.safetensors", "state.pt"
 _NAME = re.compile(r"\d{8}")
-_REMEDY = "delete its folder to continue from the checkpoint before"
+_REMEDY = "delete its folder to continue from the one before"
 
 
 @dataclass

@@ -37,6 +37,8 @@ from matting_data.training.watch import Look, Watch
 
 _LOG = logging.getLogger(__package__)
 
+_WITHOUT_BEST = "delete it, and --resume ends the run with its last weights"
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -272,7 +274,7 @@ class _Run:
         if self.world.leads:
             shown = self._shown()
             if self.held_out and (self.out / BEST).is_file():
-                shown, step = load_network(self.out / BEST), self.progress.best_step
+                shown, step = load_network(self.out / BEST, remedy=_WITHOUT_BEST), self.progress.best_step
             save_network(shown, path)
         self.world.wait()
         final = load_network(path)

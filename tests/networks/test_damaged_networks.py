@@ -24,6 +24,7 @@ from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.tensor_files import document_sha256, parse_torch
 from matting_data.networks.weights import FORMAT, load_encoder, load_network, read_checkpoint, save_network
 from tests.support.mutations import mutated
+from tests.support.older_networks import without_hash
 
 CONFIG = SafeNetConfig(width=4, flaw_width=2, detector_width=2, reduced_width=8, decoder_widths=(8, 8, 8, 8, 8))
 SUFFIXES = pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
@@ -102,20 +103,6 @@ def test_a_flipped_weight_is_damage_with_its_remedy(files: dict[str, Path], tmp_
         load_network(path)
     with pytest.raises(DamageError, match="is damaged"):
         load_encoder(build_network(CONFIG), str(path))
-
-
-def without_hash(path: Path, target: Path) -> None:
-    """Write the file as versions before 0.2.0 did."""
-    if path.suffix == ".safetensors":
-        state = safetensors.load_file(path)
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = {key: value for key, value in file.metadata().items() if key != "sha256"}
-        assert set(metadata) == {"format", "config"}
-        safetensors.save_file(state, target, metadata)
-    else:
-        document = torch.load(path, weights_only=True)
-        del document["sha256"]
-        torch.save(document, target)
 
 
 @SUFFIXES
