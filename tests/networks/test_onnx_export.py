@@ -44,7 +44,7 @@ def test_an_exported_network_equals_pytorch_at_sizes_it_never_saw(network: SafeN
     damaged = bytearray(path.read_bytes())
     require_whole(bytes(damaged), path.name)
     damaged[len(damaged) // 2] ^= 1
-    with pytest.raises(DamageError, match="network.onnx is damaged"):
+    with pytest.raises(DamageError, match=r"network.onnx is damaged"):
         require_whole(bytes(damaged), path.name)
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     assert [each.name for each in session.get_inputs()] == ["image"]
