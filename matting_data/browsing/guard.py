@@ -1,8 +1,8 @@
 """What a request must show before FiftyOne's server sees it: FiftyOne asks nobody anything, and serves any file.
 
-A request passes with the secret of this server, from the address that ``browse`` printed, which leaves a cookie; under a
-name of this machine, so that no foreign site can lead its own name here; from the app's own pages; and for pictures of
-the cache only, not for whatever file its address names.
+A request passes with the secret of this server, which the address that ``browse`` printed holds and a cookie keeps;
+under a name of this machine, so that no foreign site can lead its own name here; from the app's own pages; and for
+pictures of the cache only, not for whatever file its address names.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hmac
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from pathlib import Path
@@ -101,6 +102,8 @@ class Guard:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             return False
+        if "@" in host:
+            return False
         if name in self._names:
             return True
         try:
@@ -119,10 +122,8 @@ class Guard:
             shown.append(cookie.value)
         scheme, _, encoded = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
-            try:
+            with suppress(ValueError):
                 shown.append(base64.b64decode(encoded, validate=True).decode("latin-1").partition(":")[2])
-            except ValueError:
-                pass
         return any(hmac.compare_digest(each.encode(), self._secret.encode()) for each in shown)
 
     def _is_picture(self, name: str) -> bool:

@@ -12,6 +12,9 @@ from typing import Any
 from matting_data.browsing.guard import USER, Guard
 from matting_data.errors import UsageError
 
+_PATIENCE = 300
+"""Seconds for the server to start, which imports all of FiftyOne."""
+
 _SECRET, _MEDIA = "MATTINGDATA_BROWSE_SECRET", "MATTINGDATA_BROWSE_MEDIA"
 
 
@@ -51,10 +54,16 @@ def start_session(fo: Any, dataset: Any, port: int, address: str, secret: str, m
             path = os.pathsep.join([code, *filter(None, [os.environ.get("PYTHONPATH")])])
             return {**super().env, _SECRET: secret, _MEDIA: str(media), "PYTHONPATH": path}
 
+        def _wait_for_child_port(self, port: int | None = None, timeout: int = _PATIENCE) -> Any:
+            return super()._wait_for_child_port(port, timeout)
+
     servers = getattr(sessions, "_server_services", None)
     if not isinstance(servers, dict):
         raise UsageError(f"FiftyOne {fo.__version__} cannot be served safely: pip install 'fiftyone<1.23', or --no-app")
-    servers[port] = GuardedServer(port, address=address)  # a session takes the server of its port
+    try:
+        servers[port] = GuardedServer(port, address=address)  # a session takes the server of its port
+    except service.ServiceListenTimeout:
+        raise UsageError(f"FiftyOne's server did not start within {_PATIENCE} s: try again, or --no-app") from None
     shown = f"[{address}]" if ":" in address else address
     place = "127.0.0.1" if address == "0.0.0.0" else "[::1]" if address == "::" else shown
     if requests.get(f"http://{place}:{port}/fiftyone", timeout=60).status_code != 403:
