@@ -124,8 +124,7 @@ def browse(
         echo_result(as_json, {"dataset": name, "samples": samples, "imported": imported}, [line])
         return
     say(line, err=as_json)
-    session = browsing.serve(opened.dataset, app.port, app.remote, app.address)
-    place = f"http://{app.address or 'localhost'}:{app.port}"
+    session, place = browsing.serve(opened.dataset, app.port, app.remote, app.address, options.cache)
     say(f"{place}; close with Ctrl+C, then tags go to {target}", err=as_json)
     try:
         session.wait(-1 if app.remote else 3)

@@ -58,10 +58,12 @@ def fetch() -> None:
               "its metadata, human policy and licences keep.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), help="With --recipe: how many; the detector will reject some.")
 @click.option("--base-url", help="Another bucket of the same layout.  [default: the public one]")
+@click.option("--max-megapixels", type=click.FloatRange(0, 178, min_open=True),
+              help="Keep no image whose header claims more.  [default: the recipe's, else 100]")  # fmt: skip
 @_how_options
 def openimages(
     images: Path | None, originals: Path | None, recipe: Path | None, count: int | None, base_url: str | None,
-    out: Path, as_json: bool, **how: Any,
+    max_megapixels: float | None, out: Path, as_json: bool, **how: Any,
 ) -> int:  # fmt: skip
     """Fetch images into --out, as ID.jpg: those that --images names, or --count of what a --recipe would keep.
 
@@ -71,7 +73,10 @@ def openimages(
     from matting_data.fetching.image_requests import bucket_request, original_request
 
     if recipe is not None or count is not None:
-        images = _chosen(recipe, count, images, out, as_json)
+        images, megapixels = _chosen(recipe, count, images, out, as_json)
+        max_megapixels = megapixels if max_megapixels is None else max_megapixels
+    if max_megapixels is not None:
+        how["max_pixels"] = round(max_megapixels * 1e6)
     if originals is None:
         request = bucket_request(images, base_url)
     else:
@@ -80,17 +85,21 @@ def openimages(
     return _fetch(request, out, how, as_json, "images")
 
 
-def _chosen(recipe: Path | None, count: int | None, images: Path | None, out: Path, as_json: bool) -> Path:
+def _chosen(
+    recipe: Path | None, count: int | None, images: Path | None, out: Path, as_json: bool
+) -> tuple[Path, float]:
+    """Choose images for a recipe: their list, and the recipe's limit on megapixels."""
     from matting_data.errors import UsageError
     from matting_data.recipes.recipe_file import load
     from matting_data.scanning.fetch_list import write_image_list
 
     if recipe is None or count is None or images is not None:
         raise UsageError("--recipe and --count go together, and not with --images: give both, or a list")
-    path, notes = write_image_list(load(recipe), count, out)
+    loaded = load(recipe)
+    path, notes = write_image_list(loaded, count, out)
     if not as_json:
         echo_notes(notes)
-    return path
+    return path, loaded.recipe.backgrounds.max_megapixels
 
 
 @fetch.command("openimages-metadata", short_help="Fetch metadata files, by name or by group.")

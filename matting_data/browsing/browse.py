@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import socket
 import sys
+import webbrowser
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from matting_data.browsing.background_entries import BackgroundEntries
 from matting_data.browsing.composite_entries import TRIMAP_TARGETS, CompositeEntries
 from matting_data.browsing.database import open_fiftyone
 from matting_data.browsing.entries import identity_of
+from matting_data.browsing.guard import PARAMETER
+from matting_data.browsing.guarded_server import start_session
 from matting_data.browsing.importing import Imported, import_entries, is_current
 from matting_data.browsing.picture_cache import MediaCache, default_cache
 from matting_data.browsing.prediction_entries import PredictionEntries
@@ -149,26 +153,41 @@ def dataset_name(root: Path, index: Mapping[str, Any] | None, options: BrowseOpt
     return "-".join([*parts, identity_of(*about)[:8]])
 
 
-def serve(dataset: Any, port: int, remote: bool, address: str | None) -> Any:
-    """Start the app and return its session.
+def serve(dataset: Any, port: int, remote: bool, address: str | None, cache: Path | None = None) -> tuple[Any, str]:
+    """Start the app; return its session, and the address that opens it, with the secret that every request must show.
 
-    Without an `address` it is served to this machine only: FiftyOne by itself would serve all of the network, and asks
-    nobody for a password.
+    Without an `address` it is served to this machine only. FiftyOne by itself asks nobody for a password and hands out
+    any file: see :mod:`matting_data.browsing.guard`.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+    port : int
+    remote : bool
+        Open no browser here.
+    address : str, optional
+    cache : Path, optional
+        Folder of pictures, as for :class:`BrowseOptions`; nothing else is served.
 
     Raises
     ------
     UsageError
         The port is taken: FiftyOne would show what is served there already.
     """
-    address = address or "127.0.0.1"
-    with socket.socket() as probe:
+    place = address or "127.0.0.1"
+    with socket.socket(socket.AF_INET6 if ":" in place else socket.AF_INET) as probe:
         if sys.platform != "win32":  # where it would let two servers share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port))
+            probe.bind((place, port))
         except OSError as error:
             raise UsageError(f"port {port} cannot be used ({error.strerror}): name another with --port") from None
-    return open_fiftyone().launch_app(dataset, port=port, remote=remote, address=address)
+    secret = secrets.token_urlsafe(24)
+    session = start_session(open_fiftyone(), dataset, port, place, secret, (cache or default_cache()).resolve())
+    opens = f"http://{address or 'localhost'}:{port}/?{PARAMETER}={secret}"
+    if not remote:
+        webbrowser.open(opens, new=2)
+    return session, opens
 
 
 def export_tags(dataset: Any, path: Path, who: str, why: str = "") -> tuple[list[Decision], list[str]]:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from matting_data.detectors.onnx_seal import require_whole
 from matting_data.errors import UsageError
+from matting_data.storage.regular_files import read_regular
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -59,6 +61,8 @@ def open_session(
     ------
     UsageError
         onnxruntime cannot open it, or lacks a provider.
+    DamageError
+        It was exported by this package, and is not what was written.
     """
     import onnxruntime
 
@@ -73,6 +77,11 @@ def open_session(
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = not sizes_vary
     options.log_severity_level = 4
+    if isinstance(model, Path):
+        try:
+            require_whole(read_regular(model), str(model))
+        except OSError as error:
+            raise UsageError(f"the ONNX file {model} cannot be read ({error.strerror}): name another") from None
     try:
         source = str(model) if isinstance(model, Path) else model
         return onnxruntime.InferenceSession(source, sess_options=options, providers=list(providers))

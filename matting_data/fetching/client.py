@@ -1,5 +1,7 @@
 """An HTTP client that keeps to limits, checks each redirect before it follows it, and ends a stalled download.
 
+A redirect leads to a public address, or to one of the same zone as the server that redirects.
+
 Every failure of the network becomes a :class:`Mishap` with a reason.
 """
 
@@ -10,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,6 +20,8 @@ import urllib3
 from urllib3 import exceptions as errors
 
 from matting_data.errors import RejectedInput
+from matting_data.fetching.addresses import Zone, zone_of_host
+from matting_data.fetching.connections import pool_manager, refused_redirect
 from matting_data.fetching.content_checks import names_placeholder
 from matting_data.fetching.wanted import is_http
 from matting_data.version import __version__
@@ -133,7 +137,7 @@ class Client:
         self._timeout = timeout
         limits = urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout)
         options: dict[str, Any] = {"maxsize": connections, "retries": False, "timeout": limits}
-        self._direct = urllib3.PoolManager(**options)
+        self._direct = {zone: pool_manager(_reachable(zone), **options) for zone in (None, *get_args(Zone))}
         self._proxied = {
             scheme: urllib3.ProxyManager(address, **options)
             for scheme, address in getproxies().items()
@@ -153,12 +157,14 @@ class Client:
         ------
         RejectedInput
             ``bad_url``, ``dead_photo`` (a redirect to a placeholder, which is not asked for), ``refused_redirect``
-            (to another scheme than http or https, or from https to http), ``redirect_loop``.
+            (to another scheme than http or https, from https to http, or into a network of which the server that
+            redirects is not a part), ``redirect_loop``.
         Mishap
             ``timeout`` or ``connection``.
         """
+        origin: Zone | None = None  # of the server that redirects; the first address is the caller's choice
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._ask(url, {**_HEADERS, **(headers or {})})
+            response, origin = self._ask(url, {**_HEADERS, **(headers or {})}, origin)
             try:
                 location = response.get_redirect_location()
                 if location is False:
@@ -193,20 +199,29 @@ class Client:
             yield piece
             self.throttle.after_bytes(len(piece))
 
-    def _ask(self, url: str, headers: dict[str, str]) -> Response:
+    def _ask(self, url: str, headers: dict[str, str], origin: Zone | None) -> tuple[Response, Zone]:
+        """Ask for an address that a server in zone `origin` redirects to, or nobody; also tell where it lies."""
         if not is_http(url):
             raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
-        host = host_of(url)
+        host, named = host_of(url), zone_of_host(urlsplit(url).hostname or "")
+        if named is not None and origin is not None and named not in _reachable(origin):
+            raise refused_redirect(f"to {host}", named)
         self.throttle.before_request(host)
         manager: urllib3.PoolManager | None = self._proxied.get(urlsplit(url).scheme)
         if manager is None or proxy_bypass(host):
-            manager = self._direct
+            manager = self._direct[origin]
         with _mishaps(url):
             response = manager.request(
                 "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False
             )
         response.url = url  # urllib3 gives the path alone
-        return response
+        # a proxy looks names up itself, and tells nobody where they lead
+        return response, getattr(response, "zone", named or "public")
+
+
+def _reachable(origin: Zone | None) -> frozenset[Zone] | None:
+    """Say to which zones a server may redirect; None for a request that no server asked for."""
+    return None if origin is None else frozenset({"public", origin} - {"special"})
 
 
 def host_of(url: str | None) -> str:

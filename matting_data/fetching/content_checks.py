@@ -12,8 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from matting_data.errors import RejectedInput
 from matting_data.fetching.wanted import Wanted
+from matting_data.imaging.codecs.damage import TooManyPixels
 from matting_data.imaging.decode import decode
 from matting_data.imaging.limits import MAX_PIXELS
+from matting_data.storage.regular_files import read_regular
 
 PLACEHOLDER_BYTES = 2051
 
@@ -27,7 +29,7 @@ def names_placeholder(url: str) -> bool:
     return any(name in unquote(urlsplit(url).path).lower() for name in _PLACEHOLDER_NAMES)
 
 
-def check_file(path: Path, wanted: Wanted, whole: bool) -> None:
+def check_file(path: Path, wanted: Wanted, whole: bool, max_pixels: int = MAX_PIXELS) -> None:
     """Raise RejectedInput unless the file at `path` is what was asked for.
 
     Parameters
@@ -38,11 +40,13 @@ def check_file(path: Path, wanted: Wanted, whole: bool) -> None:
         What is known of it. A hash, where there is one, decides, even for a PNG as long as the placeholder.
     whole : bool
         Decode an image to its last pixel rather than its header, because nothing else proves it whole.
+    max_pixels : int
+        An image whose header claims more is refused undecoded.
 
     Raises
     ------
     RejectedInput
-        ``dead_photo``, ``wrong_size``, ``wrong_hash`` or ``not_an_image``.
+        ``dead_photo``, ``wrong_size``, ``wrong_hash``, ``not_an_image`` or ``too_large``.
     """
     size = path.stat().st_size
     with open(path, "rb") as stream:
@@ -58,9 +62,14 @@ def check_file(path: Path, wanted: Wanted, whole: bool) -> None:
         return
     whole = whole and not (wanted.sha256 or wanted.md5)
     try:
-        decode(path.read_bytes(), MAX_PIXELS if whole else 0)  # with no pixel allowed, it reads the header alone
+        decode(read_regular(path), max_pixels if whole else 0)  # with no pixel allowed, it reads the header alone
+    except TooManyPixels as error:
+        if error.width * error.height > max_pixels:
+            raise TooManyPixels(error.width, error.height, max_pixels) from None
     except RejectedInput as error:
-        if error.reason == "unreadable":  # an image that is too large or of an odd mode is an image nevertheless
+        if error.reason == "too_large":  # beyond any limit, so that the decoder did not even tell its size
+            raise
+        if error.reason == "unreadable":  # an image of an odd mode is an image nevertheless
             raise RejectedInput("not_an_image", f"{error.detail}: the content begins with {head!r}") from None
 
 

@@ -14,6 +14,7 @@ from matting_data.fetching.client import Client, Mishap, Response, host_of, retr
 from matting_data.fetching.content_checks import PLACEHOLDER_BYTES, check_file
 from matting_data.fetching.fetch_ledger import Fetched
 from matting_data.fetching.wanted import Wanted
+from matting_data.imaging.limits import MAX_PIXELS
 from matting_data.storage.atomic import PARTIAL, PartialFile, partial_file, sha256_file
 from matting_data.storage.retries import TRY_LATER, back_off
 
@@ -30,7 +31,14 @@ _REFUSALS = {404: "gone", 410: "gone", 401: "forbidden", 403: "forbidden", 451: 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first_wait: float = 0.5) -> Fetched:
+def download(
+    wanted: Wanted,
+    folder: Path,
+    client: Client,
+    tries: int = 5,
+    first_wait: float = 0.5,
+    max_pixels: int = MAX_PIXELS,
+) -> Fetched:
     """Fetch one file, or accept one that lies there already.
 
     Parameters
@@ -44,6 +52,8 @@ def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first
         How many may bring nothing before the file has failed.
     first_wait : float
         Seconds of the first back-off.
+    max_pixels : int
+        Images whose header claims more are not kept.
 
     Returns
     -------
@@ -60,12 +70,12 @@ def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first
     path = folder / wanted.name
     if path.is_file():
         with suppress(RejectedInput):  # of an unknown origin: only the whole of it is proof
-            check_file(path, wanted, whole=True)
+            check_file(path, wanted, True, max_pixels)
             return _written(path, wanted)
     vain, doubted, furthest = 0, False, _partial_bytes(path)
     while True:
         try:
-            _try(path, wanted, client)
+            _try(path, wanted, client, max_pixels)
             return _written(path, wanted)
         except RejectedInput as error:
             if doubted or error.reason not in ("wrong_hash", "not_an_image"):
@@ -83,7 +93,7 @@ def download(wanted: Wanted, folder: Path, client: Client, tries: int = 5, first
         client.throttle.pause(max(trouble.wait, back_off(wanted.id, vain, first_wait)))
 
 
-def _try(path: Path, wanted: Wanted, client: Client) -> None:
+def _try(path: Path, wanted: Wanted, client: Client, max_pixels: int) -> None:
     note_path = path.with_name(f"{path.name}{PARTIAL}.json")
     note = _read_note(note_path)
     with partial_file(path) as part:
@@ -103,7 +113,7 @@ def _try(path: Path, wanted: Wanted, client: Client) -> None:
                         note_path.write_text(json.dumps(note))
                 _receive(answer, part, wanted, length, client)
             part.flush()
-            check_file(part.path, wanted, whole=answer.status == 206 or length is None)
+            check_file(part.path, wanted, answer.status == 206 or length is None, max_pixels)
         except BaseException as error:
             if isinstance(error, RejectedInput) or part.size == 0 or not _continuable(note, wanted):
                 part.discard()

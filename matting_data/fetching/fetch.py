@@ -20,6 +20,7 @@ from matting_data.fetching.client import Client, Throttle
 from matting_data.fetching.download import download
 from matting_data.fetching.fetch_ledger import Fetched, Ledger, open_ledger, read_ledger
 from matting_data.fetching.wanted import Wanted
+from matting_data.imaging.limits import MAX_PIXELS
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -49,6 +50,8 @@ class FetchOptions:
         Limits over all jobs.
     retry_rejected : bool
         Ask again for what an earlier run found cannot be had.
+    max_pixels : int
+        Images whose header claims more are not kept.
     """
 
     jobs: int = 8
@@ -58,6 +61,7 @@ class FetchOptions:
     requests_per_second: float | None = None
     bytes_per_second: float | None = None
     retry_rejected: bool = False
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclasses.dataclass
@@ -139,7 +143,10 @@ def fetch(
     throttle = Throttle(options.requests_per_second, options.bytes_per_second)
     client = Client(throttle, options.jobs, options.timeout)
     result = FetchResult()
-    work = partial(download, folder=folder, client=client, tries=options.tries, first_wait=options.first_wait)
+    work = partial(
+        download, folder=folder, client=client, tries=options.tries, first_wait=options.first_wait,
+        max_pixels=options.max_pixels,
+    )  # fmt: skip
 
     def tick() -> None:
         result.bytes = throttle.received

@@ -24,7 +24,7 @@ LEDGER = "ledger/fetch.parquet"
 """Below the folder that is fetched into."""
 
 _JOURNAL = ".fetch/journal.jsonl"
-_FINAL = ("gone", "dead_photo", "wrong_size", "wrong_hash")
+_FINAL = ("gone", "dead_photo", "wrong_size", "wrong_hash", "too_large")
 _OF_A_LIST = ("malformed_line", "malformed_row")
 
 

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from matting_data.errors import RejectedInput
 from matting_data.imaging.codecs import png
 from matting_data.imaging.codecs.colour_profile import ToSrgb, to_srgb
-from matting_data.imaging.codecs.damage import DECODER_ERRORS, damage_is_unreadable
+from matting_data.imaging.codecs.damage import DECODER_ERRORS, TooManyPixels, damage_is_unreadable
 from matting_data.imaging.codecs.formats import box_format, decoder_names
 from matting_data.imaging.codecs.jpeg import decode_jpeg
 from matting_data.imaging.codecs.tiff import decode_deep_tiff
@@ -107,7 +107,7 @@ def _decoded(data: bytes, max_pixels: int, srgb: bool, profile: bytes | None = N
     with _opened(data) as image:
         width, height = image.size
         if width * height > max_pixels:
-            raise RejectedInput("too_large", f"{width}×{height} has more than {max_pixels:,} pixels")
+            raise TooManyPixels(width, height, max_pixels)
         if image.mode in ("I", "F") and (image.format, image.mode) != ("PPM", "I"):
             raise RejectedInput("wrong_mode", f"pixels of mode {image.mode} (32 bits) have no agreed range")
         profile = profile or image.info.get("icc_profile")

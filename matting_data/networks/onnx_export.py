@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from matting_data.detectors.onnx_seal import PRODUCER, with_hash
 from matting_data.errors import MattingDataError, MissingExtraError
 from matting_data.networks.safenet.flaw_detector import SMALLEST
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.padding import MULTIPLE
 from matting_data.seeds import generator
 from matting_data.storage.atomic import write_bytes
+from matting_data.version import __version__
 
 TOLERANCE = 1e-4
 """Largest difference of any alpha between ONNX Runtime and PyTorch, both float32 on the processor."""
@@ -56,7 +58,8 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
 
     Its input ``image`` is RGB float32 in [0, 1], B×3×H×W of any batch, height and width; its outputs ``initial`` and
     ``alpha`` are α⁰ and α^T, B×1×H×W in [0, 1]. Normalisation is inside, and so is the padding of
-    :mod:`matting_data.networks.safenet.padding`.
+    :mod:`matting_data.networks.safenet.padding`. The file ends with its hash
+    (:mod:`matting_data.detectors.onnx_seal`).
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def export_onnx(network: SafeNet, path: Path, iterations: int | None = None) -> 
     copy = SafeNet(network.config)
     copy.load_state_dict(network.state_dict())
     wrapped = _Unrolled(copy.float(), count).eval()
-    model = padded_inside(_exported(wrapped))
+    model = with_hash(padded_inside(_exported(wrapped)))
     difference = largest_difference(model, wrapped, CHECKED_SIZES)
     if not difference <= TOLERANCE:
         raise MattingDataError(
@@ -156,6 +159,7 @@ def padded_inside(model: bytes) -> bytes:
     for each, channels in ((graph.input[0], 3), *((output, 1) for output in graph.output)):
         shape: list[str | int | None] = ["batch", channels, "height", "width"]
         each.CopyFrom(helper.make_tensor_value_info(each.name, TensorProto.FLOAT, shape))
+    proto.producer_name, proto.producer_version = PRODUCER, __version__
     onnx.checker.check_model(proto)
     return bytes(proto.SerializeToString())
 

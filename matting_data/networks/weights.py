@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from matting_data.errors import MissingExtraError, UsageError
+from matting_data.errors import DamageError, UsageError
 from matting_data.fetching.client import Client, Throttle
 from matting_data.fetching.download import download
 from matting_data.fetching.wanted import Wanted
@@ -21,7 +21,17 @@ from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.options import SafeNetConfig
 from matting_data.networks.safenet.presets import as_mapping, config_from
-from matting_data.storage.atomic import atomic_file, sha256_file, storage_errors, write_bytes
+from matting_data.networks.tensor_files import (
+    HASH,
+    Unreadable,
+    parse_safetensors,
+    parse_torch,
+    require_hash,
+    safetensors_bytes,
+    torch_bytes,
+)
+from matting_data.storage.atomic import storage_errors, write_bytes
+from matting_data.storage.regular_files import read_regular
 
 FORMAT = "mattingdata-network/1"
 """Value of ``format`` in every checkpoint of a network."""
@@ -29,12 +39,18 @@ FORMAT = "mattingdata-network/1"
 IMAGENET = "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"
 """torchvision's MobileNetV2 (71.9 % top-1), 13.6 MB; the name holds the first digits of its SHA-256."""
 
+RESTORE = "take it from a copy, or train again"
+"""What to do about a damaged network of which nobody knows more."""
+
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
+_HASH_OF_ADDRESS = re.compile(r"sha256=([0-9a-fA-F]{8,64})")
 _SHOWN = 3
+
+_LOG = logging.getLogger(__package__)
 
 
 def save_network(network: SafeNet, path: Path) -> None:
-    """Write weights and config to `path`, whole or not at all.
+    """Write weights, config and a hash of both to `path`, whole or not at all.
 
     Parameters
     ----------
@@ -54,16 +70,14 @@ def save_network(network: SafeNet, path: Path) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     config = as_mapping(network.config)
     if path.suffix == ".safetensors":
-        save = safetensors_torch().save
-        write_bytes(path, save(state, {"format": FORMAT, "config": json.dumps(config)}))
+        write_bytes(path, safetensors_bytes(state, {"format": FORMAT, "config": json.dumps(config)}))
     elif path.suffix == ".pt":
-        with atomic_file(path) as file:
-            torch.save({"format": FORMAT, "config": config, "network": state}, file)
+        write_bytes(path, torch_bytes({"format": FORMAT, "config": config, "network": state}))
     else:
         raise UsageError(f"{path}: a network is written as .safetensors or .pt, choose one of them")
 
 
-def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
+def load_network(path: Path, config: SafeNetConfig | None = None, remedy: str = RESTORE) -> SafeNet:
     """Load the network of a checkpoint, in evaluation mode, on the CPU.
 
     Parameters
@@ -72,13 +86,17 @@ def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
         From :func:`save_network`, or any file with its three entries.
     config : SafeNetConfig, optional
         What it is expected to be: another one in the file is refused. Needed where the file holds weights alone.
+    remedy : str
+        What to do where it is damaged.
 
     Raises
     ------
     UsageError
         The file is unreadable, holds code, another network, or weights that do not fit; in one sentence.
+    DamageError
+        It is of ours, and not what was written. Files from before there were hashes load with a note in the log.
     """
-    state, stored = read_checkpoint(path)
+    state, stored = read_checkpoint(path, remedy)
     expected = config or stored
     if expected is None:
         raise UsageError(f"{path} holds weights without a config: name the config they belong to")
@@ -90,15 +108,12 @@ def load_network(path: Path, config: SafeNetConfig | None = None) -> SafeNet:
     return network
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], SafeNetConfig | None]:
-    """Read a file's weights, on the CPU, and the config stored with them; errors as for :func:`load_network`."""
-    if not path.is_file():
-        raise UsageError(f"no checkpoint {path}: check the path")
-    if path.suffix == ".safetensors":
-        state, config = _read_safetensors(path)
-    else:
-        state, config = _read_torch(path)
-    return state, None if config is None else config_from(config, f"the config in {path}")
+def read_checkpoint(path: Path, remedy: str = RESTORE) -> tuple[dict[str, Tensor], SafeNetConfig | None]:
+    """Read a file's weights, on the CPU, and the config stored with them.
+
+    Errors are as for :func:`load_network`; `remedy` is what to do about damage.
+    """
+    return _parsed(_content(path), path, remedy)
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
@@ -144,27 +159,41 @@ def load_encoder(network: SafeNet, source: str, folder: Path | None = None, sha2
     ----------
     network : SafeNet
     source : str
-        ``random`` (leave it as it is), ``imagenet`` (:data:`IMAGENET`), an http(s) address, or a local file; with
-        torchvision's names ``features.N...``, alone or within a classifier or a checkpoint of a SafeNet.
+        ``random`` (leave it as it is), ``imagenet`` (:data:`IMAGENET`), an http(s) address, which may end with
+        ``#sha256=`` and the digits, or a local file; with torchvision's names ``features.N...``, alone or within a
+        classifier or a checkpoint of a SafeNet.
     folder : Path, optional
         Where downloads are kept; torch hub's folder without, which torchvision uses, too.
     sha256 : str
-        What the file has to hash to, or the first 8 digits or more. Without, the digits in the file's name count where
-        there are any.
+        What the file has to hash to, or the first 8 digits or more. Without, the digits in the address or in the file's
+        name count where there are any; for an address without any, the log notes that nothing was checked.
 
     Raises
     ------
     UsageError
         The file cannot be had, is another one, or does not fit; in one sentence.
+    DamageError
+        It is a checkpoint of ours, and damaged.
     """
     if source == "random":
         return
-    address = IMAGENET if source == "imagenet" else source
-    path = _downloaded(address, folder) if re.match(r"https?://", address) else Path(address).expanduser()
-    expected = sha256.lower() or (_HASH_IN_NAME.findall(path.name) or [""])[0]
-    if expected and path.is_file() and not (found := sha256_file(path)).startswith(expected):
+    address, _, fragment = (IMAGENET if source == "imagenet" else source).partition("#")
+    distant = re.match(r"https?://", address) is not None
+    if not distant:
+        address, fragment = source, ""
+    stated = _HASH_OF_ADDRESS.fullmatch(fragment)
+    if fragment and stated is None:
+        raise UsageError(f"{source} does not end with #sha256= and 8 to 64 hexadecimal digits: correct it, or drop '#'")
+    name = address.partition("?")[0] if distant else address
+    expected = (sha256 or (stated[1] if stated else "") or (_HASH_IN_NAME.findall(name) or [""])[0]).lower()
+    path = _downloaded(address, folder, expected) if distant else Path(address).expanduser()
+    content = _content(path)
+    found = hashlib.sha256(content).hexdigest()
+    if not found.startswith(expected):
         raise UsageError(f"{path} hashes to {found[:16]}..., not to {expected}: delete it and try again")
-    state, _ = read_checkpoint(path)
+    if distant and not expected:
+        _LOG.warning("note: nobody says the hash of %s: write %s#sha256=%s to have it checked", path, address, found)
+    state, _ = _parsed(content, path, RESTORE)
     encoder = {f"features.{key.partition('features.')[2]}": value for key, value in state.items() if "features." in key}
     if not encoder:
         raise UsageError(f"{path} holds no weights called features.N: name a MobileNetV2 with torchvision's names")
@@ -181,7 +210,7 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _downloaded(url: str, folder: Path | None) -> Path:
+def _downloaded(url: str, folder: Path | None, sha256: str) -> Path:
     folder = folder or Path(torch.hub.get_dir()) / "checkpoints"
     name = url.partition("?")[0].rpartition("/")[2]
     if not name:
@@ -191,7 +220,8 @@ def _downloaded(url: str, folder: Path | None) -> Path:
         return path
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-    fetched = download(Wanted(name, name, url, image=False), folder, Client(Throttle(), connections=1))
+    whole = sha256 if len(sha256) == 64 else ""
+    fetched = download(Wanted(name, name, url, sha256=whole, image=False), folder, Client(Throttle(), connections=1))
     if fetched.outcome != "written":
         raise UsageError(
             f"cannot fetch {url} ({fetched.detail}): download it elsewhere and name the file, "
@@ -200,46 +230,58 @@ def _downloaded(url: str, folder: Path | None) -> Path:
     return path
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    safetensors = safetensors_torch()
-    from safetensors import SafetensorError, safe_open
-
+def _content(path: Path) -> bytes:
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        state = safetensors.load_file(path)
-        return state, json.loads(metadata["config"]) if metadata.get("format") == FORMAT else None
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{path} is no readable safetensors file ({_first_line(error)}): name another") from None
+        return read_regular(path)
+    except FileNotFoundError:
+        raise UsageError(f"no checkpoint {path}: check the path") from None
+    except OSError as error:
+        raise UsageError(f"the checkpoint {path} cannot be read ({error.strerror}): name another") from None
 
 
-def _read_torch(path: Path) -> tuple[dict[str, Tensor], Any]:
+def _parsed(content: bytes, path: Path, remedy: str) -> tuple[dict[str, Tensor], SafeNetConfig | None]:
+    """Read weights and config from the content of a file, and check what is of ours against its hash."""
     try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch reports damage and refused code by a dozen types
-        if "Unsupported global" in str(error):
+        if path.suffix == ".safetensors":
+            state, metadata = parse_safetensors(content)
+            document: Any = {**metadata, "tensors": state}
+        else:
+            document = parse_torch(content)
+    except Unreadable as error:
+        if FORMAT.encode() in content:
+            raise DamageError(f"{path} is damaged ({error}): {remedy}") from None
+        if error.code:
             raise UsageError(f"{path} holds code, which is not run: save its weights alone, as safetensors") from None
-        reason = "no weights" if isinstance(error, UnpicklingError) else _first_line(error)
-        raise UsageError(f"{path} is no readable checkpoint ({reason}): name another") from None
-    config = None
-    if isinstance(document, Mapping) and document.get("format") == FORMAT:
-        config = document.get("config")
-    for entry in ("network", "state_dict", "model"):
-        if isinstance(document, Mapping) and isinstance(document.get(entry), Mapping):
+        kind = "safetensors file" if path.suffix == ".safetensors" else "checkpoint"
+        raise UsageError(f"{path} is no readable {kind} ({error}): name another") from None
+    if not isinstance(document, Mapping):
+        raise UsageError(f"{path} holds no weights by name: name a state dict or a checkpoint of mattingdata")
+    if not _is_ours(document, content):
+        return _weights_in(document, path), None
+    checked = require_hash(document, str(path), remedy, ("format", "config", "network", "tensors"))
+    config = checked.get("config")
+    if checked.get("format") != FORMAT or config is None:
+        raise DamageError(f"{path} is damaged (its format is {checked.get('format')!r}, not {FORMAT!r}): {remedy}")
+    try:
+        config = json.loads(config) if isinstance(config, str) else config
+    except (ValueError, RecursionError):
+        raise DamageError(f"{path} is damaged (its config is not JSON): {remedy}") from None
+    return _weights_in(checked, path), config_from(config, f"the config in {path}")
+
+
+def _is_ours(document: Mapping[str, Any], content: bytes) -> bool:
+    """Tell a checkpoint written here, even if its first key is damaged, from one of another program."""
+    return document.get("format") == FORMAT or {HASH, "config"} <= set(document) or FORMAT.encode() in content
+
+
+def _weights_in(document: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    for entry in ("tensors", "network", "state_dict", "model"):
+        if isinstance(document.get(entry), Mapping):
             document = document[entry]
             break
-    if not isinstance(document, Mapping) or not all(isinstance(value, Tensor) for value in document.values()):
+    if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in document.items()):
         raise UsageError(f"{path} holds no weights by name: name a state dict or a checkpoint of mattingdata")
-    return dict(document), config
-
-
-def safetensors_torch() -> Any:
-    """Import the module ``safetensors.torch``, or raise the MissingExtraError that names its extra."""
-    try:
-        import safetensors.torch
-    except ImportError:
-        raise MissingExtraError("torch", "safetensors is") from None
-    return safetensors.torch
+    return dict(document)
 
 
 def _differences(stored: SafeNetConfig, expected: SafeNetConfig) -> str:
@@ -250,7 +292,3 @@ def _differences(stored: SafeNetConfig, expected: SafeNetConfig) -> str:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from matting_data.errors import MattingDataError, UsageError
+from matting_data.errors import MattingDataError, OutOfMemoryError, UsageError
 from matting_data.readers.order import Order, Progress, Uneven
 from matting_data.readers.sampler import ResumableSampler
 from matting_data.readers.tensors import import_torch
 from matting_data.readers.torch_datasets import MapDataset, StreamDataset
+from matting_data.running.shared_memory import REMEDY, SHARED, lost_worker, why_no_semaphores
 
 torch = import_torch()
 
@@ -118,12 +119,18 @@ class Loader:
         Raises
         ------
         UsageError
-            Another iteration has begun, or the position was set, since this one began.
+            Another iteration has begun, or the position was set, since this one began; or loading processes are asked
+            for where there is no shared memory.
+        OutOfMemoryError
+            Shared memory is full of batches, or a loading process was killed.
         """
+        if self._loader.num_workers and (why := why_no_semaphores()) is not None:
+            raise UsageError(f"loading processes need {SHARED} ({why}): {REMEDY}, or set {_WORKERS} to 0")
         self.load_state_dict(self.state_dict())
         self._mover.set_epoch(self._progress.epoch, self._progress.start)
         left, this = len(self._mover), self._iteration
-        batches, problem = iter(self._loader), None
+        batches = iter(self._loader)
+        problem: MattingDataError | None = None
         while True:
             self._require_latest(this)  # before a batch is taken: persistent processes serve the latest iteration
             try:
@@ -132,6 +139,10 @@ class Loader:
                 break
             except MattingDataError as error:
                 problem = _unwrapped(error)
+                break
+            except RuntimeError as error:
+                if (problem := _lost(error)) is None:
+                    raise
                 break
             # counted before it is handed out: a state taken while it is worked on does not hold it again
             self._delivered += min(self._batch_size, left - self._delivered)
@@ -157,6 +168,23 @@ class Loader:
                 "this iteration of the Loader ended when another began, or its position was set: make a Loader for "
                 "each iteration that runs at the same time"
             )
+
+
+_WORKERS = "num_workers (data.workers of a training config)"
+
+
+def _lost(error: RuntimeError) -> OutOfMemoryError | None:
+    """Say in a sentence that a loading process ended for want of memory, where it did."""
+    match lost_worker(error):
+        case "full":
+            return OutOfMemoryError(
+                f"{SHARED} is too small for the batches of the loading processes: {REMEDY}, or set {_WORKERS} to 0"
+            )
+        case "killed":
+            return OutOfMemoryError(
+                f"a loading process was killed, most often for want of memory: lower {_WORKERS}, or the batch size"
+            )
+    return None
 
 
 def _unwrapped(error: MattingDataError) -> MattingDataError:

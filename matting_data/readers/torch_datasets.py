@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from matting_data.readers.store import PARTS, Composite, Part, complete
 from matting_data.readers.tensors import ToTensors, import_torch
 from matting_data.readers.transforms.visit import Transform, Visit
 from matting_data.records.stored import Sample
+from matting_data.running.shared_memory import REMEDY, SHARED
 
 torch = import_torch()
 _Dataset: Any = torch.utils.data.Dataset
@@ -136,8 +138,9 @@ class StreamDataset(_Samples, _IterableDataset):
         self.rank, self.world = rank_and_world(rank, world)
         self.uneven: Uneven = uneven
         self.identity = f"{split.identity} {self.order.identity}"
-        # in shared memory: processes that live on learn of the next epoch through it
-        self._from = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._from = torch.zeros(2, dtype=torch.int64)
+        with suppress(RuntimeError):  # no shared memory here: then no loading process may iterate
+            self._from.share_memory_()  # processes that live on learn of the next epoch through it
         self._yielded = self._resumed = 0
 
     def __len__(self) -> int:
@@ -152,6 +155,8 @@ class StreamDataset(_Samples, _IterableDataset):
         one_thread_for_opencv()
         epoch, start = self._standing()
         worker, workers = _worker()
+        if torch.utils.data.get_worker_info() is not None and not self._from.is_shared():
+            raise UsageError(f"loading processes need {SHARED}, which was not there: {REMEDY}, or set num_workers to 0")
         share = worker_share(self._share(epoch, start), self.batch_size, worker, workers)
         self._yielded, self._resumed = self._resumed, 0
         return self._samples(epoch, share[self._yielded :].tolist())

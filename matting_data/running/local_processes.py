@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import multiprocessing
 import os
 import pickle
@@ -20,9 +22,12 @@ import cv2
 
 from matting_data.errors import OutOfMemoryError
 from matting_data.running.raised import WorkerTraceback, portable
+from matting_data.running.shared_memory import REMEDY, SHARED, refusal
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_LOG = logging.getLogger(__package__)
 
 _AHEAD = 3
 """Items handed to each worker in advance: enough to keep it busy, few enough to keep memory flat."""
@@ -41,10 +46,14 @@ def run_here(task: Callable[[Item], Result], items: Iterable[Item]) -> Generator
 def run_in_processes(
     task: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Generator[Result, None, None]:
-    """Yield ``task(item)`` for all items, from processes of this machine, in the order in which they finish."""
-    # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(pickle.dumps(task),))
+    """Yield ``task(item)`` for all items, from processes of this machine, in the order in which they finish.
+
+    Where there is no shared memory to coordinate processes, everything is done in this one, and the log says so.
+    """
+    pool = _pool(task, workers)
+    if pool is None:
+        yield from run_here(task, items)
+        return
     others = set(multiprocessing.active_children())
     pending: set[Future[tuple[Any, tuple[Exception, str] | None]]] = set()
     source = iter(items)
@@ -73,6 +82,25 @@ def run_in_processes(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(task: Any, workers: int) -> ProcessPoolExecutor | None:
+    """Make worker processes, all their semaphores first; None where the system has no place for these."""
+    # fresh processes: forking one that runs threads (polars, onnxruntime) can lock up
+    context, pickled = multiprocessing.get_context("spawn"), pickle.dumps(task)
+    try:
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(pickled,))
+    except (OSError, ImportError, NotImplementedError) as error:
+        if (why := refusal(error)) is None:
+            raise
+        _say_alone(why)
+        return None
+
+
+@functools.cache
+def _say_alone(why: str) -> None:
+    """Say once a process that it works without others."""
+    _LOG.warning("note: one process does all the work: worker processes need %s (%s); %s", SHARED, why, REMEDY)
 
 
 @contextmanager

@@ -7,12 +7,13 @@ checkpoints/      to continue from           best.safetensors, network.safetenso
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import platform
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import torch
 
 from matting_data.errors import DamageError, UsageError
 from matting_data.storage.atomic import write_bytes
+from matting_data.storage.regular_files import read_regular
 from matting_data.training.config import TrainConfig
 from matting_data.training.config_file import differences, load_config, to_yaml
 from matting_data.training.parallel import World
@@ -31,6 +33,17 @@ from matting_data.version import __version__
 CONFIG, RUN, RESULT = "config.yaml", "run.json", "result.json"
 BEST, FINAL = "best.safetensors", "network.safetensors"
 METRICS, WATCHED = "metrics.jsonl", "watched.jsonl"
+
+_HASH = "file_sha256"
+"""Key of a JSON document's own hash, its last."""
+
+_KEYS_WITHOUT_HASH = {
+    RUN: {"dataset", "held_out", "command", "environment"},
+    RESULT: {"steps", "network_step", "sha256", "watched", "refinements", "held_out_mad"},
+}
+"""Keys of the documents as they were before they had hashes."""
+
+_LOG = logging.getLogger(__package__)
 
 
 def claim(folder: Path, config: TrainConfig, record: dict[str, Any], resume: bool) -> None:
@@ -64,11 +77,12 @@ def claim(folder: Path, config: TrainConfig, record: dict[str, Any], resume: boo
             f"{folder} is a run of another config: {', '.join(different[:3])}{more}; continue with its own "
             f"{CONFIG}, or choose another --out"
         )
-    before = read_json(folder / RUN)
+    before = read_json(folder / RUN).get("dataset")
     for key in ("content_sha256", "split"):
-        if before["dataset"][key] != record["dataset"][key]:
+        found = before.get(key) if isinstance(before, dict) else None
+        if found != record["dataset"][key]:
             raise UsageError(
-                f"{folder} was trained on another dataset ({key} {before['dataset'][key][:16]}, not "
+                f"{folder} was trained on another dataset ({key} {str(found)[:16]}, not "
                 f"{record['dataset'][key][:16]}): name that one with --data, or choose another --out"
             )
     write_bytes(folder / CONFIG, to_yaml(config).encode())
@@ -104,24 +118,52 @@ def describe(
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a log; a line that a killed process began is left out."""
-    if not path.is_file():
+    """Read a log; lines that are damaged, or that a killed process began, are left out."""
+    try:
+        lines = read_regular(path).splitlines()
+    except FileNotFoundError:
         return []
-    rows = []
-    with suppress(ValueError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            rows.append(json.loads(line))  # noqa: PERF401 - what stands before the torn line is kept
+    except OSError as error:
+        raise DamageError(f"{path} cannot be read ({error.strerror}): move it away; only curves are lost") from None
+    rows = [row for line in lines if (row := _row(line)) is not None]
+    if len(rows) < len(lines) - 1:  # the last may be torn
+        _LOG.warning("note: %d damaged lines of %s are left out", len(lines) - len(rows), path)
     return rows
 
 
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and type(row.get("step")) is int else None
+
+
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a JSON document, whole or not at all."""
-    write_bytes(path, (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write a JSON document with its hash, whole or not at all."""
+    sealed = {**document, _HASH: _hash_of(document)}
+    write_bytes(path, (json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON document; DamageError where it cannot be."""
+    """Read a JSON document of a run; DamageError where it is not what was written.
+
+    One from before documents had hashes is believed.
+    """
+    remedy = "start the run again in another folder" if path.name == RUN else "run 'mattingdata train' with --resume"
     try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise DamageError(f"{path} cannot be read ({error}): start the run again in another folder") from None
+        document = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or str(error).partition(": line")[0]
+        raise DamageError(f"{path} cannot be read ({why}): {remedy}") from None
+    if not isinstance(document, dict):
+        raise DamageError(f"{path} is damaged (it is no mapping): {remedy}")
+    found = document.pop(_HASH, None)
+    older = found is None and set(document) <= _KEYS_WITHOUT_HASH.get(path.name, set(document))
+    if not older and found != _hash_of(document):
+        raise DamageError(f"{path} is damaged (its content does not have the SHA-256 that it names): {remedy}")
+    return document
+
+
+def _hash_of(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -52,7 +52,7 @@ class NotFinite(MattingDataError):
 
 
 class Stepper:
-    """Steps a network; holds the optimisers.
+    """Steps a network; holds the optimisers and the config.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Stepper:
     def __init__(
         self, network: SafeNet, config: TrainConfig, steps: int, world: World, synchronise: bool = False
     ) -> None:
-        self.network, self._config, self._steps, self._world = network, config, steps, world
+        self.network, self.config, self._steps, self._world = network, config, steps, world
         self._synchronise = synchronise and world.device.type == "cuda"
         groups = network.parameter_groups()
         self._weights, self._detector_weights = groups["encoder"] + groups["matting"], groups["detector"]
@@ -94,14 +94,14 @@ class Stepper:
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
                 raise UsageError(self._out_of_memory(number)) from None
-            if self._config.compile and (reason := _compiler_failure(error)):
+            if self.config.compile and (reason := _compiler_failure(error)):
                 raise UsageError(
                     f"torch.compile fails here ({reason}): set compile to false, or install what it lacks"
                 ) from None
             raise
 
     def _step(self, batch: dict[str, Any], number: int) -> StepReport:
-        report, parts = StepReport(), self._config.accumulate
+        report, parts = StepReport(), self.config.accumulate
         self.set_mode()
         for optimiser in self.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
@@ -118,7 +118,7 @@ class Stepper:
             if wrong := [name for name, value in report.values.items() if not math.isfinite(value)]:
                 raise NotFinite(f"{', '.join(wrong)} of step {number} {'is' if len(wrong) == 1 else 'are'} not finite")
             for name, optimiser in self.optimisers.items():
-                rate = rate_at(getattr(self._config, name), number, self._steps)
+                rate = rate_at(getattr(self.config, name), number, self._steps)
                 set_rate(optimiser, rate)
                 optimiser.step()
                 report.values[f"rate_{name}"] = rate
@@ -128,13 +128,13 @@ class Stepper:
     def set_mode(self) -> None:
         """Put the network into training mode, what is frozen excepted."""
         self.network.train()
-        if self._config.batch_norm == "freeze_encoder":
+        if self.config.batch_norm == "freeze_encoder":
             for layer in self.network.encoder.modules():
                 if isinstance(layer, nn.BatchNorm2d):
                     layer.eval()
 
     def _part(self, batch: dict[str, Tensor], last: bool, report: StepReport) -> dict[str, Tensor]:
-        config, parts = self._config.network, self._config.accumulate
+        config, parts = self.config.network, self.config.accumulate
         image, alpha = batch["image"], batch["alpha"]
         values: dict[str, Tensor] = {}
         with self._together(self._matting, last):
@@ -162,26 +162,26 @@ class Stepper:
     def _on_device(self, batch: dict[str, Any], part: int, number: int) -> dict[str, Tensor]:
         """Move a part of a batch to the device as floats in [0, 1], with the unknown area."""
         mine = {
-            name: tensor[part :: self._config.accumulate].to(self._world.device, non_blocking=True)
+            name: tensor[part :: self.config.accumulate].to(self._world.device, non_blocking=True)
             for name, tensor in batch.items()
             if isinstance(tensor, Tensor)
         }
         image = mine["image"].float() / 255
-        if self._config.channels_last:
+        if self.config.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        return {"image": image, "alpha": mine["alpha"].float() / 255, "unknown": unknown_of(mine, self._config, number)}
+        return {"image": image, "alpha": mine["alpha"].float() / 255, "unknown": unknown_of(mine, self.config, number)}
 
     def _norms(self) -> dict[str, Tensor]:
         """Clip the gradients and measure their norms before clipping."""
         norms = {}
         for name, weights in (("matting", self._weights), ("detector", self._detector_weights)):
             if weights:
-                clip = getattr(self._config, name).clip
+                clip = getattr(self.config, name).clip
                 norms[f"gradient_{name}"] = nn.utils.clip_grad_norm_(weights, clip or math.inf)
         return norms
 
     def _precision(self) -> AbstractContextManager[Any]:
-        half = self._config.precision == "bfloat16"
+        half = self.config.precision == "bfloat16"
         return torch.autocast(self._world.device.type, dtype=torch.bfloat16, enabled=half)
 
     def _together(self, module: nn.Module, last: bool) -> AbstractContextManager[Any]:
@@ -202,7 +202,7 @@ class Stepper:
         return time.perf_counter()
 
     def _out_of_memory(self, number: int) -> str:
-        config = self._config
+        config = self.config
         own = config.batch // self._world.size
         ways = []
         if config.accumulate < own:

@@ -15,12 +15,13 @@ from typing import Any
 
 import torch
 
-from matting_data.errors import DamageError, StorageError
+from matting_data.errors import DamageError, OutOfMemoryError, StorageError
 from matting_data.evaluation.stop_rule import choose_refinements, held_out_errors
 from matting_data.evaluation.test_sets import Item
 from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
-from matting_data.networks.weights import load_encoder, load_network, safetensors_torch, save_network, state_sha256
+from matting_data.networks.tensor_files import safetensors_torch
+from matting_data.networks.weights import load_encoder, load_network, save_network, state_sha256
 from matting_data.readers import Dataset
 from matting_data.running.progress import bar
 from matting_data.storage.atomic import remove_leftovers
@@ -36,6 +37,8 @@ from matting_data.training.training_data import Batches, split_run
 from matting_data.training.watch import Errors, Look, Watch
 
 _LOG = logging.getLogger(__package__)
+
+_WITHOUT_BEST = "delete it, and --resume ends the run with its last weights"
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ def train(
     NotFinite
         A loss or gradient is not finite, or no matte of the trained network is; names the step or the people, and the
         last checkpoint.
-    DamageError
-        A shard is damaged; what was trained is saved first.
+    DamageError, OutOfMemoryError
+        A shard is damaged, or memory that loading processes need is used up; what was trained is saved first.
     KeyboardInterrupt
         The run was interrupted, by SIGTERM, too; what was trained is saved first.
     """
@@ -171,7 +174,7 @@ class _Run:
         with _interruptions() as interrupted, progress_bar as progress, log:
             try:
                 self._epochs(interrupted, progress)
-            except (DamageError, StorageError) as error:
+            except (DamageError, OutOfMemoryError, StorageError) as error:
                 raise type(error)(f"{error} {self._saved()}") from None
             except NotFinite as error:
                 last = [str(path) for path in checkpoints(self.out)[-1:]]
@@ -276,7 +279,7 @@ class _Run:
         if self.world.leads:
             shown = self._shown()
             if self.held_out and (self.out / BEST).is_file():
-                shown, step = load_network(self.out / BEST), self.progress.best_step
+                shown, step = load_network(self.out / BEST, remedy=_WITHOUT_BEST), self.progress.best_step
             save_network(shown, path)
         self.world.wait()
         final = load_network(path)

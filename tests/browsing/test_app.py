@@ -5,6 +5,7 @@ With ``MATTINGDATA_SCREENSHOTS=docs`` set, what is seen is kept in that folder f
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import os
@@ -13,9 +14,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -57,8 +61,8 @@ def session(fiftyone: Any, port: int, tmp_path_factory: pytest.TempPathFactory) 
     options = BrowseOptions(cache=root / "cache")
     dataset = open_dataset(root / "sample", options).dataset
     backgrounds = open_dataset(root / "sample", BrowseOptions(shows="backgrounds", cache=root / "cache")).dataset
-    running = serve(dataset, port, True, None)
-    running.other = backgrounds
+    running, address = serve(dataset, port, True, None, root / "cache")
+    running.other, running.opens = backgrounds, address
     yield running
     running.close()
 
@@ -67,6 +71,9 @@ def session(fiftyone: Any, port: int, tmp_path_factory: pytest.TempPathFactory) 
 def page(session: Any, port: int, tmp_path: Path) -> Iterator[Page]:
     with browser(tmp_path / "profile") as tab:
         tab.port = port
+        tab.open(session.opens)
+        tab.wait("document.readyState", 60, lambda state: state == "complete")
+        assert "token" not in tab.run("location.href")
         yield tab
 
 
@@ -145,6 +152,62 @@ def listening(port: int) -> set[str]:
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:] + Path("/proc/net/tcp6").read_text().splitlines()[1:]
     places = (line.split()[1].split(":") for line in lines if line.split()[3] == "0A")
     return {address for address, number in places if int(number, 16) == port}
+
+
+def answer(session: Any, path: str, **headers: str) -> tuple[int, str]:
+    """Return what the server answers, with its secret, which the address that opens it ends with."""
+    start, _, secret = session.opens.partition("/?token=")
+    basic = base64.b64encode(f"any:{secret}".encode()).decode()
+    request = urllib.request.Request(start + path, headers={"Authorization": f"Basic {basic}", **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as found:
+            return found.status, found.read().decode("latin-1")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_pictures_are_served_and_no_other_file(session: Any, tmp_path: Path) -> None:
+    picture = session.dataset.first().filepath
+    assert answer(session, f"/media?filepath={quote(picture)}")[0] == 200
+    secret = tmp_path / "secret.png"
+    secret.write_text("secret")
+    link = Path(picture).with_name("link.png")
+    link.symlink_to(secret)
+    up = str(Path(picture).parent) + "/" + "../" * 30 + str(secret)
+    folder = Path(picture).parents[1]
+    for path in (
+        "/etc/passwd",
+        str(secret),
+        str(link),
+        up,
+        f"{folder}-other/x.png",
+        "",
+        "picture.png",
+        "/proc/self/environ",
+    ):
+        code, text = answer(session, f"/media?filepath={quote(path)}")
+        assert code == 403 and "only pictures of mattingdata's cache are served" in text, path
+    link.unlink()
+    assert answer(session, f"/media?filepath={quote(picture)}&filepath=/etc/passwd")[0] == 403
+    assert answer(session, "//media?filepath=/etc/passwd")[1].find("root:") == -1
+
+
+def test_requests_without_the_secret_or_from_elsewhere_are_refused(session: Any, port: int) -> None:
+    assert answer(session, "/fiftyone")[0] == 200
+    for path in (
+        "/",
+        "/fiftyone",
+        "/media?filepath=/etc/passwd",
+        "/plugins",
+        "/graphql",
+        f"/datasets/{session.dataset.name}",
+    ):
+        assert answer(session, path, Authorization="")[0] == 403, path
+        assert answer(session, path, Authorization="Basic " + base64.b64encode(b"any:wrong").decode())[0] == 403
+        assert answer(session, path, Host="evil.example")[0] == 403
+        assert answer(session, path, Host=f"evil.example:{port}")[0] == 403
+        assert answer(session, path, Origin="http://evil.example")[0] == 403
+        assert answer(session, path, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
 
 
 def test_only_this_machine_is_served(session: Any, port: int) -> None:

@@ -99,3 +99,20 @@ def test_a_recipe_without_its_count_or_source_is_refused(
     assert ended.value.code == 2 and "--recipe and --count go together" in capsys.readouterr().err
     with pytest.raises(UsageError, match="has 0 sources of layout 'openimages' with 'metadata'"):
         chosen(recipe, 1, "backgrounds.sources=[{layout: bundled}]")
+
+
+def test_a_recipe_brings_its_limit_of_pixels(
+    recipe: Path, server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = yaml.safe_load(recipe.read_text())
+    document["backgrounds"]["max_megapixels"] = 0.003  # photographs have 64×48 = 3,072 pixels
+    recipe.write_text(yaml.safe_dump(document))
+    for number, identity in enumerate(IDS):
+        server.at(f"/train/{identity}.jpg", good(photo(number)))
+    options = ["--recipe", str(recipe), "--count", "2", "--out", str(recipe.parent / "out")]
+    for more, said in (([], "2 rejected (too_large)"), (["--max-megapixels", "1", "--retry-rejected"], "2 written")):
+        command = ["mattingdata", "fetch", "openimages", *options, "--base-url", server.url, *more]
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit):
+            main()
+        assert said in capsys.readouterr().out

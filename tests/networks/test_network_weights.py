@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from matting_data.errors import MissingExtraError, UsageError
+from matting_data.errors import DamageError, MissingExtraError, UsageError
 from matting_data.networks.safenet.initial_weights import build_network
 from matting_data.networks.safenet.network import SafeNet
 from matting_data.networks.safenet.options import SafeNetConfig
@@ -128,11 +128,11 @@ def test_a_document_without_weights(tmp_path: Path) -> None:
             load_network(path, CONFIG)
 
 
-def test_a_truncated_checkpoint_is_unreadable(network: SafeNet, tmp_path: Path) -> None:
+def test_a_truncated_checkpoint_is_damaged(network: SafeNet, tmp_path: Path) -> None:
     path = tmp_path / "network.pt"
     save_network(network, path)
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(UsageError, match="is no readable checkpoint"):
+    with pytest.raises(DamageError, match=r"is damaged \(.*\): take it from a copy, or train again$"):
         load_network(path)
 
 

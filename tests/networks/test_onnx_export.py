@@ -10,7 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from matting_data.errors import MattingDataError, MissingExtraError, UsageError
+from matting_data.detectors.onnx_seal import require_whole
+from matting_data.errors import DamageError, MattingDataError, MissingExtraError, UsageError
 from matting_data.networks import onnx_export as export
 from matting_data.networks.onnx_export import TOLERANCE, export_onnx
 from matting_data.networks.safenet.initial_weights import build_network
@@ -40,6 +41,11 @@ def test_an_exported_network_equals_pytorch_at_sizes_it_never_saw(network: SafeN
     assert network.training
     assert result.largest_difference <= TOLERANCE
     assert (result.iterations, result.bytes, result.sha256) == (2, path.stat().st_size, sha256_file(path))
+    damaged = bytearray(path.read_bytes())
+    require_whole(bytes(damaged), path.name)
+    damaged[len(damaged) // 2] ^= 1
+    with pytest.raises(DamageError, match=r"network.onnx is damaged"):
+        require_whole(bytes(damaged), path.name)
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     assert [each.name for each in session.get_inputs()] == ["image"]
     network.eval()

@@ -66,8 +66,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((address, port), Handler)
         self.lock = threading.Lock()
         self.asked: list[Asked] = []
         self.answers: dict[str, list[Behaviour]] = {}
@@ -75,7 +75,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
     def at(self, path: str, *answers: Behaviour) -> str:
         """Answer requests for `path` with these, the last one for ever; return its address."""

@@ -19,6 +19,25 @@ DECODER_ERRORS = (
 """What Pillow's plug-ins, OpenCV and tifffile raise on damaged files: anything that careless parsing can."""
 
 
+class TooManyPixels(RejectedInput):
+    """An image whose header claims more pixels than a limit (``too_large``); nothing of it was decompressed.
+
+    Parameters
+    ----------
+    width, height : int
+        As claimed.
+    limit : int
+        Pixels.
+    """
+
+    def __init__(self, width: int, height: int, limit: int) -> None:
+        super().__init__("too_large", f"{width}×{height} has more than {limit:,} pixels")
+        self.width, self.height, self.limit = width, height, limit
+
+    def __reduce__(self) -> tuple[type[TooManyPixels], tuple[int, int, int]]:  # type: ignore[override] # other arguments
+        return type(self), (self.width, self.height, self.limit)
+
+
 @contextmanager
 def damage_is_unreadable() -> Iterator[None]:
     """Raise what a decoder raises as RejectedInput: ``too_large`` for a bomb, else ``unreadable``.

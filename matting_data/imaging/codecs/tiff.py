@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matting_data.errors import MissingExtraError, RejectedInput
-from matting_data.imaging.codecs.damage import DECODER_ERRORS, damage_is_unreadable
+from matting_data.imaging.codecs.damage import DECODER_ERRORS, TooManyPixels, damage_is_unreadable
 from matting_data.imaging.codecs.jpeg import decode_jpeg
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -77,8 +77,7 @@ def decode_deep_tiff(data: bytes, max_pixels: int) -> DeepTiff | None:
                 _require_sound_segments(page, data)
                 return None
             if page.imagewidth * page.imagelength > max_pixels:
-                size = f"{page.imagewidth}×{page.imagelength}"
-                raise RejectedInput("too_large", f"{size} has more than {max_pixels:,} pixels")
+                raise TooManyPixels(page.imagewidth, page.imagelength, max_pixels)
             colours = _colours(page)
             _require_whole(page, len(data))
             profile, orientation = page.tags.valueof(_PROFILE), page.tags.valueof(_ORIENTATION, 1)
