@@ -69,6 +69,7 @@ def test_an_input_that_is_refused_ends_the_build_and_is_tried_again(
     assert "run the same command again" in done.err and "--on-error skip" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", INPUTS)
 @pytest.mark.parametrize(
     ("calls", "skip", "times"),
@@ -88,6 +89,7 @@ def test_tables_and_tars(world: World, tmp_path: Path, place: str, error: int) -
     assert done.code == 1 and os.strerror(error) in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", TABLES)
 @pytest.mark.parametrize(("calls", "skip"), [(("read",), 1), (("stat",), 0), (("stat",), 1), (("open",), 1)])
 def test_tables_and_tars_that_are_refused_later(
