@@ -9,11 +9,6 @@ import pytest
 from tests.support.hall import LINKS, Hall, run
 
 
-@pytest.fixture(scope="module")
-def hall(tmp_path_factory: pytest.TempPathFactory) -> Hall:
-    return Hall(tmp_path_factory.mktemp("hall"))
-
-
 def test_every_verb_works_where_nothing_is_a_link(hall: Hall) -> None:
     for state in ("finished", "layers"):
         for commands in list(hall.verbs(state))[:-2]:  # neither may be filtered or materialized into

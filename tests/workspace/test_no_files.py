@@ -17,11 +17,6 @@ from tests.support.hall import OTHERS, Hall, run
 from tests.support.projects import Project
 
 
-@pytest.fixture(scope="module")
-def hall(tmp_path_factory: pytest.TempPathFactory) -> Hall:
-    return Hall(tmp_path_factory.mktemp("hall"))
-
-
 @pytest.mark.parametrize("kind", ["pipe", "directory"])
 @pytest.mark.parametrize("name", ["train/000000.tar", "train/000000.parquet"])
 def test_what_lies_in_a_shards_place_is_named_and_can_be_removed(hall: Hall, name: str, kind: str) -> None:
@@ -41,9 +36,18 @@ def test_what_lies_in_a_shards_place_is_named_and_can_be_removed(hall: Hall, nam
         assert run(commands[0])[0] == 0 and run(["verify", str(hall.out)])[0] == 0
 
 
-@pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize(
-    "name", ["dataset.json", "recipe.yaml", "plan.parquet", "train/000000.tar", ".work/base.json", ".work/lock"]
+    ("name", "kind"),
+    [
+        ("dataset.json", "pipe"),
+        ("dataset.json", "endless"),
+        ("recipe.yaml", "directory"),
+        ("plan.parquet", "pipe"),
+        ("foregrounds.parquet", "pipe"),
+        (".work/base.json", "endless"),
+        (".work/lock", "pipe"),
+        (".work/repair", "pipe"),
+    ],
 )
 def test_commands_answer_whatever_lies_in_a_files_place(hall: Hall, name: str, kind: str) -> None:
     for _, arguments, code, said in hall.tried([("finished", name, kind)]):
