@@ -27,6 +27,10 @@ PLAN, FOREGROUNDS, BACKGROUNDS = TABLES = "plan.parquet", "foregrounds.parquet",
 WITHOUT_DECISIONS = "plan_sha256_without_overrides"
 """In the metadata of the plan: what must not change between two builds into one folder."""
 
+_FOREGROUND = ("image", "image_sha256", "width", "height", "x0", "y0", "x1", "y1", "coverage", "soft")
+_BACKGROUND = ("sha256", "format", "mode", "orientation", "width", "height")
+"""What is known of every input that a composite can be made of."""
+
 APPENDED = "appended"
 """In the metadata of a plan that grew out of an earlier one, and in the index."""
 
@@ -66,7 +70,7 @@ def saved_plan(out: Location) -> Plan:
     for name in TABLES:
         if not metadata or (name != PLAN and check_hash(out, name, metadata.get(name, ""))):
             raise DamageError(f"{out.label(name)} is damaged or missing: run 'mattingdata repair {out}'")
-    return Plan(
+    plan = Plan(
         read_stored(out, FOREGROUNDS, CheckedForeground),
         read_stored(out, BACKGROUNDS, JudgedBackground),
         read_stored(out, PLAN, PlannedComposite),
@@ -74,6 +78,32 @@ def saved_plan(out: Location) -> Plan:
         without_decisions=metadata.get(WITHOUT_DECISIONS, ""),
         appended=APPENDED in metadata,
     )
+    _require_inputs(plan, out.label(PLAN))
+    return plan
+
+
+def _require_inputs(plan: Plan, name: str) -> None:
+    """Raise DamageError when composites of a plan, which `name` calls, need inputs that its tables do not describe."""
+    if len({composite.key for composite in plan.composites}) != len(plan.composites):
+        raise DamageError(
+            f"{name} was not written by mattingdata: it plans a composite twice; do not trust this dataset"
+        )
+    for kind, needed, records in (
+        ("foreground", _FOREGROUND, plan.foregrounds),
+        ("background", _BACKGROUND, plan.backgrounds),
+    ):
+        known = {
+            record.id: record.split
+            for record in records
+            if record.state == "ok" and all(getattr(record, field) is not None for field in needed)
+        }
+        for composite in plan.composites:
+            identity = getattr(composite, kind)
+            if known.get(identity) != composite.split:
+                raise DamageError(
+                    f"{name} was not written by mattingdata: {composite.key} needs the {kind} {identity!r}, which its "
+                    "table does not describe for that split; do not trust this dataset"
+                )
 
 
 def _notes(text: str, name: str) -> tuple[str, ...]:

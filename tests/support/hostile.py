@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def mutated(document: Any, draw: Draw) -> str:
     ]
     node, key = draw(st.sampled_from(places))
     how = draw(st.sampled_from(["junk", "junk", "drop", "double", "number", "rename", "swap"]))
-    value = node[key]
+    value = deepcopy(node[key])  # so that nothing stands in two places, nor in itself
     if how == "drop":
         del node[key]
     elif how == "double" and isinstance(node, list):
@@ -55,9 +56,9 @@ def mutated(document: Any, draw: Draw) -> str:
     elif how == "swap":
         other, place = draw(st.sampled_from(places))
         with suppress(KeyError, IndexError):
-            node[key], other[place] = other[place], value
+            node[key], other[place] = deepcopy(other[place]), value
     else:
-        node[key] = draw(st.sampled_from(JUNK))
+        node[key] = deepcopy(draw(st.sampled_from(JUNK)))
     return f"{how} at {key!r}"
 
 
