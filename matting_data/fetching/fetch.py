@@ -143,8 +143,14 @@ def fetch(
     throttle = Throttle(options.requests_per_second, options.bytes_per_second)
     client = Client(throttle, options.jobs, options.timeout)
     result = FetchResult()
-    limits = {"tries": options.tries, "first_wait": options.first_wait, "max_pixels": options.max_pixels}
-    work = partial(download, folder=folder, client=client, **limits)
+    work = partial(
+        download,
+        folder=folder,
+        client=client,
+        tries=options.tries,
+        first_wait=options.first_wait,
+        max_pixels=options.max_pixels,
+    )
 
     def tick() -> None:
         result.bytes = throttle.received
