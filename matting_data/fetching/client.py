@@ -204,7 +204,8 @@ class Client:
         if not is_http(url):
             raise RejectedInput("bad_url", f"{url[:100]!r} is not an http or https address")
         host, named = host_of(url), zone_of_host(urlsplit(url).hostname or "")
-        if named is not None and origin is not None and named not in _reachable(origin):
+        reachable = _reachable(origin)
+        if named is not None and reachable is not None and named not in reachable:
             raise refused_redirect(f"to {host}", named)
         self.throttle.before_request(host)
         manager: urllib3.PoolManager | None = self._proxied.get(urlsplit(url).scheme)

@@ -144,9 +144,13 @@ def fetch(
     client = Client(throttle, options.jobs, options.timeout)
     result = FetchResult()
     work = partial(
-        download, folder=folder, client=client, tries=options.tries, first_wait=options.first_wait,
+        download,
+        folder=folder,
+        client=client,
+        tries=options.tries,
+        first_wait=options.first_wait,
         max_pixels=options.max_pixels,
-    )  # fmt: skip
+    )
 
     def tick() -> None:
         result.bytes = throttle.received
