@@ -353,6 +353,8 @@ class Storage:
         times = f" (tried {tried} times)" if tried > 1 else ""
         why = _first_line(error)
         sentence = f"cannot {verb} {self.label(name)}{times}: {why}; {remedy}"
+        if _without_credentials(error):  # which no time will give
+            return StorageError(sentence)
         if verb == "read" and (not self.local or (isinstance(error, OSError) and is_refusal(error))):
             return RefusedError(sentence, f"{name.rpartition('/')[2]}: {why}")
         return StorageError(sentence)

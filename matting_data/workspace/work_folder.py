@@ -149,7 +149,7 @@ def refuse_foreign(out: Storage) -> None:
 
 def was_begun(out: Storage) -> bool:
     """Tell whether a build, or a check of inputs, began in `out`, however far it came."""
-    return is_ours(out) or (out.names() <= {WORK, *_FOLDERS} and _holds_leftovers_only(out))
+    return is_ours(out) or (set() < out.names() <= {WORK, *_FOLDERS} and _holds_leftovers_only(out))
 
 
 def _holds_leftovers_only(out: Storage) -> bool:

@@ -234,7 +234,7 @@ def test_a_store_that_cannot_be_reached_for_a_while_only_delays(project: Project
         time.sleep(0.02)
     shaky.stop()
     _, said = process.communicate(timeout=200)
-    assert (process.returncode, said.count("\n")) == (2, 1), said
+    assert process.returncode in (1, 2) and said.count("\n") == 1, said  # a read was refused, or a write
     assert "check that it can be reached" in said and "run the same command again" in said
     back = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     back.start()
