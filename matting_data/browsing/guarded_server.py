@@ -61,7 +61,8 @@ def start_session(fo: Any, dataset: Any, port: int, address: str, secret: str, m
     if not isinstance(servers, dict):
         raise UsageError(f"FiftyOne {fo.__version__} cannot be served safely: pip install 'fiftyone<1.23', or --no-app")
     try:
-        servers[port] = GuardedServer(port, address=address)  # a session takes the server of its port
+        # a session takes the server of its port
+        servers[port] = GuardedServer(port, address=address, do_not_track=fo.config.do_not_track)
     except service.ServiceListenTimeout:
         raise UsageError(f"FiftyOne's server did not start within {_PATIENCE} s: try again, or --no-app") from None
     shown = f"[{address}]" if ":" in address else address

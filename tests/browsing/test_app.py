@@ -71,9 +71,9 @@ def session(fiftyone: Any, port: int, tmp_path_factory: pytest.TempPathFactory) 
 def page(session: Any, port: int, tmp_path: Path) -> Iterator[Page]:
     with browser(tmp_path / "profile") as tab:
         tab.port = port
-        tab.open(session.opens)
-        tab.wait("document.readyState", 60, lambda state: state == "complete")
-        assert "token" not in tab.run("location.href")
+        tab.open(session.opens.replace("/?", "/fiftyone?"))  # leaves the cookie, and loads no app yet
+        tab.wait("document.body.innerText", 60, lambda text: "version" in text)
+        assert tab.run("location.href").endswith("/fiftyone")
         yield tab
 
 
