@@ -35,7 +35,7 @@ def test_where_nothing_is_scored_the_first_reasons_are_said(truths: Path) -> Non
     data = open_test_set(truths)
     with pytest.raises(UsageError) as caught:
         evaluate(folder, data)
-    head, first, second = str(caught.value).splitlines()
+    head, first, second = str(caught.value).split("; ")
     assert head == "no image could be scored (2 size): check --predictions and --data"
     assert (
         first

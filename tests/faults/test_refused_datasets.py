@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import World, content_of, files_of
+from tests.support.refused_world import World, content_of, files_of
 from tests.support.refusing_system import Fault
 
 ERRORS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM, errno.EACCES)

@@ -12,7 +12,7 @@ import pytest
 
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.tables import read_table
-from tests.faults.conftest import CLEAN, World, content_of, files_of
+from tests.support.refused_world import CLEAN, World, content_of, files_of
 from tests.support.refusing_system import Ended, Fault
 
 ERRORS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM, errno.EACCES)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matting_data.errors import RejectedInput
@@ -67,6 +67,7 @@ def test_spellings_are_seen_through(host: str, zone: str | None) -> None:
 
 
 @given(st.ip_addresses())
+@settings(deadline=None)
 def test_what_is_public_is_so_for_the_library_too(address: Any) -> None:
     assert (zone_of(str(address)) != "public") or (address.is_global and not address.is_multicast)
     if address.version == 4:

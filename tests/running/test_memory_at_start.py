@@ -32,7 +32,7 @@ def test_what_loading_leaves_has_to_do_for_the_work(option: str, measure: str) -
     use = "polars.DataFrame({'a': [2, 1]}).lazy().sort('a').collect(); print(open('/proc/self/status').read())"
     status = subprocess.run([sys.executable, "-c", loading + use], capture_output=True, text=True, check=True).stdout
     (taken,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith(measure))
-    for limit, code in ((taken + 250_000, 1), (taken + 450_000, 2)):  # in kB
+    for limit, code in ((taken + 250_000, 1), (taken + 700_000, 2)):  # in kB
         script = f'ulimit -{option} {limit}; exec "$@"'
         done = subprocess.run(["bash", "-c", script, "-", *COMMAND, "status", "x"], capture_output=True, text=True)
         assert done.returncode == code

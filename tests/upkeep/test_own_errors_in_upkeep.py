@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
 import pytest
 
 from matting_data.building.materialize import materialize
+from matting_data.errors import DamageError
 from matting_data.readers.layered import LayerStore
 from matting_data.rendering.composites import ForegroundRenderer
 from matting_data.upkeep.verify import verify
@@ -48,17 +48,17 @@ def test_an_error_of_reading_layers_is_not_that_they_lack_a_background(
         verify(project.out, False, 1, None, 1)
 
 
-def test_a_background_that_layers_lack_fails_its_composites_when_they_are_materialized(
+def test_layers_that_lack_a_background_are_refused_before_anything_is_materialized(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.build("store.kind=layers")
-    store, planned = LayerStore.__init__, pl.read_parquet(project.out / "plan.parquet")
+    store = LayerStore.__init__
 
     def without_one(self: LayerStore, *arguments: Any) -> None:
         store(self, *arguments)
         self.backgrounds.pop("photos-b03")
 
     monkeypatch.setattr(LayerStore, "__init__", without_one)
-    made = materialize(project.out, project.root / "made", 1)
-    assert {reason for _, reason, _ in made.failures} == {"not_stored"}
-    assert made.failed == planned.filter(background="photos-b03").height > 0
+    with pytest.raises(DamageError, match="it shows 'photos-b03', which is not stored"):
+        materialize(project.out, project.root / "made", 1)
+    assert not (project.root / "made" / "dataset.json").exists()
