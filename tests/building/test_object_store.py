@@ -49,7 +49,7 @@ def flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize("kind", ["composites", "layers"])
+@pytest.mark.parametrize("kind", ["composites", pytest.param("layers", marks=pytest.mark.slow)])
 def test_a_bucket_holds_the_same_bytes_as_a_folder(project: Project, bucket: Bucket, kind: str) -> None:
     project.recipe["store"]["kind"] = kind
     index = project.build().index

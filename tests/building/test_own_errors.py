@@ -43,7 +43,14 @@ def run(project: Project, *options: str, plant: Path | None = None) -> subproces
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("options", [("--workers", "1"), ("--workers", "2"), ("--executor", "ray", "--workers", "2")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--workers", "1"),
+        ("--executor", "ray", "--workers", "2"),
+        pytest.param(("--workers", "2"), marks=pytest.mark.slow),
+    ],
+)
 def test_a_planted_error_ends_the_build_and_its_removal_continues_it(
     project: Project, tmp_path: Path, options: tuple[str, ...]
 ) -> None:

@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_listed_loses_nothing_in_silence(
 
 
 @pytest.mark.parametrize("workers", [2])
-@pytest.mark.parametrize(("place", "skip"), [("photograph", 0), ("foreground", 1)])
+@pytest.mark.parametrize(("place", "skip"), [("photograph", 0), pytest.param("foreground", 1, marks=pytest.mark.slow)])
 def test_worker_processes_are_refused_too(world: World, tmp_path: Path, place: str, skip: int, workers: int) -> None:
     fault = Fault(INPUTS[place], errno.EIO, ("open",), skip)
     done = assert_true_or_refused(world, tmp_path / "out", fault, workers=workers)
@@ -134,7 +134,9 @@ def test_a_layered_store_is_held_to_the_same(world: World, tmp_path: Path) -> No
         assert files_of(out) == files_of(world.reference_layers)
 
 
-@pytest.mark.parametrize("verb", ["plan", "filter", "foregrounds check"])
+@pytest.mark.parametrize(
+    "verb", ["plan", *(pytest.param(v, marks=pytest.mark.slow) for v in ("filter", "foregrounds check"))]
+)
 def test_other_verbs_that_check_inputs(world: World, tmp_path: Path, verb: str) -> None:
     place = "foreground" if verb == "foregrounds check" else "photograph"
     out = tmp_path / "out"

@@ -160,7 +160,7 @@ def test_a_build_that_loses_a_node_makes_the_same_bytes(cluster: Any, third: Any
     assert not list(project.out.rglob("*.tmp-*"))
 
 
-@pytest.mark.parametrize("kind", ["composites", "layers"])
+@pytest.mark.parametrize("kind", ["composites", pytest.param("layers", marks=pytest.mark.slow)])
 def test_a_build_of_several_nodes_into_a_bucket_makes_the_same_bytes(
     cluster: Any, third: Any, project: Project, bucket: Bucket, kind: str
 ) -> None:

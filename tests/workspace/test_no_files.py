@@ -17,8 +17,15 @@ from tests.support.hall import OTHERS, Hall, run
 from tests.support.projects import Project
 
 
-@pytest.mark.parametrize("kind", ["pipe", "directory"])
-@pytest.mark.parametrize("name", ["train/000000.tar", "train/000000.parquet"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("train/000000.tar", "directory"),
+        pytest.param("train/000000.tar", "pipe", marks=pytest.mark.slow),
+        pytest.param("train/000000.parquet", "directory", marks=pytest.mark.slow),
+        pytest.param("train/000000.parquet", "pipe", marks=pytest.mark.slow),
+    ],
+)
 def test_what_lies_in_a_shards_place_is_named_and_can_be_removed(hall: Hall, name: str, kind: str) -> None:
     word = {"pipe": "pipe", "directory": "folder"}[kind]
     for commands in list(hall.verbs("finished"))[2:5]:  # builds and a repair
