@@ -62,6 +62,12 @@ class StoredWeights:
             self._initializer(name, np.asarray(value, dtype=np.float32))
         return name
 
+    def floats(self, name: str, values: list[float]) -> str:
+        """Store float32 numbers once, as they are."""
+        if name not in self.names:
+            self._initializer(name, np.asarray(values, dtype=np.float32))
+        return name
+
     def integers(self, name: str, values: int | list[int]) -> str:
         """Store int64 numbers once."""
         if name not in self.names:
