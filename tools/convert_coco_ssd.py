@@ -13,12 +13,8 @@ out. Pictures of any size are accepted.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import onnx
-from tfjs_graph import Converter, TfjsGraph, finished
-from weight_storage import write_model
+from tfjs_graph import Converter, TfjsGraph, convert_file, finished
 
 PREPROCESSED = "Preprocessor/sub"
 LEVELS = 6
@@ -44,15 +40,5 @@ def convert(graph: TfjsGraph, bits: int) -> onnx.ModelProto:
     return finished(converter, "ssdlite_coco", {"encodings": ["n", "anchors", 4], "logits": ["n", "anchors", 1]})
 
 
-def main() -> None:
-    """Read the graph model, write the ONNX file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--bits", type=int, choices=(8, 16, 32), default=8)
-    arguments = parser.parse_args()
-    write_model(convert(TfjsGraph(arguments.model), arguments.bits), arguments.out)
-
-
 if __name__ == "__main__":
-    main()
+    convert_file(__doc__.splitlines()[0], convert)

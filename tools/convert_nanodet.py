@@ -13,12 +13,8 @@ the person is put out, before the sigmoid.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import onnx
-from tfjs_graph import Converter, TfjsGraph, finished
-from weight_storage import write_model
+from tfjs_graph import Converter, TfjsGraph, convert_file, finished
 
 PICTURE = "input_1"
 HEADS = ("PartitionedCall/Add_29", "PartitionedCall/Add_33", "PartitionedCall/Add_37")
@@ -57,15 +53,5 @@ def convert(graph: TfjsGraph, bits: int) -> onnx.ModelProto:
     )
 
 
-def main() -> None:
-    """Read the graph model, write the ONNX file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--bits", type=int, choices=(8, 16, 32), default=8)
-    arguments = parser.parse_args()
-    write_model(convert(TfjsGraph(arguments.model), arguments.bits), arguments.out)
-
-
 if __name__ == "__main__":
-    main()
+    convert_file(__doc__.splitlines()[0], convert)

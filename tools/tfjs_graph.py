@@ -8,9 +8,10 @@ changes between NHWC and NCHW vanish, since ONNX is NCHW throughout.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from weight_storage import StoredWeights
+from weight_storage import StoredWeights, write_model
 
 Node = Mapping[str, Any]
 
@@ -246,3 +247,13 @@ def finished(converter: Converter, name: str, outputs: Mapping[str, Sequence[int
     model.ir_version = 8
     onnx.checker.check_model(model)
     return model
+
+
+def convert_file(description: str, convert: Callable[[TfjsGraph, int], onnx.ModelProto]) -> None:
+    """Run the command line of a converter: read ``--model``, write ``--out`` with weights of ``--bits``."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--bits", type=int, choices=(8, 16, 32), default=8)
+    arguments = parser.parse_args()
+    write_model(convert(TfjsGraph(arguments.model), arguments.bits), arguments.out)

@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.refused_world import World, content_of, files_of
+from tests.support.refused_world import ERRORS, ONE_ERROR, World, content_of, files_of
 from tests.support.refusing_system import Fault
-
-ERRORS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM, errno.EACCES)
-
-ONE_ERROR = [errno.EIO, *(pytest.param(error, marks=pytest.mark.slow) for error in ERRORS[1:])]
-"""The whole table takes some minutes: CI meets one error at each place."""
 
 KEPT = {
     "checks of people": "*/.work/foregrounds/*.parquet",

@@ -12,13 +12,8 @@ import pytest
 
 from matting_data.records.ledger_row import LedgerRow
 from matting_data.records.tables import read_table
-from tests.support.refused_world import CLEAN, World, content_of, files_of
+from tests.support.refused_world import CLEAN, ONE_ERROR, World, content_of, files_of
 from tests.support.refusing_system import Ended, Fault
-
-ERRORS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM, errno.EACCES)
-
-ONE_ERROR = [errno.EIO, *(pytest.param(error, marks=pytest.mark.slow) for error in ERRORS[1:])]
-"""The whole table takes some minutes: CI meets one error at each place."""
 
 INPUTS = {
     "foreground": "*/in/people/image/p1.png",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
@@ -10,12 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from matting_data.imaging import encode
 from tests.support.oi_files import BOXES, IMAGES, LABELS, LAPTOP, PERSON, box_row, image_row, write
 from tests.support.projects import draw_person, draw_photo
 from tests.support.refusing_system import Fault, RefusingSystem
+
+ERRORS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM, errno.EACCES)
+
+ONE_ERROR = [errno.EIO, *(pytest.param(error, marks=pytest.mark.slow) for error in ERRORS[1:])]
+"""The whole table takes some minutes: CI meets one error at each place."""
 
 CLEAN, SHOWN, SILENT = (f"{number:016x}" for number in (0xA0, 0xA1, 0xA2))
 

@@ -7,17 +7,16 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from matting_data.cli.main import cli
 
 import matting_data
 from matting_data.errors import MattingDataError
+from tests.support.examples import try_examples
 from tests.support.hostile import Draw, mutate_index, mutate_json, mutate_recipe, mutate_table
 from tests.support.projects import Project
 
@@ -92,16 +91,6 @@ MUTATIONS = (mutate_index, mutate_index, mutate_table, mutate_table, mutate_reci
 
 
 def _checked(examples: int, originals: dict[str, Path], place: Path) -> None:
-    @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(st.data())
-    def check(data: Any) -> None:
-        tried.append(None)
-        survives(originals, place, data.draw(st.sampled_from(MUTATIONS)), data.draw)
-
-    tried = list[None]()
     survives(
         originals,
         place,
@@ -109,8 +98,7 @@ def _checked(examples: int, originals: dict[str, Path], place: Path) -> None:
         lambda strategy: "composites" if "layers" in repr(strategy) else "verify",
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    while len(tried) < examples:  # hypothesis leaves some out
-        check()
+    try_examples(examples, lambda data: survives(originals, place, data.draw(st.sampled_from(MUTATIONS)), data.draw))
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < MOST_MEMORY
 
 

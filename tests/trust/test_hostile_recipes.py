@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from matting_data.configuration import MOST_TEXT, read_preset
@@ -19,6 +18,7 @@ from matting_data.errors import UsageError
 from matting_data.recipes.recipe_file import as_mapping, load, parse_recipe, to_yaml
 from matting_data.training.config_file import load_config
 from tests.support.commands import RunCommand
+from tests.support.examples import try_examples
 from tests.support.hostile import JUNK, mutated
 
 SCALARS = [
@@ -82,19 +82,7 @@ def _config(data: Any) -> None:
 
 
 def _checked(examples: int) -> None:
-    tried = list[None]()
-
-    @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(st.data())
-    def check(data: Any) -> None:
-        tried.append(None)
-        data.draw(st.sampled_from([_recipe, _override, _config]))(data)
-
-    while len(tried) < examples:  # hypothesis leaves some out
-        check()
+    try_examples(examples, lambda data: data.draw(st.sampled_from([_recipe, _override, _config]))(data))
 
 
 def test_a_hundred_changed_recipes() -> None:
